@@ -1,0 +1,166 @@
+"""Bytes per second through a Python identity Sequence, against a bare relay of the same hops.
+
+    writer ─ TCP ─> Hub ─ unix ─> runner ─ unix ─> Hub ─ TCP ─> reader        what users get
+    writer ─ TCP ─> relay ─ unix ─> echo ─ unix ─> relay ─ TCP ─> reader      the limit: bare sockets, no HTTP
+
+Writer and reader are bare sockets in processes of their own in both. The relay's pumps are threads with blocking
+sockets. Run: ``python benchmarks/throughput.py [megabytes] [rounds]``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench import hub_process, post_json, send_directory
+
+CHUNK = 256 * 1024
+SEQUENCE = Path(__file__).parent / "sequences" / "identity"
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Everything from one socket to another, then half-close."""
+    buffer = memoryview(bytearray(CHUNK))
+    while size := source.recv_into(buffer):
+        target.sendall(buffer[:size])
+    target.shutdown(socket.SHUT_WR)
+
+
+def write(sock: socket.socket, size: int, *, chunked: bool) -> None:
+    block = os.urandom(CHUNK)
+    framed = b"%x\r\n%b\r\n" % (CHUNK, block) if chunked else block
+    for _ in range(size // CHUNK):
+        sock.sendall(framed)
+    if chunked:
+        sock.sendall(b"0\r\n\r\n")
+
+
+def read(sock: socket.socket, size: int) -> None:
+    """Read until as many bytes have come; framing of chunks counts little and is not parsed."""
+    buffer = bytearray(1024 * 1024)
+    while size > 0:
+        count = sock.recv_into(buffer)
+        if not count:
+            raise SystemExit(f"the stream ended {size} bytes early")
+        size -= count
+
+
+def http_writer(port: int, path: str, size: int, go) -> None:
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    go.wait()
+    write(sock, size, chunked=True)
+    sock.recv(65536)
+
+
+def http_reader(port: int, path: str, size: int, go, done) -> None:
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    go.wait()
+    read(sock, size)
+    done.put(time.perf_counter())
+
+
+def bare_writer(port: int, size: int, go) -> None:
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(b"w")
+    go.wait()
+    write(sock, size, chunked=False)
+    sock.shutdown(socket.SHUT_WR)
+
+
+def bare_reader(port: int, size: int, go, done) -> None:
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(b"r")
+    go.wait()
+    read(sock, size)
+    done.put(time.perf_counter())
+
+
+def bare_echo(path: str) -> None:
+    incoming, outgoing = (socket.socket(socket.AF_UNIX) for _ in range(2))
+    incoming.connect(path)
+    outgoing.connect(path)
+    pump(incoming, outgoing)
+
+
+def bare_relay(path: str, ports) -> None:
+    tcp = socket.create_server(("127.0.0.1", 0))
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(path)
+        unix.listen()
+        ports.put(tcp.getsockname()[1])
+        to_echo, _ = unix.accept()
+        from_echo, _ = unix.accept()
+    ends = {}
+    for _ in range(2):
+        connection, _ = tcp.accept()
+        ends[connection.recv(1)] = connection
+    back = threading.Thread(target=pump, args=(from_echo, ends[b"r"]))
+    back.start()
+    pump(ends[b"w"], to_echo)
+    back.join()
+
+
+def timed(writer, reader, size: int) -> float:
+    """MB/s from the start of writing to the last byte read."""
+    go, done = multiprocessing.Event(), multiprocessing.Queue()
+    processes = [
+        multiprocessing.Process(target=writer[0], args=(*writer[1:], size, go)),
+        multiprocessing.Process(target=reader[0], args=(*reader[1:], size, go, done)),
+    ]
+    for process in processes:
+        process.start()
+    time.sleep(0.3)
+    began = time.perf_counter()
+    go.set()
+    elapsed = done.get(timeout=300) - began
+    for process in processes:
+        process.join()
+    return size / elapsed / 1e6
+
+
+def bare(size: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path, ports = str(Path(folder, "s")), multiprocessing.Queue()
+        relay = multiprocessing.Process(target=bare_relay, args=(path, ports))
+        relay.start()
+        port = ports.get()
+        echo = multiprocessing.Process(target=bare_echo, args=(path,))
+        echo.start()
+        rate = timed((bare_writer, port), (bare_reader, port), size)
+        relay.join()
+        echo.join()
+    return rate
+
+
+def main() -> None:
+    size = int(sys.argv[1] if len(sys.argv) > 1 else 512) * 1024 * 1024
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    ours, limit = [], []
+    with hub_process() as port:
+        sequence = send_directory(port, SEQUENCE)
+        for _ in range(rounds):
+            instance = post_json(port, f"/api/v1/sequence/{sequence}/start")["id"]
+            base = f"/api/v1/instance/{instance}"
+            ours.append(timed((http_writer, port, f"{base}/input"), (http_reader, port, f"{base}/output"), size))
+            limit.append(bare(size))
+    hub, relay = statistics.median(ours), statistics.median(limit)
+    print(f"identity Sequence, octet-stream, {size >> 20} MB, median of {rounds}")
+    print(f"  through the Hub   {hub:6.0f} MB/s   ({', '.join(f'{rate:.0f}' for rate in ours)})")
+    print(f"  bare relay        {relay:6.0f} MB/s   ({', '.join(f'{rate:.0f}' for rate in limit)})")
+    print(f"  ratio             {hub / relay:6.2f}        budget: >= 0.60, and >= 300 MB/s")
+
+
+if __name__ == "__main__":
+    main()

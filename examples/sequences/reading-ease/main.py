@@ -1,0 +1,75 @@
+"""Splits running text into sentences and tells how hard each is to read.
+
+Input is text/plain, line by line as it comes; a sentence goes out as soon as its end has come in. The score is
+Flesch's reading ease: 100 is easy, 0 is very hard, and legal prose is below that.
+
+    args     [shortest]             leave out sentences of fewer words (default 1)
+    config   {"width": columns}     cut what is shown of a sentence (default 60)
+"""
+
+import re
+
+END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n")
+WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
+VOWELS = re.compile(r"[aeiouy]+")
+
+
+class Tally:
+    """What has been counted so far."""
+
+    def __init__(self):
+        self.sentences = self.words = self.syllables = 0
+
+    def add(self, words):
+        syllables = sum(count_syllables(word) for word in words)
+        self.sentences += 1
+        self.words += len(words)
+        self.syllables += syllables
+        return reading_ease(1, len(words), syllables)
+
+
+def count_syllables(word):
+    word = word.lower()
+    groups = len(VOWELS.findall(word))
+    silent_e = word.endswith("e") and not word.endswith(("le", "ee")) and groups > 1
+    return max(1, groups - silent_e)
+
+
+def reading_ease(sentences, words, syllables):
+    return 206.835 - 1.015 * words / sentences - 84.6 * syllables / words
+
+
+async def sentences(lines):
+    """The sentences of a text that comes in lines; a blank line ends one too."""
+    rest = ""
+    async for line in lines:
+        *complete, rest = END.split(rest + line)
+        for sentence in complete:
+            yield " ".join(sentence.split())
+    yield " ".join(rest.split())
+
+
+async def run(context, input, shortest=1):
+    tally = Tally()
+    width = context.config.get("width", 60)
+    context.set_health_check(lambda: {"healthy": True, "sentences": tally.sentences})
+    context.logger.info("Leaving out sentences of fewer than %s words", shortest)
+
+    async for sentence in sentences(input):
+        words = WORD.findall(sentence)
+        if not words or len(words) < shortest:
+            continue
+        ease = tally.add(words)
+        shown = sentence if len(sentence) <= width else sentence[: width - 3] + "..."
+        yield f"{tally.sentences:3}  {len(words):4} words  ease {ease:7.1f}  {shown}\n"
+
+    if tally.sentences:
+        ease = reading_ease(tally.sentences, tally.words, tally.syllables)
+        context.logger.info("%s sentences, reading ease %.1f", tally.sentences, ease)
+        context.emit("summary", {"sentences": tally.sentences, "words": tally.words, "ease": round(ease, 1)})
+    print("done:", tally.sentences, "sentences")
+    context.set_stop_handler(lambda timeout, can_keep_alive: print("stopping"))
+    # The text has ended, the Instance has not: it waits to be stopped, as a service would.
+    if context.config.get("stay"):
+        while True:
+            await context.keep_alive(0.1)

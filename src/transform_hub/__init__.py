@@ -1,0 +1,46 @@
+"""Python toolkit for Scramjet Transform Hub.
+
+Names are imported when they are first used, so that ``import transform_hub.runner`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient as HostClient
+    from transform_hub.client.instance import InstanceClient as InstanceClient
+    from transform_hub.client.sequence import SequenceClient as SequenceClient
+    from transform_hub.client.streams import Reader as Reader
+    from transform_hub.client.streams import Writer as Writer
+    from transform_hub.errors import HubError as HubError
+    from transform_hub.hub.server import Hub as Hub
+    from transform_hub.hub.server import serve as serve
+    from transform_hub.package import pack as pack
+
+_HOME = {
+    "HostClient": "transform_hub.client.host",
+    "Hub": "transform_hub.hub.server",
+    "HubError": "transform_hub.errors",
+    "InstanceClient": "transform_hub.client.instance",
+    "Reader": "transform_hub.client.streams",
+    "SequenceClient": "transform_hub.client.sequence",
+    "Writer": "transform_hub.client.streams",
+    "pack": "transform_hub.package",
+    "serve": "transform_hub.hub.server",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - the table above is the one list of public names
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

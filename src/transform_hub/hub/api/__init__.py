@@ -1,0 +1,99 @@
+"""The REST API v1 of a Hub: one module of routes per noun.
+
+Rules common to all routes: errors have a JSON body ``{"error": ...}``; ``OPTIONS`` answers anywhere; slashes
+too many are ignored; the path may be that of a Hub behind a Manager (``/space/:id/api/v1/sth/:id/api/v1/...``).
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from transform_hub.hub.api import host, instances, sequences, topics
+from transform_hub.hub.api.exchange import HUB, error_response
+from transform_hub.hub.errors import ApiError
+
+if TYPE_CHECKING:
+    from transform_hub.hub.server import Hub
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MAX_JSON = 64 * 1024 * 1024
+"""Bytes that the JSON body of a request may have."""
+
+BASE = "/api/v1"
+_BEHIND_MANAGER = re.compile(r"^.*/(?:sth|host)/[^/]+(?=/api/v1(?:/|$))")
+_CORS = {
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Methods": "DELETE, POST, PUT, GET, OPTIONS",
+}
+
+
+def make_app(hub: Hub) -> web.Application:
+    """The web application that serves a Hub's API."""
+    app = web.Application(middlewares=[_common_rules], client_max_size=MAX_JSON)
+    app[HUB] = hub
+    app.on_response_prepare.append(_add_headers)
+    for noun in (host, sequences, instances, topics):
+        app.add_routes(noun.routes)
+    return app
+
+
+@web.middleware
+async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        if request.method == hdrs.METH_OPTIONS:
+            return web.Response(headers=_CORS)
+        _authorize(request)
+        path = canonical_path(request.rel_url.raw_path)
+        if path != request.rel_url.raw_path:
+            return await _redispatch(request, path)
+        return await handler(request)
+    except ApiError as error:
+        return error_response(error)
+    except web.HTTPRequestEntityTooLarge:
+        return error_response(ApiError(413, f"The body is larger than {MAX_JSON} bytes"))
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        return error_response(ApiError(404, f"There is no {request.method} {request.path}"))
+    except Exception:
+        if request._payload_writer.output_size or request.transport is None:  # noqa: SLF001 - has the answer begun?
+            raise
+        log.exception("%s %s failed", request.method, request.path)
+        return error_response(ApiError(500, "The Hub failed; its log says why"))
+
+
+def canonical_path(path: str) -> str:
+    """The path of a route, without slashes too many and without the way through a Manager."""
+    path = re.sub(r"/{2,}", "/", path)
+    path = _BEHIND_MANAGER.sub("", path)
+    return path.rstrip("/") or "/"
+
+
+async def _redispatch(request: web.Request, path: str) -> web.StreamResponse:
+    url = request.rel_url.with_path(path, encoded=True).with_query(request.rel_url.query)
+    # The body has been asked for already where the client waits for 100 Continue.
+    headers = {name: value for name, value in request.headers.items() if name.title() != hdrs.EXPECT}
+    # aiohttp has no public way to serve a request under another path without a redirect.
+    return await request.app._handle(request.clone(rel_url=url, headers=headers))  # noqa: SLF001
+
+
+def _authorize(request: web.Request) -> None:
+    token = request.app[HUB].config.token
+    if token is None:
+        return
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise ApiError(401, "This Hub needs a token: send it as `Authorization: Bearer <token>`")
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    if (request_id := request.headers.get("X-Request-Id")) is not None:
+        response.headers["X-Request-Id"] = request_id

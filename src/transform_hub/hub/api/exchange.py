@@ -1,0 +1,169 @@
+"""What the routes share: reading JSON bodies, answering with JSON, carrying streams both ways."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from transform_hub.hub.channel import Channel, ChannelClosedError, ChannelReader
+from transform_hub.hub.errors import ApiError
+
+if TYPE_CHECKING:
+    from transform_hub.hub.link import Sink
+    from transform_hub.hub.server import Hub
+    from transform_hub.hub.topics import TopicWriter
+
+HUB: web.AppKey[Hub] = web.AppKey("hub")
+
+T = TypeVar("T")
+
+_JSON_TYPES = ("application/json", "text/json")
+_STREAM_TYPE = "application/octet-stream"
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """An answer with a JSON body."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def error_response(error: ApiError) -> web.Response:
+    """The answer that an error amounts to."""
+    body = msgspec.json.encode({"error": error.error})
+    return web.Response(body=body, status=error.status, reason=error.reason, content_type="application/json")
+
+
+async def json_body(request: web.Request) -> Any:
+    """The JSON value of a request's body; ``{}`` without a body.
+
+    Raises:
+        ApiError: the body is not JSON, or the content type says that it is not.
+    """
+    data = await request.read()
+    if not data.strip():
+        return {}
+    reason = "Could not parse content"
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type not in _JSON_TYPES or charset != "utf-8":
+        raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise ApiError(400, f"{reason}: {error}", reason=reason) from None
+
+
+async def body_as(request: web.Request, model: type[T]) -> T:
+    """The body as a model; fields that are null count as absent.
+
+    Raises:
+        ApiError: it is not JSON, not an object, or a field has the wrong type.
+    """
+    value = await json_body(request)
+    if not isinstance(value, dict):
+        raise ApiError(400, "The body must be a JSON object")
+    try:
+        return msgspec.convert({key: field for key, field in value.items() if field is not None}, model)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at ")
+        field = where.strip("`").removeprefix("$.")
+        raise ApiError(400, f"Invalid {field} format: {message}" if field else message) from None
+
+
+def require_acceptable(request: web.Request, *types: str) -> None:
+    """Check the Accept header, if there is one.
+
+    Raises:
+        ApiError: none of ``types`` is accepted.
+    """
+    accept = request.headers.get(hdrs.ACCEPT)
+    if not accept:
+        return
+    for offer in accept.split(","):
+        wanted = offer.partition(";")[0].strip().lower()
+        if any(wanted in ("*/*", kind, kind.partition("/")[0] + "/*") for kind in types):
+            return
+    raise ApiError(415, f"This route answers with {types[0]}", reason="Invalid content-type")
+
+
+async def stream_response(request: web.Request, channel: Channel) -> web.StreamResponse:
+    """Answer with what a channel gives, until its end or the client's."""
+    require_acceptable(request, _STREAM_TYPE)
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: _STREAM_TYPE})
+    if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
+        await response.prepare(request)
+        return response
+    with channel.reader() as reader:
+        await response.prepare(request)
+        await send_all(reader, response)
+    with contextlib.suppress(ConnectionError):
+        await response.write_eof()
+    return response
+
+
+async def send_all(reader: ChannelReader, response: web.StreamResponse) -> None:
+    """Write all that a reader gives into an answer that has begun."""
+    async for data in reader:
+        await response.write(data)
+
+
+async def received(request: web.Request) -> AsyncIterator[bytes]:
+    """The chunks of a request's body; a client that waits to be asked for it is asked."""
+    await ask_for_body(request)
+    async for chunk in request.content.iter_any():
+        yield chunk
+
+
+async def ask_for_body(request: web.Request) -> None:
+    """Send ``100 Continue`` to a client that waits for it."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
+async def expect_later(request: web.Request) -> None:
+    """Expect handler of routes that look before they ask for the body (see :func:`received`)."""
+
+
+def ends_stream(request: web.Request) -> bool:
+    """Whether the target of an upload ends with it: ``x-end-stream``, true by default."""
+    return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
+
+
+async def forward_body(request: web.Request, sink: Sink) -> web.StreamResponse:
+    """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
+
+    A client that breaks off does not end the target: only a complete body does.
+    """
+    end = ends_stream(request)
+    response = web.StreamResponse(status=200 if end else 202)
+    await ask_for_body(request)
+    await response.prepare(request)
+    try:
+        async for chunk in request.content.iter_any():
+            await sink.write(chunk)
+    except ChannelClosedError:
+        # The head has said 200 or 202 already: breaking off is the way left to say that it was not all taken.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    if end:
+        sink.end()
+    await response.write_eof()
+    return response
+
+
+async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
+    """Carry a request's body to a topic.
+
+    Raises:
+        ApiError: the topic was deleted meanwhile.
+    """
+    try:
+        async for chunk in received(request):
+            await writer.write(chunk)
+        await writer.close()
+    except ChannelClosedError:
+        raise ApiError(404, "The topic was deleted") from None

@@ -1,0 +1,212 @@
+"""Routes of Instances: info, control, events and streams."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from transform_hub.hub.api.exchange import (
+    HUB,
+    body_as,
+    ends_stream,
+    expect_later,
+    forward_body,
+    json_body,
+    json_response,
+    received,
+    require_acceptable,
+    send_all,
+    stream_response,
+)
+from transform_hub.hub.api.sequences import to_the_end
+from transform_hub.hub.channel import ChannelClosedError
+from transform_hub.hub.errors import ApiError
+from transform_hub.hub.events import EndedError
+from transform_hub.hub.instances import Instance
+from transform_hub.hub.link import Sink
+from transform_hub.models import ENDED, KillRequest, StopRequest
+
+routes = web.RouteTableDef()
+
+JSON = ("application/json", "text/json")
+
+
+@routes.get("/api/v1/instance/{id}")
+async def get_instance(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    return json_response(_instance(request).info())
+
+
+@routes.get("/api/v1/instance/{id}/health")
+async def get_health(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    return json_response(await _instance(request).health())
+
+
+@routes.post("/api/v1/instance/{id}/_stop")
+async def stop(request: web.Request) -> web.Response:
+    instance = _instance(request)
+    order = await body_as(request, StopRequest)
+    if order.timeout < 0:
+        raise ApiError(400, "Invalid timeout format: it is in milliseconds and not negative")
+    await to_the_end(instance.stop(order.timeout, can_keep_alive=order.can_call_keepalive))
+    return json_response(instance.info(), status=202)
+
+
+@routes.post("/api/v1/instance/{id}/_kill")
+async def kill(request: web.Request) -> web.Response:
+    instance = _instance(request)
+    order = await body_as(request, KillRequest)
+    instance.kill(remove_immediately=order.remove_immediately)
+    return json_response(instance.info(), status=202)
+
+
+@routes.post("/api/v1/instance/{id}/_event")
+async def send_event(request: web.Request) -> web.Response:
+    instance = _instance(request)
+    event = await _command(request)
+    if not isinstance(event.get("eventName"), str):
+        raise ApiError(400, "Invalid format, eventName missing.")
+    _require_alive(instance)
+    instance.send_event(event["eventName"], event.get("message"), "api")
+    return json_response({"accepted": "OK"})
+
+
+@routes.post("/api/v1/instance/{id}/_monitoring_rate")
+async def set_monitoring_rate(request: web.Request) -> web.Response:
+    instance = _instance(request)
+    rate = (await _command(request)).get("monitoringRate")
+    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 < rate <= 1000:
+        raise ApiError(400, "Invalid monitoringRate format: a number of messages per second, up to 1000")
+    instance.set_monitoring_rate(rate)
+    return json_response({"accepted": True}, status=202)
+
+
+@routes.get("/api/v1/instance/{id}/event/{name}")
+async def get_event(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    try:
+        return json_response(await _instance(request).events.last(request.match_info["name"]))
+    except EndedError:
+        raise _no_event(request) from None
+
+
+@routes.get("/api/v1/instance/{id}/once/{name}")
+async def get_next_event(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    try:
+        return json_response(await _instance(request).events.next(request.match_info["name"]))
+    except EndedError:
+        raise _no_event(request) from None
+
+
+@routes.get("/api/v1/instance/{id}/events/{name}")
+async def get_events(request: web.Request) -> web.StreamResponse:
+    events, name = _instance(request).events, request.match_info["name"]
+    stream = events.subscribe(name)
+    try:
+        return await stream_response(request, stream)
+    finally:
+        events.unsubscribe(name, stream)
+
+
+@routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}")
+async def get_stream(request: web.Request) -> web.StreamResponse:
+    return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
+
+
+@routes.get("/api/v1/instance/{id}/log")
+async def get_log(request: web.Request) -> web.StreamResponse:
+    return await stream_response(request, _instance(request).log)
+
+
+@routes.post("/api/v1/instance/{id}/stdin", expect_handler=expect_later)
+async def send_stdin(request: web.Request) -> web.StreamResponse:
+    instance = _instance(request)
+    if request.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream") != "application/octet-stream":
+        raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
+    return await forward_body(request, _open(instance, instance.stdin, "stdin"))
+
+
+@routes.post("/api/v1/instance/{id}/input", expect_handler=expect_later)
+async def send_input(request: web.Request) -> web.StreamResponse:
+    return await forward_body(request, _input(request, _instance(request)))
+
+
+@routes.post("/api/v1/instance/{id}/inout")
+async def inout(request: web.Request) -> web.StreamResponse:
+    instance = _instance(request)
+    sink = _input(request, instance)
+    # As in STH the input goes on after this request, unless the client says otherwise.
+    end = "x-end-stream" in request.headers and ends_stream(request)
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/octet-stream"})
+    with instance.streams["output"].reader() as reader:
+        await response.prepare(request)
+        upload = asyncio.ensure_future(_upload(request, sink, end=end))
+        try:
+            await send_all(reader, response)
+        finally:
+            upload.cancel()
+            await asyncio.wait({upload})
+    await response.write_eof()
+    return response
+
+
+async def _upload(request: web.Request, sink: Sink, *, end: bool) -> None:
+    try:
+        async for chunk in received(request):
+            await sink.write(chunk)
+    except ChannelClosedError:
+        return  # the Instance has ended; its output says so to the client
+    if end:
+        sink.end()
+
+
+def _instance(request: web.Request) -> Instance:
+    instance_id = request.match_info["id"]
+    instance = request.app[HUB].instances.get(instance_id)
+    if instance is None:
+        raise ApiError(404, f"Instance {instance_id} not found")
+    return instance
+
+
+def _input(request: web.Request, instance: Instance) -> Sink:
+    if instance.requires:
+        raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
+    sink = _open(instance, instance.input, "input")
+    content_type = request.headers.get(hdrs.CONTENT_TYPE)
+    if content_type is None and instance.input_type is None:
+        raise ApiError(406, "Content-Type must be defined")
+    if content_type is not None:
+        instance.announce_input(content_type)
+    return sink
+
+
+def _open(instance: Instance, sink: Sink | None, name: str) -> Sink:
+    _require_alive(instance)
+    if sink is None:
+        raise ApiError(409, f"The Instance is {instance.status}: it can't take {name} yet")
+    if sink.ended or sink.lost:
+        raise ApiError(409, f"The {name} of this Instance has ended")
+    return sink
+
+
+def _require_alive(instance: Instance) -> None:
+    if instance.status in ENDED:
+        reason = f": {instance.terminated.reason}" if instance.terminated else ""
+        raise ApiError(409, f"The Instance is {instance.status}{reason}")
+
+
+async def _command(request: web.Request) -> dict[str, Any]:
+    """The body of a control route: ``[code, {...}]``."""
+    body = await json_body(request)
+    if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
+        raise ApiError(400, "Invalid format: the body must be [code, {...}]")
+    return body[1]
+
+
+def _no_event(request: web.Request) -> ApiError:
+    instance_id, name = request.match_info["id"], request.match_info["name"]
+    return ApiError(404, f"Instance {instance_id} has ended without the event {name}")

@@ -1,0 +1,123 @@
+"""Routes of Sequences: upload, look, start, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from transform_hub.errors import PackageError
+from transform_hub.hub.api.exchange import (
+    HUB,
+    body_as,
+    expect_later,
+    json_response,
+    received,
+    require_acceptable,
+)
+from transform_hub.hub.errors import ApiError
+from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
+
+log = logging.getLogger(__name__)
+
+routes = web.RouteTableDef()
+
+JSON = ("application/json", "text/json")
+T = TypeVar("T")
+
+
+@routes.post("/api/v1/sequence", expect_handler=expect_later)
+async def send_sequence(request: web.Request) -> web.Response:
+    if request.headers.get("Content-Type", "application/octet-stream") != "application/octet-stream":
+        message = "A Sequence is sent as application/octet-stream"
+        raise ApiError(415, message, reason="Invalid content-type")
+    store = request.app[HUB].sequences
+    if (request.content_length or 0) > store.limits.max_archive_bytes:
+        raise ApiError(413, f"The package is larger than {store.limits.max_archive_bytes} bytes")
+    try:
+        sequence = await store.add(received(request))
+    except PackageError as error:
+        raise refusal(error) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ApiError(507, "The Hub's disk is full") from None
+        raise
+    log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name)
+    return json_response(SequenceCreated(id=sequence.id))
+
+
+@routes.get("/api/v1/sequence/{id}")
+async def get_sequence(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    return json_response(request.app[HUB].describe(_sequence(request)))
+
+
+@routes.get("/api/v1/sequence/{id}/instances")
+async def list_instances(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    return json_response([instance.id for instance in request.app[HUB].instances_of(_sequence(request).id)])
+
+
+@routes.delete("/api/v1/sequence/{id}")
+async def delete_sequence(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    sequence = _sequence(request, "The sequence {} does not exist.")
+    force = bool(request.headers.get("x-seq-kill-inst"))
+    try:
+        await to_the_end(hub.remove_sequence(sequence, force=force))
+    except OSError as error:
+        raise ApiError(500, f"Error removing Sequence: {error.strerror}") from error
+    log.info("Sequence %s was deleted", sequence.id)
+    return json_response(SequenceCreated(id=sequence.id))
+
+
+@routes.post("/api/v1/sequence/{id}/start")
+async def start_sequence(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    start = await body_as(request, StartRequest)
+    _check_instance_id(start.instance_id)
+    sequence = _sequence(request, "Not Found")
+    instance = await to_the_end(hub.start_instance(sequence, start))
+    log.info("Instance %s of Sequence %s was started", instance.id, sequence.id)
+    return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
+
+
+def refusal(error: PackageError) -> ApiError:
+    """The answer to a package that is refused, in the shapes of STH."""
+    if error.code == "too-large":
+        return ApiError(413, str(error))
+    answers: dict[str, Any] = {
+        "not-an-archive": {"code": "PRERUNNER_ERROR", "data": "Invalid pkg tar.gz archive", "message": str(error)},
+        "no-package-json": {
+            "errno": -2,
+            "code": "ENOENT",
+            "syscall": "open",
+            "path": "package.json",
+            "message": str(error),
+        },
+    }
+    return ApiError(422, answers.get(error.code, str(error)))
+
+
+def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") -> SequenceInfo:
+    sequence_id = request.match_info["id"]
+    sequence = request.app[HUB].sequences.get(sequence_id)
+    if sequence is None:
+        raise ApiError(404, otherwise.format(sequence_id))
+    return sequence
+
+
+def _check_instance_id(instance_id: str | None) -> None:
+    if instance_id is None:
+        return
+    if len(instance_id) != 36 or not all(letter.isalnum() or letter in "-_." for letter in instance_id):
+        raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
+
+
+async def to_the_end(call: Awaitable[T]) -> T:
+    """Do something that a client which goes away must not leave half done."""
+    return await asyncio.shield(asyncio.ensure_future(call))

@@ -1,0 +1,88 @@
+"""What a Hub can be told: the settings behind ``serve()``, ``sth`` and ``GET /config``."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+from transform_hub.errors import HubStartError
+from transform_hub.package import Limits
+
+LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HubConfig:
+    """Settings of a Hub.
+
+    Attributes:
+        host, port: where the API listens; port 0 takes a free one.
+        data_dir: where Sequences are kept.
+        token: what clients must send as ``Authorization: Bearer``; None asks for nothing.
+        insecure: allow an address other than loopback without a token.
+        hub_id: what ``location`` says in Sequences.
+        retention_ms: ms that an ended Instance and what it left unread are kept.
+        zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
+        runner_envs: environment variables that Sequences get in addition.
+        limits: what an uploaded package may be.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path
+    token: str | None = dataclasses.field(default=None, repr=False)
+    insecure: bool = False
+    hub_id: str = "STH"
+    description: str = ""
+    custom_name: str = ""
+    tags: tuple[str, ...] = ()
+    log_level: str = "info"
+    retention_ms: int = 180_000
+    zygote: bool = True
+    runner_envs: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    limits: Limits = dataclasses.field(default_factory=Limits)
+
+    def check(self) -> None:
+        """Refuse what would be dangerous or can't work.
+
+        Raises:
+            HubStartError: another address than loopback without token; a log level that does not exist.
+        """
+        if self.token is None and not self.insecure and not _is_loopback(self.host):
+            raise HubStartError(
+                f"Everybody who reaches {self.host} could run programs through this Hub: "
+                "set a token (STH_TOKEN), or say --insecure"
+            )
+        if self.log_level.lower() not in LOG_LEVELS:
+            raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
+
+    def public(self, port: int) -> dict[str, Any]:
+        """The answer of ``GET /config``, in STH's shape: no secrets, no paths of this machine."""
+        return {
+            "logLevel": self.log_level.upper(),
+            "customName": self.custom_name,
+            "description": self.description,
+            "tags": list(self.tags),
+            "cpmUrl": "",
+            "cpmId": "",
+            "debug": False,
+            "identifyExisting": True,
+            "host": {"apiBase": "/api/v1", "hostname": self.host, "port": port, "id": self.hub_id},
+            "runtimeAdapter": "process",
+            "startupConfig": "",
+            "exitWithLastInstance": False,
+            "timings": {"instanceLifetimeExtensionDelay": self.retention_ms},
+            "telemetry": {"status": False},
+            "platform": {"apiVersion": "v1"},
+        }
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,21 @@
+"""How the Hub says no: a status and an error that becomes the JSON body ``{"error": ...}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """A request can't be served.
+
+    Args:
+        status: the HTTP status.
+        error: what the answer's JSON body says under ``error``.
+        reason: the HTTP reason phrase where clients of STH expect a special one.
+    """
+
+    def __init__(self, status: int, error: Any, *, reason: str | None = None) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.reason = reason

@@ -1,0 +1,228 @@
+"""The Hub's end of the link to runners; see :mod:`transform_hub.protocol` for what goes over it.
+
+The event loop calls a protocol object per connection: it reads the hello, then hands the connection to the
+Instance it belongs to. From there bytes go between socket and Channel with no task per stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, cast
+
+from transform_hub.hub.channel import Channel, ChannelClosedError
+from transform_hub.protocol import CHANNELS, Lines, Message, encode
+
+log = logging.getLogger(__name__)
+
+HELLO_TIMEOUT = 10.0
+"""Seconds a connection has to say who it is."""
+
+HIGH_WATER = 1024 * 1024
+"""Bytes on their way to a runner before the sender waits."""
+
+
+class Peer(Protocol):
+    """What the link needs to know of an Instance."""
+
+    secret: str
+
+    def attach(self, hello: Message, transport: asyncio.Transport) -> asyncio.Protocol | None:
+        """Take over the connection of a channel; None if it has that channel already."""
+
+
+class LinkServer:
+    """Listens for runners.
+
+    Args:
+        find: gives the Instance of an id, None if there is none.
+    """
+
+    def __init__(self, find: Callable[[str], Peer | None]) -> None:
+        self.find = find
+        self.address = ""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen on a socket that only this user can reach."""
+        self._folder = tempfile.TemporaryDirectory(prefix="sth-", ignore_cleanup_errors=True)
+        path = Path(self._folder.name, "link")
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: Greeting(self), str(path), backlog=4096)
+        path.chmod(0o600)
+        self.address = f"unix:{path}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+class Greeting(asyncio.Protocol):
+    """A connection until its hello is read and verified."""
+
+    def __init__(self, server: LinkServer) -> None:
+        self._server = server
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        self._deadline = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        line, newline, rest = self._data.partition(b"\n")
+        if not newline:
+            if len(line) > 4096:
+                self._transport.abort()
+            return
+        self._deadline.cancel()
+        try:
+            hello = Lines().feed(line + b"\n")[0]
+            peer = self._server.find(hello["instance"])
+            known = hello["channel"] in CHANNELS and peer is not None and hmac.compare_digest(peer.secret.encode(), hello["secret"].encode())
+        except (ValueError, LookupError, AttributeError, TypeError):
+            known = False
+        protocol = peer.attach(hello, self._transport) if known and peer is not None else None
+        if protocol is None:
+            log.warning("A connection to the runner link was refused: unknown Instance, secret or channel")
+            self._transport.abort()
+            return
+        self._transport.set_protocol(protocol)
+        if rest:
+            protocol.data_received(rest)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._deadline.cancel()
+
+
+class Source(asyncio.Protocol):
+    """Runner -> Hub: what arrives is fed into a Channel; a full Channel stops the reading.
+
+    Args:
+        on_stall: called with True when reading stops because the Channel is full, with False when it goes on.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, channel: Channel, on_stall: Callable[[bool], None] | None = None
+    ) -> None:
+        self._transport = transport
+        self._channel = channel
+        self._on_stall = on_stall
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if not self._channel.feed(data):
+                self._transport.pause_reading()
+                self._channel.when_room(self._resume)
+                if self._on_stall is not None:
+                    self._on_stall(True)  # noqa: FBT003
+        except ChannelClosedError:
+            self._transport.abort()
+
+    def _resume(self) -> None:
+        if self._on_stall is not None:
+            self._on_stall(False)  # noqa: FBT003
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._channel.close()
+
+
+class LogSource(asyncio.Protocol):
+    """Runner -> Hub: log entries, handed over line by line."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._write(line + b"\n")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._rest:
+            self._write(self._rest + b"\n")
+
+
+class Sink(asyncio.Protocol):
+    """Hub -> runner: writes bytes, waits while the runner does not read."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._drained: asyncio.Future[None] | None = None
+        self.ended = False
+        self.lost = False
+
+    async def write(self, data: bytes) -> None:
+        """Write ``data``, then wait until the runner has taken enough.
+
+        Raises:
+            ChannelClosedError: the runner is gone or the stream was ended.
+        """
+        if self.ended or self.lost:
+            raise ChannelClosedError
+        self._transport.write(data)
+        while self._drained is not None:
+            await asyncio.shield(self._drained)
+            if self.lost:
+                raise ChannelClosedError
+
+    def end(self) -> None:
+        """Tell the runner that this was all."""
+        if not self.ended and not self.lost:
+            self.ended = True
+            self._transport.write_eof()
+
+    def pause_writing(self) -> None:
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        self.resume_writing()
+
+
+class Control(asyncio.Protocol):
+    """Messages both ways; ``on_lost`` is called when the runner closes the channel."""
+
+    def __init__(
+        self, transport: asyncio.Transport, on_message: Callable[[Message], None], on_lost: Callable[[], None]
+    ) -> None:
+        self._transport = transport
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._lines = Lines()
+
+    def send(self, message: Message) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._lines.feed(data)
+        except ValueError:
+            log.exception("A runner sent a malformed control message")
+            self._transport.abort()
+            return
+        for message in messages:
+            self._on_message(message)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost()
+

@@ -1,0 +1,215 @@
+"""The Hub: puts store, Instances, runtime, link and API together; ``serve()`` runs one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from transform_hub.errors import HubStartError
+from transform_hub.hub.api import make_app
+from transform_hub.hub.config import HubConfig
+from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances import Instance
+from transform_hub.hub.link import LinkServer
+from transform_hub.hub.log import HubLog
+from transform_hub.hub.runtimes import Runtime
+from transform_hub.hub.runtimes.process import ProcessRuntime
+from transform_hub.hub.sequences import SequenceStore
+from transform_hub.hub.topics import Topics
+from transform_hub.models import SequenceInfo, StartRequest
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_GRACE = 1.0
+"""Seconds that requests still open at the end have to finish."""
+
+
+class Hub:
+    """A Transform Hub in this process.
+
+    Attributes:
+        url: base of its REST API, e.g. ``http://127.0.0.1:8000/api/v1``.
+        sequences: the store of Sequences.
+        instances: the Instances that are running or kept after their end, by id.
+    """
+
+    def __init__(self, config: HubConfig, runtime: Runtime | None = None) -> None:
+        self.config = config
+        self.url = ""
+        self.port = config.port
+        self.sequences = SequenceStore(config.data_dir / "sequences", config.limits)
+        self.instances: dict[str, Instance] = {}
+        self.topics = Topics()
+        self.log = HubLog(config.log_level)
+        self.link = LinkServer(self.instances.get)
+        self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs)
+
+    async def start(self) -> None:
+        """Open the store, listen for runners and serve the API.
+
+        Raises:
+            HubStartError: the port is in use or not permitted, the data directory can't be used, ...
+        """
+        self.config.check()
+        self.sequences.open()
+        self.log.open()
+        await self.link.start()
+        await self.runtime.start()
+        self._runner = web.AppRunner(
+            make_app(self), handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_GRACE
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise HubStartError(_why_not_listening(self.config, error)) from error
+        self.port = self._runner.addresses[0][1]
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        self.url = f"http://{host}:{self.port}/api/v1"
+        log.info("API on %s", self.url)
+
+    async def close(self) -> None:
+        """End all Instances, then the API, the link and the runtime."""
+        for instance in self.instances.values():
+            instance.kill()
+        alive = [asyncio.ensure_future(instance.ended.wait()) for instance in self.instances.values()]
+        if alive:
+            _, late = await asyncio.wait(alive, timeout=3)
+            for waiting in late:
+                waiting.cancel()
+        await self.runtime.close()
+        self.topics.close()
+        for instance in list(self.instances.values()):
+            instance.discard()
+        self.log.close()
+        if hasattr(self, "_runner"):
+            await self._runner.cleanup()
+        await self.link.close()
+
+    def instances_of(self, sequence_id: str) -> list[Instance]:
+        """The Instances of a Sequence, ended ones included while they are kept."""
+        return [instance for instance in self.instances.values() if instance.sequence.id == sequence_id]
+
+    def describe(self, sequence: SequenceInfo) -> SequenceInfo:
+        """A Sequence with the ids of its Instances."""
+        return SequenceInfo(
+            id=sequence.id,
+            name=sequence.name,
+            config=sequence.config,
+            location=self.config.hub_id,
+            instances=[instance.id for instance in self.instances_of(sequence.id)],
+        )
+
+    async def start_instance(self, sequence: SequenceInfo, request: StartRequest) -> Instance:
+        """Start an Instance; it is running, or has failed in its own code, when this returns.
+
+        Raises:
+            ApiError: the id is taken, the language can't be run here, or the runner could not be started.
+        """
+        if sequence.config.language != "py":
+            raise ApiError(400, f"This Hub runs Python Sequences, not {sequence.config.language!r}")
+        instance_id = request.instance_id or str(uuid.uuid4())
+        if instance_id in self.instances:
+            raise ApiError(409, "Instance with a given ID already exists")
+        instance = Instance(
+            instance_id,
+            sequence,
+            request,
+            runtime=self.runtime,
+            retention=self.config.retention_ms / 1000,
+            on_event=self._spread_event,
+            on_topic=self.topics.route,
+            on_gone=lambda instance: self.instances.pop(instance.id, None),
+        )
+        self.instances[instance_id] = instance
+        try:
+            await instance.start(self._spec(sequence, request))
+        except (ApiError, OSError) as error:
+            instance.discard()
+            if isinstance(error, OSError):
+                raise ApiError(500, f"No runner could be started: {error.strerror}") from error
+            raise
+        return instance
+
+    def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
+        return {
+            "link": self.link.address,
+            "dir": sequence.config.sequence_dir,
+            "main": sequence.config.entrypoint_path,
+            "args": request.args or [],
+            "config": request.app_config or {},
+        }
+
+    def _spread_event(self, source: Instance, name: str, message: Any) -> None:
+        for instance in self.instances.values():
+            if instance is not source:
+                instance.send_event(name, message, source.id)
+
+    async def remove_sequence(self, sequence: SequenceInfo, *, force: bool) -> None:
+        """Delete a Sequence; with ``force`` its Instances are killed first.
+
+        Raises:
+            ApiError: an Instance of it is running.
+        """
+        alive = [instance for instance in self.instances_of(sequence.id) if not instance.ended.is_set()]
+        if alive and not force:
+            raise ApiError(409, "Can't remove- Sequence in use")
+        if force:
+            for instance in self.instances_of(sequence.id):
+                instance.kill(remove_immediately=True)
+            for instance in alive:
+                await instance.ended.wait()
+        await self.sequences.remove(sequence.id)
+
+
+def _why_not_listening(config: HubConfig, error: OSError) -> str:
+    place = f"{config.host} port {config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{place} is in use: choose another port, or end the program that has it"
+    if error.errno == errno.EACCES:
+        return f"No permission to listen on {place}: choose a port above 1023"
+    return f"Can't listen on {place}: {error.strerror or os.strerror(error.errno or 0)}"
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    *, host: str = "127.0.0.1", port: int = 0, data_dir: str | os.PathLike[str] | None = None, **settings: Any
+) -> AsyncIterator[Hub]:
+    """Run a Hub in this event loop.
+
+    Args:
+        host: address to listen on; other than loopback needs ``token`` or ``insecure=True``.
+        port: port to listen on; 0 takes a free one.
+        data_dir: where Sequences are kept; without one they are gone with the Hub.
+        settings: any other field of :class:`transform_hub.hub.config.HubConfig`.
+
+    Yields:
+        The running :class:`Hub`; its API is at ``hub.url``.
+
+    Raises:
+        HubStartError: the port is in use, the data directory can't be written, ...
+
+    Example:
+        >>> async with serve(port=0) as hub, HostClient(hub.url) as host:
+        ...     print(await host.get_version())
+    """
+    with contextlib.ExitStack() as stack:
+        if data_dir is None:
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="sth-data-"))
+        hub = Hub(HubConfig(host=host, port=port, data_dir=Path(data_dir), **settings))
+        try:
+            await hub.start()
+            yield hub
+        finally:
+            await hub.close()

@@ -1,0 +1,200 @@
+"""The JSON shapes of the Hub's REST API v1, shared by clients and Hub.
+
+Attributes are snake_case here and camelCase on the wire. Unknown fields are ignored when an answer is
+decoded, and fields that are unset are left out when one is encoded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+InstanceStatus = Literal[
+    "initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"
+]
+"""What an Instance is doing; the last three are ends."""
+
+ENDED: frozenset[str] = frozenset({"completed", "errored", "gone"})
+"""The statuses after which an Instance does nothing more."""
+
+
+class Model(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """Base of all shapes."""
+
+
+class Version(Model, omit_defaults=False):
+    """Answer of ``GET /version``: which API is served, by what."""
+
+    service: str
+    api_version: str
+    version: str
+    build: str = ""
+
+
+class ManagerStatus(Model):
+    """The Manager ("cpm") a Hub is connected to; both fields are unset without one."""
+
+    connected: bool | None = None
+    cpm_id: str | None = None
+
+
+class Status(Model, omit_defaults=False):
+    """Answer of ``GET /status``."""
+
+    cpm: ManagerStatus = msgspec.field(default_factory=ManagerStatus)
+
+
+class DiskUsage(Model, omit_defaults=False):
+    """One file system in a :class:`LoadCheck`; sizes in bytes, ``use`` is a fraction from 0 to 1."""
+
+    fs: str
+    available: float
+    size: float
+    used: float
+    use: float
+
+
+class LoadCheck(Model, omit_defaults=False):
+    """Answer of ``GET /load-check``: load averages over 15 min and 1 min, memory and disks in bytes."""
+
+    avg_load: float
+    current_load: float
+    mem_free: float
+    mem_used: float
+    fs_size: list[DiskUsage] = []
+
+
+class SequenceConfig(Model, omit_defaults=False):
+    """What a Hub read from a Sequence's package.json; ``language`` is ``py``, ``js`` or a file extension."""
+
+    type: str = "process"
+    engines: dict[str, str] = {}
+    entrypoint_path: str = ""
+    version: str = ""
+    name: str = ""
+    id: str = ""
+    sequence_dir: str = ""
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    author: str | msgspec.UnsetType = msgspec.UNSET
+    keywords: list[str] | msgspec.UnsetType = msgspec.UNSET
+    args: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    repository: str | dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    language: str = "unknown"
+    package_size: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class SequenceInfo(Model, kw_only=True):
+    """A Sequence on a Hub: ``GET /sequence/:id`` and the items of ``GET /sequences``."""
+
+    id: str
+    name: str | None = None
+    config: SequenceConfig
+    location: str = ""
+    instances: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Terminated(Model, rename=None, omit_defaults=False):
+    """How an Instance ended: the exit code and its reason in words."""
+
+    exitcode: int
+    reason: str
+
+
+class InstanceInfo(Model, kw_only=True):
+    """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
+
+    Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
+    ``error`` says what went wrong in an Instance that is ``errored``.
+    """
+
+    id: str
+    app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    args: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    provides: str | None = None
+    requires: str | None = None
+    sequence: SequenceInfo
+    ports: dict[str, int] | None = None
+    created: str | None | msgspec.UnsetType = msgspec.UNSET
+    started: str | None = None
+    ended: str | None = None
+    status: InstanceStatus = msgspec.field(default_factory=lambda: "initializing")
+    terminated: Terminated | None = None
+    error: str | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the Instance will do nothing more."""
+        return self.status in ENDED
+
+
+class Entities(Model, omit_defaults=False):
+    """Answer of ``GET /entities``: all Sequences and Instances of a Hub."""
+
+    sequences: list[SequenceInfo]
+    instances: list[InstanceInfo]
+
+
+class SequenceCreated(Model):
+    """Answer of ``POST /sequence`` and ``DELETE /sequence/:id``."""
+
+    id: str
+
+
+class InstanceStarted(Model):
+    """Answer of ``POST /sequence/:id/start``."""
+
+    id: str
+    message: str = ""
+
+
+class StartRequest(Model):
+    """Body of ``POST /sequence/:id/start``; every field is optional.
+
+    Args:
+        app_config: becomes ``context.config`` in the Sequence.
+        args: positional arguments after the input stream.
+        instance_id: 36 characters to use as the Instance's id instead of a random one.
+        input_topic: name to use for the topic that the Sequence requires.
+        output_topic: name to use for the topic that the Sequence provides.
+        limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+    """
+
+    app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    args: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    instance_id: str | None = None
+    input_topic: str | None = None
+    output_topic: str | None = None
+    limits: dict[str, Any] | None = None
+
+
+class StopRequest(Model):
+    """Body of ``POST /instance/:id/_stop``: ``timeout`` in ms until the Instance is killed."""
+
+    timeout: int = 7000
+    can_call_keepalive: bool = False
+
+
+class KillRequest(Model):
+    """Body of ``POST /instance/:id/_kill``."""
+
+    remove_immediately: bool = False
+
+
+class Topic(Model, omit_defaults=False):
+    """An item of ``GET /topics``."""
+
+    content_type: str
+    local_provider: str = ""
+    topic: str = ""
+    topic_name: str = ""
+
+
+class LogEntry(Model, omit_defaults=False):
+    """One line of ``GET /log`` or ``GET /instance/:id/log``; ``ts`` in ms since the epoch."""
+
+    ts: int
+    level: str
+    msg: str
+    from_: str = msgspec.field(default="", name="from")
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET

@@ -1,0 +1,102 @@
+"""The link between a Hub and a runner, as both ends know it.
+
+A runner dials its Hub once per channel. Each connection starts with one line of JSON, its *hello*:
+
+    {"instance": "<id>", "secret": "<hex>", "channel": "control", "pid": 123}
+
+The secret belongs to that one Instance, so a runner can't speak for another. After the hello the connection is
+the channel itself; closing it (or its one direction) is the end of that stream, and the kernel's socket buffers
+carry back-pressure from one end to the other.
+
+    channel   direction       content
+    control   both            one JSON object per line; "type" names the message
+    stdin     Hub -> runner   bytes; becomes descriptor 0 of the runner process
+    stdout    runner -> Hub   bytes; descriptor 1
+    stderr    runner -> Hub   bytes; descriptor 2
+    input     Hub -> runner   bytes
+    output    runner -> Hub   bytes
+    log       runner -> Hub   one JSON object per line: {"ts", "level", "from", "msg"}
+
+Messages on control:
+
+    Hub -> runner    input    contentType                       what the first writer of the input sends
+                     event    eventName, message, source
+                     stop     timeout (ms), canCallKeepalive
+                     kill
+                     rate     perSecond                         of health messages
+    runner -> Hub    running  provides?, requires?              the Sequence is loaded, run() is about to be called
+                     topic    provides? | requires?             found on what run() returned
+                     health   health: {"healthy": bool, ...}
+                     event    eventName, message
+                     alive    keepAlive (ms)                    calls off the kill that follows a stop
+                     exit     code, error?                      last message; the process ends right after it
+
+A topic is {"topic": name, "contentType": type}. The standard library alone is imported here: a runner
+shares its process with the Sequence and must not bring versions of packages that the Sequence may want itself.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+CHANNELS = ("control", "stdin", "stdout", "stderr", "input", "output", "log")
+
+EXIT_OK = 0
+EXIT_BAD_ENTRYPOINT = 21
+EXIT_FAILED_ON_START = 22
+EXIT_FAILED = 23
+EXIT_KILLED = 137
+EXIT_STOPPED = 138
+EXIT_RUNNER_FAILED = 213
+
+EXIT_REASONS: dict[int, str] = {
+    EXIT_OK: "Instance completed",
+    EXIT_BAD_ENTRYPOINT: "Sequence entrypoint path is invalid",
+    EXIT_FAILED_ON_START: "Sequence failed on start",
+    EXIT_FAILED: "Sequence failed during execution",
+    EXIT_KILLED: "Instance killed",
+    EXIT_STOPPED: "Instance stopped",
+    EXIT_RUNNER_FAILED: "Runner failed",
+}
+
+Message = dict[str, Any]
+
+
+def encode(message: Message) -> bytes:
+    """A message as it stands on the wire: one line of JSON, non-ASCII characters escaped."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+class Lines:
+    """Splits a stream of bytes into lines of JSON; ``feed`` gives the messages that are complete.
+
+    Args:
+        limit: the longest line in bytes; a longer one raises ``ValueError``.
+    """
+
+    def __init__(self, limit: int = 64 * 1024 * 1024) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[Message]:
+        head, newline, tail = data.rpartition(b"\n")
+        if not newline:
+            self._keep(data)
+            return []
+        complete = b"".join([*self._parts, head])
+        self._parts, self._size = [], 0
+        if tail:
+            self._keep(tail)
+        return [json.loads(line) for line in complete.split(b"\n") if line]
+
+    def rest(self) -> bytes:
+        """What has come after the last complete line."""
+        return b"".join(self._parts)
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            raise ValueError(f"a control message is longer than {self._limit} bytes")
+        self._parts.append(data)

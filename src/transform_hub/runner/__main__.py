@@ -1,0 +1,11 @@
+"""Starts one runner without a zygote: ``python -m transform_hub.runner``, the spec as JSON on stdin."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from transform_hub.runner.zygote import start_runner
+
+if __name__ == "__main__":
+    start_runner(json.load(sys.stdin))

@@ -1,0 +1,119 @@
+"""What a Sequence is given as its ``context``."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from transform_hub.protocol import Message
+
+StopHandler = Callable[[float, bool], Awaitable[None] | None]
+HealthCheck = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
+Listener = Callable[[Any], Any]
+
+TRACE = 5
+logging.addLevelName(TRACE, "TRACE")
+
+
+class Context:
+    """The Sequence's view of its Instance and Hub, as in STH's Python runner.
+
+    Attributes:
+        config: the ``appConfig`` the Instance was started with.
+        instance_id: the Instance's id.
+        logger: a standard library logger; its entries are in the Instance's log.
+    """
+
+    def __init__(self, instance_id: str, config: dict[str, Any], send: Callable[[Message], None]) -> None:
+        self.config = config
+        self.instance_id = instance_id
+        self.logger = logging.getLogger("PythonRunner")
+        self._send = send
+        self._listeners: dict[str, list[Listener]] = {}
+        self._stop_handlers: list[StopHandler] = []
+        self._health_check: HealthCheck | None = None
+        self._kept_alive = False
+
+    def on(self, event_name: str, callback: Listener | None = None) -> Any:
+        """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
+        if callback is None:
+            return lambda function: self.on(event_name, function)
+        self._listeners.setdefault(event_name, []).append(callback)
+        return callback
+
+    def emit(self, event_name: str, message: Any = "") -> None:
+        """Send an event to the Hub and, through it, to the other Instances; ``message`` is any JSON value."""
+        self._send({"type": "event", "eventName": event_name, "message": message})
+
+    def set_stop_handler(self, handler: StopHandler) -> None:
+        """Call ``handler(timeout_s, can_keep_alive)``, sync or async, when the Instance is asked to stop.
+
+        Several handlers may be set; they are called in that order.
+        """
+        self._stop_handlers.append(handler)
+
+    def set_health_check(self, check: HealthCheck) -> None:
+        """Call ``check()``, sync or async, for each heartbeat; its dict is the answer of ``/health``."""
+        self._health_check = check
+
+    async def keep_alive(self, timeout: float = 0) -> None:
+        """Ask to go on instead of being killed after a stop, then sleep ``timeout`` seconds."""
+        self._kept_alive = True
+        self._send({"type": "alive", "keepAlive": int(timeout * 1000)})
+        await asyncio.sleep(timeout)
+
+    # What follows is called by the runner, not by Sequences.
+
+    async def _deliver(self, event_name: str, message: Any) -> None:
+        for listener in list(self._listeners.get(event_name, ())):
+            try:
+                await _maybe_await(listener(message))
+            except Exception:
+                self.logger.exception("The listener for event %r failed", event_name)
+
+    async def _stop(self, timeout_s: float, can_keep_alive: bool) -> bool:
+        """Call the stop handlers; True if the Sequence wants to go on."""
+        self._kept_alive = False
+        for handler in list(self._stop_handlers):
+            try:
+                await _maybe_await(handler(timeout_s, can_keep_alive))
+            except Exception:
+                self.logger.exception("A stop handler failed")
+        return self._kept_alive and can_keep_alive
+
+    async def _health(self) -> dict[str, Any]:
+        """The health check's answer; a failing check is reported as unhealthy."""
+        if self._health_check is None:
+            return {"healthy": True}
+        try:
+            result = await _maybe_await(self._health_check())
+            return {"healthy": True, **json.loads(json.dumps(result or {}))}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the health check's failure
+            return {"healthy": False, "error": f"{type(error).__name__}: {error}"}
+
+
+async def _maybe_await(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+class LinkLogHandler(logging.Handler):
+    """Writes log records to the link's log channel, from any thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._sock = sock
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = self.format(record)
+            level = "WARN" if record.levelname == "WARNING" else record.levelname
+            entry = {"ts": int(record.created * 1000), "level": level, "from": record.name, "msg": message}
+            line = json.dumps(entry).encode() + b"\n"
+            self._sock.sendall(line)  # handle() holds this handler's lock
+        except Exception:  # noqa: BLE001 - logging must never break the Sequence
+            self.handleError(record)

@@ -1,0 +1,107 @@
+"""The runner's end of the link: dialling the Hub, and the control thread.
+
+Control has a thread of its own, so that a Sequence that blocks the event loop still answers: heartbeats go
+on and a kill arrives. What concerns the Sequence (events, stop) is handed over to its event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from transform_hub.protocol import EXIT_KILLED, Lines, Message, encode
+
+
+def dial(address: str, instance: str, secret: str, channel: str) -> socket.socket:
+    """Open one channel to the Hub.
+
+    Args:
+        address: ``unix:<path>`` or ``tcp:<host>:<port>``.
+        instance: the Instance's id.
+        secret: the Instance's secret.
+        channel: one of :data:`transform_hub.protocol.CHANNELS`.
+
+    Raises:
+        OSError: no Hub listens there.
+    """
+    kind, _, place = address.partition(":")
+    if kind == "unix":
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(place)
+    else:
+        host, _, port = place.rpartition(":")
+        sock = socket.create_connection((host, int(port)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    hello = {"instance": instance, "secret": secret, "channel": channel, "pid": os.getpid()}
+    sock.sendall(encode(hello))
+    return sock
+
+
+class Control:
+    """The control channel: sends messages from any thread, receives them in its own.
+
+    Args:
+        sock: the dialled control channel.
+        on_message: called in the control thread with each message that is not handled here.
+        health: called in the control thread before each heartbeat, gives what to report.
+    """
+
+    def __init__(
+        self, sock: socket.socket, on_message: Callable[[Message], None], health: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._sock = sock
+        self._on_message = on_message
+        self._health = health
+        self._interval = 1.0
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the control thread."""
+        threading.Thread(target=self._run, name="control", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        """Send one message; a Hub that is gone ends this process."""
+        data = encode(message)
+        try:
+            with self._lock:
+                self._sock.sendall(data)
+        except OSError:
+            leave_no_orphans()
+
+    def _run(self) -> None:
+        lines = Lines()
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        due = time.monotonic()
+        while True:
+            wait = due - time.monotonic()
+            if wait <= 0:
+                self.send({"type": "health", "health": self._health()})
+                due = time.monotonic() + self._interval
+            elif poll.poll(wait * 1000):
+                data = self._sock.recv(65536)
+                if not data:
+                    leave_no_orphans()
+                for message in lines.feed(data):
+                    self._receive(message)
+
+    def _receive(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "kill":
+            self.send({"type": "exit", "code": EXIT_KILLED})
+            os._exit(EXIT_KILLED)
+        elif kind == "rate":
+            self._interval = 1 / max(message["perSecond"], 0.01)
+        else:
+            self._on_message(message)
+
+
+def leave_no_orphans() -> None:
+    """The Hub is gone: end this process and everything the Sequence started."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)

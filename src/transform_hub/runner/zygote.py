@@ -1,0 +1,118 @@
+"""The zygote: a process with Python, asyncio and the framework loaded, which forks runners from itself.
+
+Forking takes a few milliseconds where starting an interpreter takes a hundred. The Hub speaks to it over a
+socket that it inherits, one JSON object per line:
+
+    Hub -> zygote    the spec of an Instance to run (see PythonRunner)
+    zygote -> Hub    {"started": id, "pid": pid}
+                     {"exited": id, "status": wait status}
+
+It ends when the Hub closes the socket. It runs no event loop and has no threads, so that forking is safe.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
+from transform_hub.runner.python import PythonRunner
+
+
+class Zygote:
+    """Forks runners on request and tells how they end."""
+
+    def __init__(self, hub: socket.socket) -> None:
+        self.hub = hub
+        self.lines = Lines()
+        self.runners: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Serve until the Hub goes away."""
+        # A child's end writes to this pipe, so that one poll waits for children and Hub alike.
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        os.set_blocking(wake_read, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.descriptors = (self.hub.fileno(), wake_read, wake_write)
+        poll = select.poll()
+        poll.register(self.hub, select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 4096)
+                self._reap()
+            if self.hub.fileno() in ready:
+                data = self.hub.recv(1 << 20)
+                if not data:
+                    return
+                for spec in self.lines.feed(data):
+                    self._fork(spec)
+
+    def _fork(self, spec: dict[str, Any]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_runner(spec)
+        self.runners[pid] = spec["id"]
+        self.hub.sendall(encode({"started": spec["id"], "pid": pid}))
+
+    def _become_runner(self, spec: dict[str, Any]) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for descriptor in self.descriptors:
+                os.close(descriptor)
+            self.hub.detach()
+            start_runner(spec)
+        except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
+            traceback.print_exc()
+        os._exit(EXIT_RUNNER_FAILED)
+
+    def _reap(self) -> None:
+        while self.runners:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return
+            # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
+            with contextlib.suppress(OSError):
+                os.killpg(ended.si_pid, signal.SIGKILL)
+            pid, status = os.waitpid(ended.si_pid, 0)
+            self.hub.sendall(encode({"exited": self.runners.pop(pid), "status": status}))
+
+
+def start_runner(spec: dict[str, Any]) -> NoReturn:
+    """Make this process the runner of an Instance."""
+    os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
+    atexit._clear()
+    os.environ.update(spec.get("env") or {})
+    PythonRunner(spec).run()
+
+
+def main() -> None:
+    """Entry point: ``python -m transform_hub.runner.zygote <descriptor>``."""
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]  # -m puts the Hub's working directory there; a Sequence must not import from it
+    hub = socket.socket(fileno=int(sys.argv[1]))
+    gc.collect()
+    gc.freeze()  # what is loaded now stays shared with the children
+    try:
+        Zygote(hub).run()
+    except OSError:
+        return  # the Hub is gone
+
+
+if __name__ == "__main__":
+    main()
