@@ -21,6 +21,8 @@ from pathlib import Path
 
 from bench import hub_process, post_json, send_directory
 
+from transform_hub.protocol import SOCKET_BUFFER
+
 CHUNK = 256 * 1024
 SEQUENCE = Path(__file__).parent / "sequences" / "identity"
 
@@ -60,7 +62,9 @@ def http_writer(port: int, path: str, size: int, go) -> None:
     )
     go.wait()
     write(sock, size, chunked=True)
-    sock.recv(65536)
+    answer = b""
+    while not answer.endswith(b"0\r\n\r\n"):  # closing earlier would reset the connection and lose the tail
+        answer += sock.recv(65536)
 
 
 def http_reader(port: int, path: str, size: int, go, done) -> None:
@@ -89,6 +93,7 @@ def bare_reader(port: int, size: int, go, done) -> None:
 
 def bare_echo(path: str) -> None:
     incoming, outgoing = (socket.socket(socket.AF_UNIX) for _ in range(2))
+    outgoing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
     incoming.connect(path)
     outgoing.connect(path)
     pump(incoming, outgoing)
@@ -101,6 +106,7 @@ def bare_relay(path: str, ports) -> None:
         unix.listen()
         ports.put(tcp.getsockname()[1])
         to_echo, _ = unix.accept()
+        to_echo.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         from_echo, _ = unix.accept()
     ends = {}
     for _ in range(2):

@@ -62,10 +62,10 @@ def read_package_json(directory: str | os.PathLike[str]) -> PackageJson:
     """
     path = Path(directory, "package.json")
     if not _is_inside(path, directory):
-        nested = next(
-            (f"; there is one in {shown(p.parent.name)}" for p in Path(directory).glob("*/package.json")), ""
-        )
-        raise PackageError(f"No package.json in the root of the package{nested}", code="no-package-json")
+        nested = [shown(path.parent.name) for path in Path(directory).glob("*/package.json")]
+        where = f"; there is one in {nested[0]}" if nested else ""
+        message = f"No package.json in the root of the package{where}"
+        raise PackageError(message, code="no-package-json")
     try:
         with path.open("rb") as file:
             data = file.read(_PACKAGE_JSON_BYTES + 1)
@@ -89,8 +89,8 @@ def read_package_json(directory: str | os.PathLike[str]) -> PackageJson:
 def entrypoint(directory: str | os.PathLike[str], package: PackageJson) -> Path:
     """Find the file that ``main`` names.
 
-    For anything but Python it is found as Node.js finds it: the extension may be missing, or it is a directory
-    with an ``index.js``.
+    For anything but Python it is found as Node.js finds it: the extension may be missing, or it is a
+    directory with an ``index.js``.
 
     Args:
         directory: where the package is unpacked.
@@ -116,8 +116,8 @@ def entrypoint(directory: str | os.PathLike[str], package: PackageJson) -> Path:
 
 
 def _is_inside(path: Path, directory: str | os.PathLike[str]) -> bool:
-    # isfile first: it is false for loops, pipes, and names that no file can have.
-    return os.path.isfile(path) and path.resolve().is_relative_to(Path(directory).resolve())
+    # Path.is_file raises for names that are too long; resolve raises for loops, which isfile has ruled out.
+    return os.path.isfile(path) and path.resolve().is_relative_to(Path(directory).resolve())  # noqa: PTH113 - see above
 
 
 # The checks below are STH's, in its words.
@@ -148,17 +148,19 @@ def _engines(value: Any) -> str | None:
         return f"{_json(value)} is not a valid EnginesDecoder"
     for key, version in value.items():
         if defect := _string(version):
-            return f'<EnginesDecoder> dictionary decoder failed at key "{key}" with error: {defect}'
+            return f'<EnginesDecoder> dictionary decoder failed at key "{key[:200]}" with error: {defect}'
     return None
 
 
 def _repository(value: Any) -> str | None:
     if isinstance(value, str):
         return None
-    if isinstance(value, dict) and isinstance(value.get("directory", ""), str):
-        if isinstance(value.get("type"), str) and isinstance(value.get("url"), str):
+    if isinstance(value, dict):
+        parts = (value.get("type"), value.get("url"), value.get("directory", ""))
+        if all(isinstance(part, str) for part in parts):
             return None
-    return f"<repositoryDecoder> decoder failed because {_json(value)} can't be decoded with any of the provided oneOf decoders"
+    why = "can't be decoded with any of the provided oneOf decoders"
+    return f"<repositoryDecoder> decoder failed because {_json(value)} {why}"
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
@@ -178,20 +180,21 @@ def _decode(value: Any) -> PackageJson:
     if not isinstance(value, dict | list):
         raise PackageError(f"{_json(value)} is not a valid SequencePackageJSON", code="invalid-package-json")
     fields = {key: value[key] for key in _CHECKS if key in value} if isinstance(value, dict) else {}
-    if isinstance(author := fields.get("author"), dict) and isinstance(author.get("name"), str):
-        parts = ((author.get("name"), "{}"), (author.get("email"), "<{}>"), (author.get("url"), "({})"))
-        fields["author"] = " ".join(
-            form.format(part) for part, form in parts if part and isinstance(part, str)
-        )
+    fields["author"] = _author(fields.get("author"))
     for key, check in _CHECKS.items():
-        given = fields.get(key)
-        if given is not None or key == "main":
-            if defect := check(fields.get(key, msgspec.UNSET)):
-                raise PackageError(
-                    f'<SequencePackageJSON> decoder failed at key "{key}" with error: {defect}',
-                    code="invalid-package-json",
-                )
+        given = fields.get(key, msgspec.UNSET if key == "main" else None)
+        defect = check(given) if given is not None or key == "main" else None
+        if defect:
+            message = f'<SequencePackageJSON> decoder failed at key "{key}" with error: {defect}'
+            raise PackageError(message, code="invalid-package-json")
     return PackageJson(**fields)
+
+
+def _author(value: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return value
+    forms = {"name": "{}", "email": "<{}>", "url": "({})"}
+    return " ".join(form.format(value[key]) for key, form in forms.items() if isinstance(value.get(key), str))
 
 
 def _not_json(reason: str, data: bytes, at: int | None) -> PackageError:

@@ -1,7 +1,8 @@
 """Directories that archives are extracted to.
 
-Members become files in an order in which no path is ever followed through a link: directories, files and hard
-links as they come; symbolic links last, when the archive's checksum was right and each was found to stay inside.
+Members become files in an order in which no path is ever followed through a link: directories, files and
+hard links as they come; symbolic links last, when the archive's checksum was right and each was found to stay
+inside.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from transform_hub._archive import Gunzip, Kind, Limits, Member, members, shown,
 
 _LINK_HOPS = 40  # as in Linux
 _LINK_STEPS = 1_000_000  # through directories, for all links of a package together
-# What the file system says when the archive is to blame, e.g. a second name that differs in case only.
+# What the file system says of bad archives, e.g. of a second name that differs in case only.
 _REFUSALS = {errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.EMLINK, errno.ENOTDIR}
 
 
 def link_defect(entries: Mapping[str, Kind], targets: Mapping[str, str]) -> str | None:
     """Which symbolic link may not be in a package and why, None if all may.
 
-    A link may dangle, but not go up (``..``) from anything but a directory: where that leads could change. The
-    file system is not asked, so nothing has to be there yet, and no chain of links can make this slow.
+    A link may dangle, but not go up (``..``) from anything but a directory: where that leads could change.
+    The file system is not asked, so nothing has to be there yet, and no chain of links can make this slow.
 
     Args:
         entries: everything in the package, with all directories that something is in.
@@ -36,7 +37,7 @@ def link_defect(entries: Mapping[str, Kind], targets: Mapping[str, str]) -> str 
         defect = "leads outside the package" if target.startswith("/") else None if target else "is empty"
         place = name.split("/")[:-1]
         ahead = target.split("/")[::-1]
-        hops = 0
+        hops = 1
         while ahead and not defect:
             steps += 1
             part = ahead.pop()
@@ -60,6 +61,14 @@ def link_defect(entries: Mapping[str, Kind], targets: Mapping[str, str]) -> str 
         if defect:
             return f"the symbolic link {shown(name)} {defect}"
     return None
+
+
+def above(name: str) -> Iterator[str]:
+    """The directories that a name is in, outermost first."""
+    end = name.find("/")
+    while end >= 0:
+        yield name[:end]
+        end = name.find("/", end + 1)
 
 
 class Tree:
@@ -117,11 +126,9 @@ class Tree:
 
     def _add(self, member: Member, data: Iterator[bytes]) -> None:
         name = member.name
-        above = name.rpartition("/")[0]
-        if above and self._entries.get(above) != "directory":
-            parts = above.split("/")
-            for depth in range(1, len(parts) + 1):
-                self._directory("/".join(parts[:depth]))
+        for directory in above(name):
+            if self._entries.get(directory) != "directory":
+                self._directory(directory)
         if member.kind == "directory":
             self._directory(name)
             return
@@ -150,11 +157,9 @@ class Tree:
 
     def _file(self, name: str, data: Iterator[bytes], mode: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(self._root / name, flags, mode)
-        self._entries[name] = "file"
-        with open(descriptor, "wb") as file:
-            for piece in data:
-                file.write(piece)
+        with os.fdopen(os.open(self._root / name, flags, mode), "wb") as file:
+            self._entries[name] = "file"
+            file.writelines(data)
 
     def _room(self) -> None:
         self._count += 1

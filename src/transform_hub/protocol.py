@@ -60,6 +60,9 @@ EXIT_REASONS: dict[int, str] = {
     EXIT_RUNNER_FAILED: "Runner failed",
 }
 
+SOCKET_BUFFER = 1024 * 1024
+"""Bytes that a data channel's sockets hold, as far as the system allows: fewer, larger turns of both ends."""
+
 Message = dict[str, Any]
 
 

@@ -23,8 +23,8 @@ from types import TracebackType
 LIMIT = 1024 * 1024
 """Bytes a channel holds before its writers wait."""
 
-READ_SIZE = 256 * 1024
-"""Bytes that many small chunks are joined up to when they are read."""
+JOIN = 64 * 1024
+"""Bytes that small chunks are joined up to when they are read; larger ones are handed on uncopied."""
 
 
 class ChannelClosedError(Exception):
@@ -134,7 +134,7 @@ class Channel:
             return b""
         chunk = self._chunks[index]
         count = 1
-        if len(chunk) < READ_SIZE and index + 1 < len(self._chunks):
+        if len(chunk) < JOIN and index + 1 < len(self._chunks):
             chunk, count = self._join(index)
         reader.position += count
         if not self.history:
@@ -145,7 +145,7 @@ class Channel:
     def _join(self, index: int) -> tuple[bytes, int]:
         parts: list[bytes] = []
         size = 0
-        while index < len(self._chunks) and size < READ_SIZE:
+        while index < len(self._chunks) and size + len(self._chunks[index]) <= JOIN:
             parts.append(self._chunks[index])
             size += len(parts[-1])
             index += 1

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
 from transform_hub.hub.channel import Channel, ChannelClosedError
-from transform_hub.protocol import CHANNELS, Lines, Message, encode
+from transform_hub.protocol import CHANNELS, SOCKET_BUFFER, Lines, Message, encode
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,8 @@ class Sink(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         self._drained: asyncio.Future[None] | None = None
         self.ended = False
         self.lost = False

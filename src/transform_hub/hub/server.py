@@ -30,6 +30,10 @@ from transform_hub.models import SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)
 
+HEAP_HINT = 16 * 1024 * 1024
+"""glibc gives memory above a threshold back to the system at once and takes it anew for the next chunk, page by
+page; it raises that threshold to the size of the largest block it has seen freed (mallopt(3), M_MMAP_THRESHOLD)."""
+
 SHUTDOWN_GRACE = 1.0
 """Seconds that requests still open at the end have to finish."""
 
@@ -61,6 +65,7 @@ class Hub:
             HubStartError: the port is in use or not permitted, the data directory can't be used, ...
         """
         self.config.check()
+        bytes(HEAP_HINT)
         self.sequences.open()
         self.log.open()
         await self.link.start()

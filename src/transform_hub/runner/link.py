@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from transform_hub.protocol import EXIT_KILLED, Lines, Message, encode
+from transform_hub.protocol import EXIT_KILLED, SOCKET_BUFFER, Lines, Message, encode
 
 
 def dial(address: str, instance: str, secret: str, channel: str) -> socket.socket:
@@ -33,6 +33,7 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     kind, _, place = address.partition(":")
     if kind == "unix":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         sock.connect(place)
     else:
         host, _, port = place.rpartition(":")

@@ -106,6 +106,7 @@ def main() -> None:
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]  # -m puts the Hub's working directory there; a Sequence must not import from it
     hub = socket.socket(fileno=int(sys.argv[1]))
+    bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
     gc.collect()
     gc.freeze()  # what is loaded now stays shared with the children
     try:

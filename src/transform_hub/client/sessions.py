@@ -1,0 +1,126 @@
+"""Pooled HTTP sessions, one for each event loop that a client is used in.
+
+A session lives until the first of these:
+
+    client.close()                   closes the one of the running loop
+    its loop shuts down              asyncio.run() ends a loop's async generators, and one of them holds the session
+    the client is garbage, or exit   a finalizer closes what is left
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import AsyncGenerator, MutableMapping
+
+import aiohttp
+
+KEEPALIVE = 4.0
+"""Seconds that an idle connection is kept. STH drops them after 5 s: a request sent at that moment would be lost."""
+
+
+class Pool:
+    """The session of one event loop, and the answers that are being read from it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.answers: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
+
+    async def close(self) -> None:
+        # An answer that is left open complains when it is collected, also when its session was closed long before.
+        for answer in list(self.answers):
+            answer.close()
+        await self.session.close()
+
+
+Pools = MutableMapping[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[None, None]]]
+
+
+class Sessions:
+    """The sessions of one client.
+
+    Args:
+        connector: makes the connections, instead of one connector for each loop; it is not closed.
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector | None = None) -> None:
+        self._connector = connector
+        self._pools: Pools = weakref.WeakKeyDictionary()
+        # The finalizer holds the pools: if they became garbage together with the client, a session could be
+        # collected, and complain, before anything closes it.
+        weakref.finalize(self, _close_rest, self._pools)
+
+    async def get(self) -> Pool:
+        """The pool of the running loop."""
+        loop = asyncio.get_running_loop()
+        found = self._pools.get(loop)
+        if found is not None and not found[0].session.closed:
+            return found[0]
+        _forget_closed(self._pools)
+        pool = Pool(self._new_session())
+        life = _life(pool, self._pools, loop)
+        await anext(life)
+        self._pools[loop] = (pool, life)
+        return pool
+
+    async def close(self) -> None:
+        """Close the session of the running loop at once."""
+        found = self._pools.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found[1].aclose()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        # No limit of connections: long-lived streams would use them up and starve the calls.
+        return aiohttp.ClientSession(
+            connector=self._connector or aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE),
+            connector_owner=self._connector is None,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_once,),
+        )
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request by itself: it does, also a DELETE, if a pooled connection breaks."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
+async def _life(pool: Pool, pools: Pools, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
+    """Is suspended as long as the pool may live; its loop, when it shuts down, runs the rest."""
+    try:
+        yield
+    finally:
+        pools.pop(loop, None)
+        await pool.close()
+
+
+def _forget_closed(pools: Pools) -> None:
+    """Drop the pools of loops that were closed without shutting down their generators."""
+    for loop in list(pools):
+        if loop.is_closed():
+            _close_now(pools.pop(loop)[0])
+
+
+def _close_rest(pools: Pools) -> None:
+    for loop in list(pools):
+        pool, _ = pools[loop]
+        if loop.is_closed():
+            _close_now(pool)
+        elif loop.is_running() or asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
+            asyncio.run_coroutine_threadsafe(pool.close(), loop)
+        else:
+            loop.run_until_complete(pool.close())
+        pools.pop(loop, None)
+
+
+def _close_now(pool: Pool) -> None:
+    """Close a pool whose loop is closed: nothing there waits any more."""
+    closing = pool.close()
+    with contextlib.suppress(StopIteration, RuntimeError):
+        closing.send(None)
+    closing.close()
