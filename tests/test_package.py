@@ -173,13 +173,13 @@ def test_modes_are_normalised_in_both_directions(project, tmp_path):
 
     evil = [
         entry("setuid", mode=0o6755),
-        entry("shared", mode=0o2666),
+        entry("setgid", mode=0o2666),
         entry("d", kind=tarfile.DIRTYPE, mode=0o1777),
     ]
     unpacked(targz(GOOD, *evil), tmp_path / "target")
     umask = os.umask(0)
     os.umask(umask)
-    for name, mode in {"setuid": 0o755, "shared": 0o644, "d": 0o755}.items():
+    for name, mode in {"setuid": 0o755, "setgid": 0o644, "d": 0o755}.items():
         assert stat.S_IMODE((tmp_path / "target" / name).stat().st_mode) == mode & ~umask
 
 
@@ -375,6 +375,18 @@ def test_a_path_that_cannot_be_written_is_named(project, tmp_path):
         pack(project, tmp_path / "no/such/out.tar.gz")
     with pytest.raises(PackageError, match=r"Can't write .*: Is a directory"):
         pack(project, tmp_path)
+
+
+def test_a_pipe_is_written_to_and_a_link_written_through(project, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    pack(project, tmp_path / "pipe")
+    assert os.read(pipe, 1 << 16) == packed(project)
+    os.close(pipe)
+    plant(tmp_path, {"link": "real.tar.gz", "real.tar.gz": b"old"})
+    pack(project, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real.tar.gz").read_bytes() == packed(project)
 
 
 def test_an_error_of_the_stream_is_its_own(project):

@@ -95,7 +95,7 @@ def pack(directory: str | os.PathLike[str], target: str | os.PathLike[str] | Bin
     if defect := link_defect(entries, targets):
         raise PackageError(f"Can't pack {root}: {defect}", code="unsafe")
     if isinstance(target, str | os.PathLike):
-        with _replacing(Path(os.path.realpath(target))) as file:
+        with _replacing(Path(target)) as file:
             return _write(root, entries, targets, file)
     return _write(root, entries, targets, target)
 
@@ -281,6 +281,7 @@ def _reading(path: Path) -> Iterator[None]:
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of another when all is well."""
     special = path.exists() and not path.is_file()  # /dev/stdout, or a directory, which fails below
+    path = path if special else Path(os.path.realpath(path))
     part = path if special else path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("wb") as file:

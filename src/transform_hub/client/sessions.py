@@ -95,7 +95,8 @@ async def _life(pool: Pool, pools: Pools, loop: asyncio.AbstractEventLoop) -> As
     try:
         yield
     finally:
-        pools.pop(loop, None)
+        if (found := pools.get(loop)) and found[0] is pool:
+            del pools[loop]
         await pool.close()
 
 
@@ -108,14 +109,17 @@ def _forget_closed(pools: Pools) -> None:
 
 def _close_rest(pools: Pools) -> None:
     for loop in list(pools):
-        pool, _ = pools[loop]
+        pool, life = pools.pop(loop)
         if loop.is_closed():
             _close_now(pool)
-        elif loop.is_running() or asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
-            asyncio.run_coroutine_threadsafe(pool.close(), loop)
-        else:
-            loop.run_until_complete(pool.close())
-        pools.pop(loop, None)
+        elif loop.is_running():
+            asyncio.run_coroutine_threadsafe(_end(life), loop)
+        elif asyncio._get_running_loop() is None:  # noqa: SLF001 - the public one raises
+            loop.run_until_complete(_end(life))
+
+
+async def _end(life: AsyncGenerator[None, None]) -> None:
+    await life.aclose()
 
 
 def _close_now(pool: Pool) -> None:

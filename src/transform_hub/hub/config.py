@@ -19,7 +19,8 @@ class HubConfig:
 
     Attributes:
         host, port: where the API listens; port 0 takes a free one.
-        data_dir: where Sequences are kept.
+        data_dir: where the Hub keeps what outlives it.
+        sequences_root: where Sequences are kept, if not in ``data_dir/sequences``.
         token: what clients must send as ``Authorization: Bearer``; None asks for nothing.
         insecure: allow an address other than loopback without a token.
         hub_id: what ``location`` says in Sequences.
@@ -32,6 +33,7 @@ class HubConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path
+    sequences_root: Path | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
     insecure: bool = False
     hub_id: str = "STH"

@@ -51,7 +51,7 @@ class Hub:
         self.config = config
         self.url = ""
         self.port = config.port
-        self.sequences = SequenceStore(config.data_dir / "sequences", config.limits)
+        self.sequences = SequenceStore(config.sequences_root or config.data_dir / "sequences", config.limits)
         self.instances: dict[str, Instance] = {}
         self.topics = Topics()
         self.log = HubLog(config.log_level)

@@ -1,0 +1,1 @@
+"""The command lines: ``sth`` runs a Hub, ``si`` talks to one."""

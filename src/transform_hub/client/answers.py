@@ -1,0 +1,187 @@
+"""What a Hub's answer means: a value, or one of the errors in :mod:`transform_hub.errors`."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from transform_hub.client.address import API_BASE
+from transform_hub.errors import (
+    HubConnectionError,
+    HubResponseError,
+    HubTimeoutError,
+    RequestError,
+    error_class,
+)
+
+T = TypeVar("T")
+
+MAX_ERROR = 64 * 1024
+"""Bytes of an error's body that are read."""
+
+ERROR_PATIENCE = 5.0
+"""Seconds that an error's body may take after its status."""
+
+FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
+"""What aiohttp raises when a request or its answer fails."""
+
+
+def decode(data: bytes, answer: type[T], *, status: int, request: dict[str, str]) -> T:
+    """The value of an answer's JSON.
+
+    Args:
+        data: body of the answer; STH leaves it out where the JSON would be ``{}`` or ``null``.
+        answer: the type it has to have.
+        status: of the answer.
+        request: method, url and request_id, for the error.
+
+    Raises:
+        HubResponseError: it is not JSON, or of another shape.
+    """
+    try:
+        if data.strip():
+            return msgspec.json.decode(data, type=answer)
+        return _empty(answer)
+    except msgspec.DecodeError as error:
+        raise HubResponseError(
+            f"The answer is not what a Hub sends: {error}",
+            status=status,
+            body=_value(data),
+            hint="check that the URL is that of a Hub",
+            **request,
+        ) from None
+
+
+def _empty(answer: type[T]) -> T:
+    if answer is Any:
+        return None  # type: ignore[return-value]
+    try:
+        return msgspec.convert({}, answer)
+    except msgspec.ValidationError:
+        return msgspec.convert([], answer)
+
+
+async def refusal(
+    response: aiohttp.ClientResponse, *, base: str, authorized: bool, request: dict[str, str]
+) -> HubResponseError:
+    """The error that an error status is; the answer is read and closed.
+
+    Args:
+        response: status and the beginning of the body.
+        base: URL of the Hub, for hints.
+        authorized: whether the request had credentials.
+        request: method, url and request_id.
+    """
+    data = await _beginning(response)
+    value, status = _value(data), response.status
+    message = _message(value) or response.reason or "The Hub gave no reason"
+    if 300 <= status < 400:
+        message = f"Redirected to {response.headers.get('Location', 'nowhere')}"
+    hint = _hint(status, value, base=base, authorized=authorized)
+    return error_class(status)(message, status=status, body=value, hint=hint, **request)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+
+    async def read() -> None:
+        while len(data) < MAX_ERROR and (chunk := await response.content.readany()):
+            data.extend(chunk)
+
+    try:
+        await asyncio.wait_for(read(), ERROR_PATIENCE)
+    except FAILURES:
+        pass  # the status is known, and says most of it
+    finally:
+        response.close() if not response.content.at_eof() else response.release()
+    return bytes(data)
+
+
+def _value(data: bytes) -> Any:
+    """A body's JSON, or else its text; None if it is empty."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return data.decode("utf-8", "replace").strip()[:MAX_ERROR] or None
+
+
+def _message(value: Any) -> str:
+    if isinstance(value, dict):
+        error = value.get("error", value)
+        if isinstance(error, dict):  # a defective package, with whatever Node.js had caught
+            error = next((error[key] for key in ("data", "message", "code") if error.get(key)), "")
+        return error if isinstance(error, str) else msgspec.json.encode(error).decode()
+    if isinstance(value, str):
+        return "" if value.startswith("<") else value  # a proxy's page tells less than the reason phrase
+    return ""
+
+
+def _hint(status: int, value: Any, *, base: str, authorized: bool) -> str:
+    if status == 401:
+        if authorized:
+            return "the token was not accepted: it may have expired, or belong to another Hub"
+        return "give the client a token: HostClient(url, token=...)"
+    # A Hub that knows the route says in JSON what is missing; STH answers unknown routes with an empty body.
+    unknown_route = not isinstance(value, dict) or _message(value).startswith("There is no ")
+    if status == 404 and unknown_route and not base.endswith(API_BASE):
+        return f"the URL of a Hub ends in {API_BASE}: check {base}"
+    if status == 404 and unknown_route:
+        return f"check that {base} is the API of a Hub, and new enough for this call"
+    if 300 <= status < 400:
+        return "use that URL for the client"
+    return ""
+
+
+def failure(error: BaseException, *, base: str, request: dict[str, str]) -> RequestError:
+    """The error that a failed request is."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return HubTimeoutError(f"No connection to {base} in time", hint="check the URL", **request)
+    if isinstance(error, asyncio.TimeoutError):
+        return HubTimeoutError("The Hub did not answer in time", **request)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        hint = "check the host name in the URL"
+        return HubConnectionError(f"The host of {base} is not known", hint=hint, **request)
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+        return HubConnectionError(f"No secure connection to {base}: {error}", **request)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _not_connected(error, base, request)
+    if isinstance(error, aiohttp.ClientResponseError):
+        hint = "check that the URL is that of a Hub"
+        return HubConnectionError("What answered does not speak HTTP", hint=hint, **request)
+    detail = str(error) or type(error).__name__
+    return HubConnectionError(f"The Hub went away during the call: {detail}", **request)
+
+
+def _not_connected(
+    error: aiohttp.ClientConnectorError, base: str, request: dict[str, str]
+) -> HubConnectionError:
+    if error.os_error.errno == errno.ECONNREFUSED or "refused" in str(error.os_error):
+        hint = "start one with `sth`, or check the URL"
+        return HubConnectionError(f"No Hub answers at {base}", hint=hint, **request)
+    return HubConnectionError(f"No connection to {base}: {error.os_error}", hint="check the URL", **request)
+
+
+def may_repeat(error: Exception) -> bool:
+    """Whether a call that failed this way can be made again without doing anything twice."""
+    if not isinstance(error, RequestError):
+        return False
+    never_sent = isinstance(error.__cause__, aiohttp.ClientConnectorError)
+    hopeless = isinstance(
+        error.__cause__,
+        (
+            aiohttp.ClientConnectorDNSError,
+            aiohttp.ClientConnectorCertificateError,
+            aiohttp.ClientConnectorSSLError,
+        ),
+    )
+    if hopeless or isinstance(error, HubTimeoutError):
+        return False
+    if error.method not in ("GET", "HEAD"):
+        return never_sent
+    if isinstance(error, HubResponseError):
+        return error.status in (502, 503, 504)
+    return isinstance(error, HubConnectionError)

@@ -1,0 +1,274 @@
+"""How requests reach a Hub: sessions, credentials, deadlines, retries, and errors instead of statuses.
+
+There are two kinds of request:
+
+    call     one answer, read as a whole; has one deadline, over all tries
+    stream   an answer that is read, or a body that is written, as long as it takes; has a deadline for the
+             connection, and one for silence if wanted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import aiohttp
+import msgspec
+import stamina
+from aiohttp import hdrs
+from multidict import CIMultiDict
+
+from transform_hub.client.address import Address
+from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
+from transform_hub.client.sessions import Pool, Sessions
+from transform_hub.errors import (
+    AuthenticationError,
+    HubTimeoutError,
+    PermissionDeniedError,
+    RequestError,
+)
+
+T = TypeVar("T")
+
+Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
+Deadline = float | Literal["default"] | None
+"""Seconds for a call; None is no limit, ``default`` the client's."""
+
+JSON_TYPE = "application/json"
+TRIES = 4
+READ_SIZE = 256 * 1024
+"""Bytes of a stream that are taken from the connection before the Hub is made to wait."""
+
+
+@dataclass
+class Request:
+    """One request, which may take several tries.
+
+    Args:
+        method: as in HTTP.
+        path: below the API's base, quoted, with a slash in front.
+        headers: besides those of all requests.
+        body: bytes, or a payload that is not started before the Hub asks for it.
+        idle_timeout: seconds of silence after which the answer is given up.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | aiohttp.Payload | None = None
+    idle_timeout: float | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+Consumer = Callable[[aiohttp.ClientResponse], Awaitable[T]]
+
+
+class Transport:
+    """Carries the requests of one client.
+
+    Args:
+        url: of the Hub's API.
+        token: sent as bearer token; or a function, sync or async, that returns a fresh one.
+        headers: sent with each request.
+        timeout: seconds for a call, tries and pauses included; None is no limit.
+        connect_timeout: seconds for making a connection.
+        idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        connector: makes the connections instead of an own one; stays open.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = 30.0,
+        connect_timeout: float = 10.0,
+        idle_timeout: float | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
+        self._address = Address.parse(url)
+        self._token = token.strip() if isinstance(token, str) else token
+        self._headers = dict(headers or {})
+        self._connect_timeout = connect_timeout
+        self._sessions = Sessions(connector)
+        self.timeout = timeout
+        self.idle_timeout = idle_timeout
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base!r})"
+
+    @property
+    def base(self) -> str:
+        """URL of the API, without credentials."""
+        return self._address.base
+
+    async def close(self) -> None:
+        """Close the connections that belong to the running event loop."""
+        await self._sessions.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Deadline = "default",  # noqa: ASYNC109 - it is over all tries, and has an error of its own
+    ) -> T:
+        """Make a call.
+
+        Args:
+            method: GET, POST or DELETE.
+            path: below the API's base, quoted, with a slash in front.
+            answer: type that the answer's JSON is decoded to.
+            body: becomes JSON; None is an empty body.
+            headers: besides those of all requests.
+            timeout: seconds over all tries.
+
+        Returns:
+            The answer.
+
+        Raises:
+            HubConnectionError: no Hub answered.
+            HubTimeoutError: not in time.
+            HubResponseError: it answered with an error status, or not with what was expected.
+        """
+        own = dict(headers or {})
+        if method != hdrs.METH_GET:
+            own.setdefault(hdrs.CONTENT_TYPE, JSON_TYPE)  # STH wants it with empty bodies, too
+        data = None if body is None else msgspec.json.encode(body)
+        request = Request(method, path, own, data)
+
+        async def read(response: aiohttp.ClientResponse) -> T:
+            content = await response.read()
+            return decode(content, answer, status=response.status, request=self.describe(request))
+
+        return await self._within(self._repeated(request, read), request, timeout)
+
+    async def open(self, request: Request) -> aiohttp.ClientResponse:
+        """Send a request and return when the head of its answer is here; has no deadline.
+
+        Args:
+            request: sent again only as long as its body has not been asked for.
+
+        Returns:
+            The answer, its status checked, its body unread. The caller closes it.
+
+        Raises:
+            HubConnectionError, HubResponseError: as for calls.
+        """
+        return await self._repeated(request, _as_it_is)
+
+    def describe(self, request: Request) -> dict[str, str]:
+        """What errors tell about a request."""
+        return {"method": request.method, "url": self.base + request.path, "request_id": request.id}
+
+    def default_headers(self) -> Mapping[str, str]:
+        """Headers of all requests."""
+        return self._headers
+
+    async def _within(self, call: Awaitable[T], request: Request, limit: Deadline) -> T:
+        seconds = self.timeout if limit == "default" else limit
+        if seconds is None:
+            return await call
+        try:
+            return await asyncio.wait_for(call, seconds)
+        except RequestError:
+            raise
+        except asyncio.TimeoutError:
+            message = f"The Hub did not answer within {seconds:g} s"
+            error = HubTimeoutError(message, **self.describe(request))
+        raise error
+
+    async def _repeated(self, request: Request, consume: Consumer[T]) -> T:
+        try:
+            return await self._authorized(request, consume)
+        except RequestError as error:
+            if not may_repeat(error):
+                raise
+            first = error
+        # The first try is made without the machinery of retries, which costs as much as a small call.
+        async for attempt in stamina.retry_context(
+            on=may_repeat, attempts=TRIES, timeout=None, wait_initial=0.1, wait_exp_base=3, wait_jitter=0.1
+        ):
+            with attempt:
+                if attempt.num == 1:
+                    raise first
+                return await self._authorized(request, consume)
+        raise AssertionError("the last attempt raises")
+
+    async def _authorized(self, request: Request, consume: Consumer[T]) -> T:
+        authorization = await self._authorization()
+        try:
+            return await self._send(request, authorization, consume)
+        except (AuthenticationError, PermissionDeniedError):
+            # A body that is a stream has not begun: the Hub refuses before it asks for it.
+            if not callable(self._token):
+                raise
+        return await self._send(request, await self._authorization(), consume)
+
+    async def _authorization(self) -> str:
+        token: Any = self._token
+        if callable(token):
+            token = token()
+            if inspect.isawaitable(token):
+                token = await token
+            token = token.strip()
+        return f"Bearer {token}" if token else self._address.authorization
+
+    async def _send(self, request: Request, authorization: str, consume: Consumer[T]) -> T:
+        headers = CIMultiDict(self.default_headers())
+        headers.update(request.headers)
+        headers["x-request-id"] = request.id
+        if authorization:
+            headers[hdrs.AUTHORIZATION] = authorization
+        pool = await self._sessions.get()
+        error: RequestError
+        try:
+            response = await self._exchange(pool, request, headers)
+            if response.status < 300:
+                return await consume(response)
+            error = await refusal(
+                response,
+                base=self.base,
+                authorized=hdrs.AUTHORIZATION in headers,
+                request=self.describe(request),
+            )
+        except FAILURES as cause:
+            error = failure(cause, base=self.base, request=self.describe(request))
+            # This one holds the request's headers, and so the token.
+            error.__cause__ = None if isinstance(cause, aiohttp.ClientResponseError) else cause
+        raise error  # out here, where no __context__ is kept either
+
+    async def _exchange(
+        self, pool: Pool, request: Request, headers: CIMultiDict[str]
+    ) -> aiohttp.ClientResponse:
+        response = await pool.session.request(
+            request.method,
+            self._address.url(request.path),
+            headers=headers,
+            data=request.body,
+            # aiohttp holds the head back until the first chunk is written. With Expect it sends it at once, and
+            # the body, which may be long in coming, when the Hub says that it is wanted.
+            expect100=isinstance(request.body, aiohttp.Payload),
+            allow_redirects=request.method == hdrs.METH_GET,
+            read_bufsize=READ_SIZE,
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=self._connect_timeout,
+                sock_connect=self._connect_timeout,
+                sock_read=request.idle_timeout,
+            ),
+        )
+        pool.answers.add(response)
+        return response
+
+
+async def _as_it_is(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    return response
