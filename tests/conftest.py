@@ -30,7 +30,7 @@ async def hub(tmp_path):
 async def api(hub):
     """Plain HTTP calls to the Hub, without any client of ours."""
     async with aiohttp.ClientSession() as session:
-        yield Api(hub.url, session)
+        yield Api(hub, session)
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ class Answer:
 class Api:
     """Calls to a Hub; ``start`` and what follows take a Sequence's source."""
 
-    def __init__(self, url, session):
-        self.url, self.session = url, session
+    def __init__(self, hub, session):
+        self.hub, self.url, self.session = hub, hub.url, session
 
     async def call(self, method, path, body=None, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}

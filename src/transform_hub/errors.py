@@ -6,6 +6,7 @@
     ├── HubConnectionError      no Hub answered, or it went away during a call
     │   └── HubTimeoutError     it did not answer within the deadline
     ├── StreamError             a byte stream broke off before its end
+    │   ├── StreamTimeoutError  because it was silent for longer than the client wanted to wait
     │   └── InstanceEndedError  because the Instance ended; has exit code and reason
     └── HubResponseError        the Hub answered with an error status
         ├── BadRequestError             400
@@ -81,6 +82,10 @@ class HubTimeoutError(HubConnectionError, TimeoutError):
 
 class StreamError(RequestError):
     """A byte stream broke off before its end."""
+
+
+class StreamTimeoutError(StreamError, TimeoutError):
+    """A byte stream was silent for longer than the client wanted to wait."""
 
 
 class InstanceEndedError(StreamError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from typing import Any, TypeVar
 
@@ -93,11 +94,12 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
             data.extend(chunk)
 
     try:
-        await asyncio.wait_for(read(), ERROR_PATIENCE)
-    except FAILURES:
-        pass  # the status is known, and says most of it
+        # Without the rest of the body the status still says most of it.
+        with contextlib.suppress(*FAILURES):
+            await asyncio.wait_for(read(), ERROR_PATIENCE)
     finally:
-        response.close() if not response.content.at_eof() else response.release()
+        if not response.content.at_eof():
+            response.close()
     return bytes(data)
 
 

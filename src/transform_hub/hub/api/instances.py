@@ -9,13 +9,13 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.api.exchange import (
     HUB,
+    ask_for_body,
     body_as,
     ends_stream,
     expect_later,
     forward_body,
     json_body,
     json_response,
-    received,
     require_acceptable,
     send_all,
     stream_response,
@@ -135,13 +135,14 @@ async def send_input(request: web.Request) -> web.StreamResponse:
     return await forward_body(request, _input(request, _instance(request)))
 
 
-@routes.post("/api/v1/instance/{id}/inout")
+@routes.post("/api/v1/instance/{id}/inout", expect_handler=expect_later)
 async def inout(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     sink = _input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/octet-stream"})
+    await ask_for_body(request)
     with instance.streams["output"].reader() as reader:
         await response.prepare(request)
         upload = asyncio.ensure_future(_upload(request, sink, end=end))
@@ -156,7 +157,7 @@ async def inout(request: web.Request) -> web.StreamResponse:
 
 async def _upload(request: web.Request, sink: Sink, *, end: bool) -> None:
     try:
-        async for chunk in received(request):
+        async for chunk in request.content.iter_any():
             await sink.write(chunk)
     except ChannelClosedError:
         return  # the Instance has ended; its output says so to the client

@@ -1,0 +1,156 @@
+"""What can be sent: bytes, text, files, and iterables of chunks, all turned into pieces of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+Chunk = bytes | bytearray | memoryview | str
+Sendable = Chunk | Path | IO[bytes] | IO[str] | Iterable[Chunk] | AsyncIterable[Chunk]
+"""Everything that can be sent.
+
+Text is sent as UTF-8. A sync iterable is advanced in the event loop, so it must not wait for anything; one that
+does is better an async one. Files are read in threads and not closed, except those that are opened here.
+"""
+
+PIECE = 256 * 1024
+"""Bytes that are handed to the connection, or read from a file, at once."""
+
+BINARY = "application/octet-stream"
+TEXT = "text/plain"
+NDJSON = "application/x-ndjson"
+
+_TYPES = dict.fromkeys((".txt", ".csv", ".tsv", ".md", ".log", ".html", ".xml", ".yaml", ".yml"), TEXT)
+_TYPES |= {".ndjson": NDJSON, ".jsonl": NDJSON}
+
+
+@dataclass
+class Body:
+    """Something that is sent.
+
+    Attributes:
+        pieces: gives it, once, in pieces of at most 256 KiB.
+        length: in bytes, None if it is not known beforehand.
+        content_type: the obvious one.
+    """
+
+    pieces: AsyncGenerator[bytes | memoryview, None]
+    length: int | None = None
+    content_type: str = BINARY
+
+
+def body_of(data: Sendable) -> Body:
+    """Make a body of anything that can be sent.
+
+    Raises:
+        TypeError: this can't be sent.
+        OSError: there is no such file, or it can't be opened.
+    """
+    if isinstance(data, str):
+        encoded = data.encode()
+        return Body(_cut(encoded), len(encoded), TEXT)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return Body(_cut(data), memoryview(data).nbytes)
+    if isinstance(data, os.PathLike):
+        return _path(Path(data))
+    if callable(getattr(data, "read", None)):
+        return _file(data)
+    if isinstance(data, AsyncIterable):
+        return Body(_async_chunks(data))
+    if isinstance(data, Iterable) and not isinstance(data, dict):
+        return Body(_sync_chunks(data))
+    raise TypeError(
+        f"{type(data).__name__} can't be sent: bytes, str, Path, an open file or an iterable of chunks can"
+    )
+
+
+def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:
+    """Cut a chunk into pieces of at most 256 KiB; what is immutable is not copied.
+
+    Raises:
+        TypeError: it is neither text nor bytes.
+    """
+    if isinstance(chunk, str):
+        chunk = chunk.encode()
+    if isinstance(chunk, bytes) and len(chunk) <= PIECE:
+        if chunk:
+            yield chunk
+        return
+    if not isinstance(chunk, (bytes, bytearray, memoryview)):
+        raise TypeError(f"A chunk is bytes or str, not {type(chunk).__name__}")
+    view = memoryview(chunk)
+    view = view.cast("B") if view.contiguous else memoryview(view.tobytes())
+    for start in range(0, view.nbytes, PIECE):
+        piece = view[start : start + PIECE]
+        # The connection may hold on to a piece while its owner changes it.
+        yield piece if view.readonly else bytes(piece)
+
+
+async def _cut(chunk: Chunk) -> AsyncGenerator[bytes | memoryview, None]:
+    for piece in pieces(chunk):
+        yield piece
+
+
+async def _async_chunks(chunks: AsyncIterable[Any]) -> AsyncGenerator[bytes | memoryview, None]:
+    async for chunk in chunks:
+        for piece in pieces(chunk):
+            yield piece
+
+
+async def _sync_chunks(chunks: Iterable[Any]) -> AsyncGenerator[bytes | memoryview, None]:
+    """Small chunks are joined: nobody waits for one, as the next is there at once."""
+    small: list[bytes | memoryview] = []
+    size = 0
+    for chunk in chunks:
+        for piece in pieces(chunk):
+            small.append(piece)
+            size += len(piece)
+            if size >= PIECE // 4:
+                yield b"".join(small) if len(small) > 1 else piece
+                small, size = [], 0
+                await asyncio.sleep(0)  # a long list must not keep everything else waiting
+    if small:
+        yield b"".join(small)
+
+
+def _path(path: Path) -> Body:
+    info = path.stat()
+    if stat.S_ISDIR(info.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "A directory can't be sent", str(path))
+    length = info.st_size if stat.S_ISREG(info.st_mode) else None
+    return Body(_read_path(path), length, _TYPES.get(path.suffix.lower(), BINARY))
+
+
+def _file(file: Any) -> Body:
+    is_text = isinstance(file, io.TextIOBase) or "b" not in str(getattr(file, "mode", "b"))
+    return Body(_read(file), None, TEXT if is_text else BINARY)
+
+
+async def _read_path(path: Path) -> AsyncGenerator[bytes | memoryview, None]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        async for piece in _read(file):
+            yield piece
+
+
+async def _read(file: Any) -> AsyncGenerator[bytes | memoryview, None]:
+    read = _reading(file)
+    in_memory = isinstance(file, (io.BytesIO, io.StringIO))
+    while chunk := (read() if in_memory else await asyncio.to_thread(read)):
+        for piece in pieces(chunk):
+            yield piece
+
+
+def _reading(file: Any) -> Callable[[], Chunk]:
+    """How to read what is there, rather than wait until there is enough of it."""
+    if isinstance(file, io.TextIOBase) and not file.seekable():
+        return file.readline
+    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+        return lambda: file.read1(PIECE)
+    return lambda: file.read(PIECE)

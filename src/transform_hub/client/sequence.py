@@ -1,0 +1,133 @@
+"""A Sequence on a Hub, seen from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from transform_hub.client.address import segment
+from transform_hub.client.instance import InstanceClient
+from transform_hub.models import InstanceStarted, SequenceInfo, StartRequest
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+
+T = TypeVar("T")
+
+
+class SequenceClient:
+    """Talks to a Hub about one Sequence.
+
+    Args:
+        id: of the Sequence.
+        host: the client of its Hub.
+    """
+
+    def __init__(self, id: str, host: HostClient) -> None:  # noqa: A002 - the name people know
+        self._path = f"/sequence/{segment(id, 'a Sequence id')}"
+        self.id = id
+        self.host = host
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r}, {self.host!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SequenceClient):
+            return NotImplemented
+        return (self.id, self.host.url) == (other.id, other.host.url)
+
+    def __hash__(self) -> int:
+        return hash((SequenceClient, self.id, self.host.url))
+
+    async def start(
+        self,
+        *,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        app_config: dict[str, Any] | None = None,
+        instance_id: str | None = None,
+        input_topic: str | None = None,
+        output_topic: str | None = None,
+        limits: dict[str, Any] | None = None,
+    ) -> InstanceClient:
+        """Start an Instance: ``POST /sequence/:id/start``.
+
+        Args:
+            args: positional arguments, after the input stream.
+            app_config: becomes ``context.config`` in the Sequence.
+            instance_id: 36 characters to use as id instead of a random one.
+            input_topic: name to use for the topic that the Sequence requires.
+            output_topic: name to use for the topic that the Sequence provides.
+            limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+
+        Returns:
+            The Instance.
+
+        Raises:
+            BadRequestError: it could not be started.
+            NotFoundError: there is no such Sequence.
+            ConflictError: the id is taken.
+            OverloadedError: the Hub has no room for it now.
+            TypeError: args is no list, or app_config no dict.
+        """
+        request = start_request(args, app_config, instance_id, input_topic, output_topic, limits)
+        started = await self._call("POST", f"{self._path}/start", InstanceStarted, body=request)
+        return self.host.instance(started.id)
+
+    async def get_info(self) -> SequenceInfo:
+        """Look at the Sequence: ``GET /sequence/:id``.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        return await self._call("GET", self._path, SequenceInfo)
+
+    async def list_instances(self) -> list[str]:
+        """List the ids of its Instances: ``GET /sequence/:id/instances``.
+
+        Raises:
+            NotFoundError: the Sequence is not there.
+        """
+        return await self._call("GET", f"{self._path}/instances", list[str])
+
+    async def delete(self, *, force: bool = False) -> None:
+        """Delete the Sequence: ``DELETE /sequence/:id``.
+
+        Args:
+            force: kill its Instances first.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: it has Instances.
+        """
+        await self.host.delete_sequence(self.id, force=force)
+
+    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
+        return await self.host.transport.call(method, path, answer, **options)
+
+
+def start_request(
+    args: list[Any] | tuple[Any, ...] | None,
+    app_config: dict[str, Any] | None,
+    instance_id: str | None = None,
+    input_topic: str | None = None,
+    output_topic: str | None = None,
+    limits: dict[str, Any] | None = None,
+) -> StartRequest:
+    """Body of ``POST /sequence/:id/start``.
+
+    Raises:
+        TypeError: args is no list, or app_config no dict.
+    """
+    if args is not None and not isinstance(args, (list, tuple)):
+        raise TypeError(f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]")
+    if app_config is not None and not isinstance(app_config, dict):
+        raise TypeError(f"app_config is a dict, not {type(app_config).__name__}")
+    return StartRequest(
+        args=msgspec.UNSET if args is None else list(args),
+        app_config=msgspec.UNSET if app_config is None else app_config,
+        instance_id=instance_id,
+        input_topic=input_topic,
+        output_topic=output_topic,
+        limits=limits,
+    )

@@ -1,0 +1,212 @@
+"""A request whose body is written while it is under way.
+
+    waiting ──100 Continue──> open ──finish()──> finished ──answer read──> done
+       │                       │
+       └───────────────────────┴── error answer, connection lost, abort() ──> broken
+
+The body is written straight to the connection, in the task of whoever writes: ``write`` waits as long as the
+connection is full, and nothing is kept in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+
+from transform_hub.client.answers import FAILURES
+from transform_hub.client.transport import Request, Transport
+from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestError, StreamError
+
+GRACE = 1.0
+"""Seconds in which a lost connection or an early answer has to show its other half."""
+
+
+class Upload:
+    """One POST with a body that is written piece by piece.
+
+    Args:
+        transport: carries it.
+        path: below the API's base.
+        headers: besides those of all requests.
+        length: bytes that will be written; None if that is not known.
+        idle_timeout: seconds of silence after which the answer is given up.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        length: int | None = None,
+        idle_timeout: float | None = None,
+    ) -> None:
+        if length is not None:
+            headers = {**headers, "Content-Length": str(length)}
+        self._body = _OpenBody()
+        self._length = length
+        self._written = 0
+        request = Request("POST", path, headers, self._body, idle_timeout)
+        self.request = transport.describe(request)
+        self.answer = asyncio.ensure_future(transport.open(request))
+        # Nobody may be left to ask what became of it.
+        self.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
+        self._finalizer = weakref.finalize(self, _break_off, self._body, self.answer)
+        self._finalizer.atexit = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing can be written any more."""
+        if self.answer.done() and (self.answer.cancelled() or self.answer.exception()):
+            return True
+        return self._body.is_lost
+
+    async def accepted(self, limit: float | None = None) -> None:
+        """Wait until the Hub wants the body.
+
+        Args:
+            limit: seconds to wait; None is no limit.
+
+        Raises:
+            HubResponseError: it does not want it.
+            HubTimeoutError: it did not say so in time.
+            HubConnectionError: no Hub answered.
+        """
+        opened = self._body.opened
+        both: set[asyncio.Future[object]] = {opened, self.answer}  # type: ignore[arg-type]
+        done, _ = await asyncio.wait(both, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            self.abort()
+            raise HubTimeoutError(f"The Hub did not take the stream within {limit:g} s", **self.request)
+        if opened not in done:
+            self.answer.result()
+            # 100 Continue and the answer's head may arrive together.
+            await asyncio.wait({opened}, timeout=GRACE)
+            if not opened.done():
+                self.abort()
+                message = "The Hub, or something on the way to it, answered without asking for the data"
+                raise StreamError(message, **self.request)
+
+    async def write(self, piece: bytes | memoryview) -> None:
+        """Write a piece, and wait as long as the Hub pushes back.
+
+        Raises:
+            StreamError, HubResponseError: the Hub does not take any more.
+        """
+        self._written += len(piece)
+        if self._length is not None and self._written > self._length:
+            raise self._wrong_length()
+        # When the connection is lost the write fails, or returns, if it was waiting.
+        with contextlib.suppress(*FAILURES):
+            if not self.is_broken:
+                await self._body.opened.result().write(piece)
+        if self.is_broken:
+            raise await self.failure()
+
+    def finish(self) -> None:
+        """Say that the body is complete.
+
+        Raises:
+            StreamError: it is not.
+        """
+        if self._length is not None and self._written != self._length:
+            raise self._wrong_length()
+        if not self._body.end.done():
+            self._body.end.set_result(None)
+
+    async def confirmed(self) -> bytes:
+        """Wait until the Hub has taken everything.
+
+        Returns:
+            The body of the answer.
+
+        Raises:
+            StreamError, HubResponseError: it did not.
+        """
+        await asyncio.wait({self.answer})
+        if self.is_broken:
+            raise await self.failure()
+        answer = self.answer.result()
+        with contextlib.suppress(*FAILURES):
+            content = await answer.read()
+            self._finalizer.detach()
+            return content
+        raise await self.failure()
+
+    def abort(self) -> None:
+        """Break off: the connection is dropped, so the Hub does not take it for a complete body."""
+        self._finalizer()
+
+    async def failure(self) -> RequestError:
+        """Why it is broken."""
+        # If the Hub has answered with an error, that says more than the connection that is lost with it.
+        await asyncio.wait({self.answer}, timeout=GRACE)
+        error = None
+        if self.answer.done() and not self.answer.cancelled():
+            error = self.answer.exception()
+        closed_here = not self._finalizer.alive
+        self.abort()
+        if closed_here:
+            return StreamError("The stream was closed here", **self.request)
+        if isinstance(error, RequestError) and not isinstance(error, HubConnectionError):
+            return error
+        detail = f": {error.message}" if isinstance(error, RequestError) else ""
+        return StreamError(f"The Hub broke off before it had everything{detail}", **self.request)
+
+    def _wrong_length(self) -> StreamError:
+        self.abort()
+        return StreamError("What was sent changed its size meanwhile", **self.request)
+
+
+class _OpenBody(aiohttp.Payload):
+    """Body that gives away the writer it should write to."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[AbstractStreamWriter] = loop.create_future()
+        self.end: asyncio.Future[None] = loop.create_future()
+        self._cancelled = False
+
+    @property
+    def is_lost(self) -> bool:
+        if self._cancelled:
+            return True
+        if not self.opened.done() or self.end.done():
+            return False
+        transport = self.opened.result().transport
+        return transport is None or transport.is_closing()
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Wait for the end while others write."""
+        self.opened.set_result(writer)
+        try:
+            await self.end
+        except asyncio.CancelledError:
+            # The answer was complete before the body was. A transport that is only closed would first try to
+            # send what it holds, and whoever waits for that would wait for ever.
+            self._cancelled = True
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        if self.opened.done() and (transport := self.opened.result().transport) is not None:
+            transport.abort()
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        raise TypeError("The body is not known beforehand")
+
+
+def _break_off(body: _OpenBody, answer: asyncio.Future[aiohttp.ClientResponse]) -> None:
+    if answer.get_loop().is_closed():
+        return
+    body.drop()
+    if not answer.done():
+        answer.cancel()
+    elif not answer.cancelled() and not answer.exception():
+        answer.result().close()

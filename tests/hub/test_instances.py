@@ -1,0 +1,211 @@
+"""Instances over the API: start and its refusals, info, control, events."""
+
+import asyncio
+import json
+
+import pytest
+
+from transform_hub.hub.instances import TRANSITIONS
+from transform_hub.models import ENDED
+
+ECHO = "def run(context, input): return input"
+ID = "00000000-1111-2222-3333-444444444444"
+
+
+@pytest.fixture
+async def echo(api, package):
+    """An Instance of a Sequence that gives back its input."""
+    return await api.start(await api.send(package(ECHO)))
+
+
+def test_the_state_machine_ends_in_gone_only():
+    reachable = {state for states in TRANSITIONS.values() for state in states}
+    assert reachable | {"initializing"} == set(TRANSITIONS)
+    assert [state for state, following in TRANSITIONS.items() if not following] == ["gone"]
+    assert all(TRANSITIONS[state] == ("gone",) for state in ENDED - {"gone"})
+
+
+async def test_start_answers_when_the_instance_runs(api, package):
+    sequence_id = await api.send(package(ECHO))
+    answer = await api.post(
+        f"/sequence/{sequence_id}/start", {"appConfig": {"a": 1}, "args": ["x", 2], "instanceId": ID}
+    )
+    assert (answer.status, answer.json) == (200, {"id": ID, "message": f"Sequence {ID} starting"})
+    info = (await api.get(f"/instance/{ID}")).json
+    assert (info["id"], info["status"], info["args"], info["appConfig"]) == (ID, "running", ["x", 2], {"a": 1})
+    assert info["sequence"]["id"] == sequence_id
+    assert info["created"] <= info["started"]
+    assert (await api.get("/instances")).json == [info]
+    assert (await api.get("/entities")).json["instances"] == [info]
+    assert (await api.get(f"/sequence/{sequence_id}/instances")).json == [ID]
+    assert (await api.get(f"/sequence/{sequence_id}")).json["instances"] == [ID]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "message"),
+    [
+        ('{"args":', "application/json", "Could not parse content"),
+        ("{}", "text/plain", "Could not parse content"),
+        ("{}", "application/json; charset=latin1", "Could not parse content"),
+        ("[]", "application/json", "must be a JSON object"),
+        ('"text"', "application/json", "must be a JSON object"),
+        ('{"args": "abc"}', "application/json", "Invalid args format"),
+        ('{"args": {"a": 1}}', "application/json", "Invalid args format"),
+        ('{"appConfig": []}', "application/json", "Invalid appConfig format"),
+        ('{"instanceId": "short"}', "application/json", "Invalid instanceId format"),
+        ('{"instanceId": 5}', "application/json", "Invalid instanceId format"),
+        (f'{{"instanceId": "{"/" * 36}"}}', "application/json", "Invalid instanceId format"),
+    ],
+)
+async def test_a_bad_start_is_refused_and_starts_nothing(body, content_type, message, api, package):
+    sequence_id = await api.send(package(ECHO))
+    answer = await api.post(f"/sequence/{sequence_id}/start", body, content_type=content_type)
+    assert answer.status == 400
+    assert message in answer.json["error"]
+    assert (await api.get("/instances")).json == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"args": null, "unknown": 1}'])
+async def test_a_start_needs_no_options(body, api, package):
+    sequence_id = await api.send(package(ECHO))
+    answer = await api.post(f"/sequence/{sequence_id}/start", body, content_type="application/json")
+    assert answer.status == 200
+
+
+async def test_an_id_is_taken_once(api, package):
+    sequence_id = await api.send(package(ECHO))
+    await api.start(sequence_id, instanceId=ID)
+    answer = await api.post(f"/sequence/{sequence_id}/start", {"instanceId": ID})
+    assert (answer.status, answer.json) == (409, {"error": "Instance with a given ID already exists"})
+
+
+async def test_a_language_that_cannot_be_run(api, package):
+    sequence_id = await api.send(
+        package(files={"index.js": ""}, main="index.js", engines={"node": ">=18"}),
+    )
+    answer = await api.post(f"/sequence/{sequence_id}/start", {})
+    assert answer.status == 400
+    assert "js" in answer.json["error"]
+    assert (await api.get("/instances")).json == []
+
+
+async def test_a_client_that_goes_away_does_not_stop_a_start(api, hub, package):
+    sequence_id = await api.send(package("import time; time.sleep(0.3)\ndef run(context, input): return input"))
+    _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(f"POST /api/v1/sequence/{sequence_id}/start HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    while not hub.instances:
+        await asyncio.sleep(0.005)
+    writer.close()
+    await api.status(f"/instance/{next(iter(hub.instances))}", "running")
+
+
+async def test_health_names_the_process(echo, api):
+    health = (await api.get(f"{echo}/health")).json
+    assert health["healthy"] is True
+    with open(f"/proc/{health['processId']}/stat") as file:
+        assert file.read()
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "message"),
+    [
+        ("_stop", {"timeout": "x"}, "Invalid timeout format"),
+        ("_stop", {"timeout": -1}, "Invalid timeout format"),
+        ("_stop", {"canCallKeepalive": 1}, "Invalid canCallKeepalive format"),
+        ("_kill", {"removeImmediately": "x"}, "Invalid removeImmediately format"),
+        ("_event", {"eventName": "x"}, "Invalid format"),
+        ("_event", [5001, {}], "Invalid format, eventName missing."),
+        ("_event", [5001, {"eventName": 5}], "Invalid format, eventName missing."),
+        ("_monitoring_rate", [4003, {}], "Invalid monitoringRate format"),
+        ("_monitoring_rate", [4003, {"monitoringRate": 0}], "Invalid monitoringRate format"),
+    ],
+)
+async def test_bad_orders_are_refused_and_change_nothing(route, body, message, echo, api):
+    answer = await api.post(f"{echo}/{route}", body)
+    assert answer.status == 400
+    assert message in answer.json["error"]
+    assert (await api.get(echo)).json["status"] == "running"
+
+
+async def test_kill_is_accepted_in_every_state_and_idempotent(echo, api):
+    first = await api.post(f"{echo}/_kill")
+    assert first.status == 202
+    info = await api.ended(echo)
+    assert (info["status"], info["terminated"]) == ("completed", {"exitcode": 137, "reason": "Instance killed"})
+    again = await api.post(f"{echo}/_kill", {"removeImmediately": False})
+    assert (again.status, again.json["status"]) == (202, "completed")
+    assert (await api.post(f"{echo}/_kill", {"removeImmediately": True})).status == 202
+    assert (await api.get(echo)).status == 404
+
+
+async def test_stop_answers_when_the_instance_has_stopped(echo, api):
+    answer = await asyncio.wait_for(api.post(f"{echo}/_stop", {"timeout": 60_000}), 10)
+    assert answer.status == 202
+    assert answer.json["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
+    assert (await api.post(f"{echo}/_stop")).json["status"] == "completed"  # not brought back to life
+
+
+EVENTS = """
+import asyncio
+async def run(context, input):
+    context.on("ping", lambda message: context.emit("pong", message))
+    await asyncio.Event().wait()
+"""
+
+
+async def test_events(api, package):
+    instance = await api.start(await api.send(package(EVENTS)))
+
+    async def ping(message):
+        answer = await api.post(f"{instance}/_event", [5001, {"eventName": "ping", "message": message}])
+        assert (answer.status, answer.json) == (200, {"accepted": "OK"})
+
+    async with api.session.get(f"{api.url}{instance}/events/pong") as stream:
+        once = asyncio.ensure_future(api.get(f"{instance}/once/pong"))
+        last = asyncio.ensure_future(api.get(f"{instance}/event/pong"))
+        while len(await _waiters(api, instance)) < 2:
+            await asyncio.sleep(0.005)
+        await ping({"n": 1})
+        assert (await once).json == {"n": 1} == (await last).json
+        await ping(0)  # a falsy message is a message
+        assert json.loads(await stream.content.readline()) == {"n": 1}
+        assert json.loads(await stream.content.readline()) == 0
+    assert (await api.get(f"{instance}/event/pong")).json == 0
+
+
+async def _waiters(api, instance):
+    hub_instance = api.hub.instances[instance.rpartition("/")[2]]
+    return [waiter for waiters in hub_instance.events._waiters.values() for waiter in waiters]
+
+
+async def test_waiters_for_events_end_with_the_instance(api, package):
+    instance = await api.start(await api.send(package(EVENTS)))
+    once = asyncio.ensure_future(api.get(f"{instance}/once/never"))
+    async with api.session.get(f"{api.url}{instance}/events/never") as stream:
+        while not await _waiters(api, instance):
+            await asyncio.sleep(0.005)
+        await api.post(f"{instance}/_kill")
+        assert await stream.read() == b""
+    answer = await once
+    assert answer.status == 404
+    assert "never" in answer.json["error"]
+    assert (await api.post(f"{instance}/_event", [5001, {"eventName": "x"}])).status == 409
+
+
+async def test_an_ended_instance_is_gone_after_its_retention(tmp_path, package):
+    import aiohttp
+    from conftest import Api
+
+    from transform_hub.hub.server import serve
+
+    async with (
+        serve(data_dir=tmp_path, retention_ms=300) as hub,
+        aiohttp.ClientSession() as session,
+    ):
+        api = Api(hub, session)
+        instance = await api.start(await api.send(package("def run(context, input): return 'tail'")))
+        await api.ended(instance)
+        assert await api.read(f"{instance}/output") == b"tail"
+        while (await api.get(instance)).status != 404:
+            await asyncio.sleep(0.01)
+        assert (await api.get("/instances")).json == []

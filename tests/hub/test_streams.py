@@ -1,0 +1,235 @@
+"""Streams of Instances over the API: both directions, several readers, back-pressure, clients that go away."""
+
+import asyncio
+
+import aiohttp
+import psutil
+import pytest
+
+ECHO = "def run(context, input): return input"
+SILENT = "import asyncio\nasync def run(context, input): await asyncio.Event().wait()"
+COUNT = """
+async def run(context, input):
+    total = 0
+    async for chunk in input:
+        total += len(chunk)
+    yield str(total)
+"""
+ENDLESS = """
+async def run(context, input):
+    block = bytes(65536)
+    while True:
+        yield block
+"""
+OCTETS = "application/octet-stream"
+
+
+@pytest.fixture
+def start(api, package):
+    async def start(source, **options):
+        return await api.start(await api.send(package(source)), **options)
+
+    return start
+
+
+async def test_input_to_output(api, start):
+    instance = await start(ECHO)
+    answer = await api.input(instance, b"one\ntwo\n")
+    assert (answer.status, answer.body) == (200, b"")
+    answer = await api.get(f"{instance}/output")
+    assert answer.headers["content-type"] == OCTETS
+    assert answer.body == b"one\ntwo\n"
+
+
+async def test_input_stays_open_if_the_client_says_so(api, start):
+    instance = await start(ECHO)
+    assert (await api.input(instance, b"one\n", x_end_stream="false")).status == 202
+    assert (await api.post(f"{instance}/input", b"two\n", x_end_stream="false")).status == 202
+    assert (await api.input(instance, b"three\n")).status == 200
+    assert await api.read(f"{instance}/output") == b"one\ntwo\nthree\n"
+
+
+async def test_the_first_input_needs_a_content_type(api, start):
+    instance = await start(ECHO)
+    answer = await api.session.post(f"{api.url}{instance}/input", data=b"x", skip_auto_headers=["content-type"])
+    assert answer.status == 406
+    assert await answer.json() == {"error": "Content-Type must be defined"}
+
+
+async def test_a_post_to_an_ended_input_is_refused(api, start):
+    instance = await start(SILENT)
+    assert (await api.input(instance, b"x")).status == 200
+    answer = await asyncio.wait_for(api.input(instance, b"y"), 5)
+    assert answer.status == 409
+    assert "ended" in answer.json["error"]
+
+
+async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
+    instance = await start(ECHO)
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.write(b"2\r\na\n\r\n0\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n0\r\n\r\n"))
+    assert await api.read(f"{instance}/output") == b"a\n"
+    writer.close()
+
+
+async def test_a_client_that_breaks_off_does_not_end_the_input(api, start, hub):
+    instance = await start(ECHO)
+    _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n".encode()
+    )
+    async with api.session.get(f"{api.url}{instance}/output") as output:
+        assert await output.content.readline() == b"first\n"
+        writer.transport.abort()
+        assert (await api.input(instance, b"second\n")).status == 200
+        assert await output.content.read() == b"second\n"
+
+
+async def test_a_reader_that_goes_away_disturbs_nobody(api, start):
+    instance = await start(ECHO)
+    async with api.session.get(f"{api.url}{instance}/output") as one:
+        await api.input(instance, b"a\n", x_end_stream="false")
+        assert await one.content.readline() == b"a\n"
+        one.close()
+    output = api.hub.instances[instance.rpartition("/")[2]].streams["output"]
+    while output.readers:  # a quiet stream notices that its client has left
+        await asyncio.sleep(0.005)
+    await api.input(instance, b"b\n")
+    assert await api.read(f"{instance}/output") == b"b\n"
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+
+
+async def test_several_readers_each_get_everything(api, start):
+    instance = await start(ECHO)
+    readers = [asyncio.ensure_future(api.read(f"{instance}/output")) for _ in range(3)]
+    output = api.hub.instances[instance.rpartition("/")[2]].streams["output"]
+    while output.readers < 3:
+        await asyncio.sleep(0.005)
+    await api.input(instance, b"x\n" * 1000)
+    assert await asyncio.gather(*readers) == [b"x\n" * 1000] * 3
+
+
+async def test_head_of_a_stream_takes_nothing(api, start):
+    instance = await start("def run(context, input): return 'kept'")
+    await api.ended(instance)
+    assert (await api.call("HEAD", f"{instance}/output")).status == 200
+    assert await api.read(f"{instance}/output") == b"kept"
+    assert await api.read(f"{instance}/output") == b""
+
+
+async def test_stdin_stdout_stderr(api, start):
+    instance = await start(
+        "import sys\ndef run(context, input):\n    print(input_ := sys.stdin.read()); print('e', file=sys.stderr)"
+    )
+    assert (await api.post(f"{instance}/stdin", b"to stdin", content_type=OCTETS)).status == 200
+    assert await api.read(f"{instance}/stdout") == b"to stdin\n"
+    assert await api.read(f"{instance}/stderr") == b"e\n"
+
+
+async def test_stdin_takes_octets_only(api, start):
+    instance = await start(SILENT)
+    assert (await api.post(f"{instance}/stdin", b"x", content_type="text/plain")).status == 415
+
+
+@pytest.mark.parametrize(("method", "stream"), [("GET", "stdin"), ("GET", "input"), ("POST", "output")])
+async def test_the_wrong_direction_is_404(api, start, method, stream):
+    instance = await start(SILENT)
+    assert (await api.call(method, f"{instance}/{stream}")).status == 404
+
+
+async def test_inout_is_a_conversation(api, start):
+    instance = await start(ECHO)
+    said = asyncio.Queue()
+
+    async def body():
+        while (line := await said.get()) is not None:
+            yield line
+
+    headers = {"content-type": "text/plain", "x-end-stream": "true"}
+    # expect100: without it aiohttp holds the head back until there is a first chunk
+    async with api.session.post(
+        f"{api.url}{instance}/inout", data=body(), headers=headers, expect100=True
+    ) as response:
+        for line in (b"hello\n", b"again\n"):
+            await said.put(line)
+            assert await response.content.readline() == line
+        await said.put(None)
+        assert await response.content.read() == b""
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+
+
+async def test_input_for_an_instance_that_ends_is_broken_off(api, start):
+    instance = await start("async def run(context, input):\n    async for line in input:\n        return")
+
+    async def endless():
+        while True:
+            yield b"line\n" * 1000
+
+    with pytest.raises(aiohttp.ClientError):
+        async with api.session.post(
+            f"{api.url}{instance}/input", data=endless(), headers={"content-type": "text/plain"}
+        ) as response:
+            await response.read()
+    info = await api.ended(instance)
+    assert info["status"] == "completed"
+    assert (await api.input(instance, b"x")).status == 409
+
+
+@pytest.mark.slow
+async def test_a_stopped_reader_stops_its_writer_and_memory_stays_flat(api, start):
+    instance = await start(ENDLESS)
+    me = psutil.Process()
+    async with api.session.get(f"{api.url}{instance}/output") as response:
+        await response.content.readexactly(1 << 20)
+        channel = api.hub.instances[instance.rpartition("/")[2]].streams["output"]
+        written = -1
+        while channel.written != written:  # until all buffers on the way are full
+            written = channel.written
+            await asyncio.sleep(0.3)
+        before = me.memory_info().rss
+        assert channel.is_full
+        await asyncio.sleep(0.3)
+        assert channel.written == written
+        assert me.memory_info().rss - before < 5 << 20
+        await response.content.readexactly(8 << 20)  # and it goes on
+        assert channel.written > written
+
+
+@pytest.mark.slow
+async def test_much_input_goes_through_in_order(api, start):
+    instance = await start(ECHO)
+    block = bytes(range(256)) * 256
+    count = 1024
+
+    async def body():
+        for number in range(count):
+            yield number.to_bytes(4, "big") + block
+
+    sending = asyncio.ensure_future(api.input(instance, body(), content_type=OCTETS))
+    async with api.session.get(f"{api.url}{instance}/output") as response:
+        for number in range(count):
+            assert await response.content.readexactly(4) == number.to_bytes(4, "big")
+            assert await response.content.readexactly(len(block)) == block
+        assert await response.content.read() == b""
+    assert (await sending).status == 200
+
+
+async def test_input_is_counted_to_the_byte(api, start):
+    instance = await start(COUNT)
+    await api.input(instance, b"x" * 900_001, content_type=OCTETS)
+    assert await api.read(f"{instance}/output") == b"900001"
+
+
+async def test_the_log_is_replayed_for_every_reader(api, start):
+    instance = await start("def run(context, input): context.logger.info('from the Sequence')")
+    await api.ended(instance)
+    first, second = [(await api.get(f"{instance}/log")).text for _ in range(2)]
+    assert "from the Sequence" in first
+    assert first == second
