@@ -101,6 +101,8 @@ class Upload:
         self._written += len(piece)
         if self._length is not None and self._written > self._length:
             raise self._wrong_length()
+        # With its last byte the Hub has all that was declared, and may answer before this end says so.
+        self._body.is_whole = self._written == self._length
         # When the connection is lost the write fails, or returns, if it was waiting.
         with contextlib.suppress(*FAILURES):
             if not self.is_broken:
@@ -171,6 +173,7 @@ class _OpenBody(aiohttp.Payload):
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[AbstractStreamWriter] = loop.create_future()
         self.end: asyncio.Future[None] = loop.create_future()
+        self.is_whole = False
         self._cancelled = False
 
     @property
@@ -188,6 +191,8 @@ class _OpenBody(aiohttp.Payload):
         try:
             await self.end
         except asyncio.CancelledError:
+            if self.is_whole:
+                raise
             # The answer was complete before the body was. A transport that is only closed would first try to
             # send what it holds, and whoever waits for that would wait for ever.
             self._cancelled = True

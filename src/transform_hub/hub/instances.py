@@ -126,6 +126,7 @@ class Instance:
         self._loaded: protocol.Message | None = None
         self._kept_alive = False
         self._control_lost = False
+        self._log_open = False
         self._timers: list[asyncio.TimerHandle] = []
         self.at_end: list[Callable[[], object]] = []
 
@@ -162,9 +163,12 @@ class Instance:
 
     def note(self, level: str, message: str) -> None:
         """Write an entry of the Hub into the Instance's log."""
+        entry = LogEntry(ts=int(time.time() * 1000), level=level, msg=message, from_="Hub")
+        self._write_log(msgspec.json.encode(entry) + b"\n")
+
+    def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
-            entry = LogEntry(ts=int(time.time() * 1000), level=level, msg=message, from_="Hub")
-            self.log.feed(msgspec.json.encode(entry) + b"\n")
+            self.log.feed(line)
 
     def _set_status(self, status: InstanceStatus) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"
@@ -226,7 +230,8 @@ class Instance:
             self._control = Control(transport, self._receive, self._on_control_lost)
             return self._control
         if channel == "log":
-            return LogSource(self.log.feed)
+            self._log_open = True
+            return LogSource(self._write_log, self._on_log_lost)
         if channel == "stdin":
             self.stdin = Sink(transport)
             return self.stdin
@@ -345,6 +350,15 @@ class Instance:
         if self.status not in ENDED:  # without control nobody could stop it
             self._after(KILL_GRACE, lambda: self._runtime.kill(self.id))
 
+    def _on_log_lost(self) -> None:
+        self._log_open = False
+        self._close_log()
+
+    def _close_log(self) -> None:
+        """The log ends when the runner's last entry and the Hub's own are in it."""
+        if self.status in ENDED and not self._log_open:
+            self.log.close()
+
     def _check_end(self) -> None:
         if self._exit is None or self.status in ENDED:
             return
@@ -360,6 +374,7 @@ class Instance:
         for call in self.at_end:
             call()
         self._close_unattached()
+        self._close_log()
         self.events.close()
         self.ended.set()
         self._after(self._retention, self.discard)

@@ -139,10 +139,11 @@ class Source(asyncio.Protocol):
 
 
 class LogSource(asyncio.Protocol):
-    """Runner -> Hub: log entries, handed over line by line."""
+    """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last."""
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None]) -> None:
         self._write = write
+        self._on_lost = on_lost
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
@@ -153,6 +154,7 @@ class LogSource(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._rest:
             self._write(self._rest + b"\n")
+        self._on_lost()
 
 
 class Sink(asyncio.Protocol):
