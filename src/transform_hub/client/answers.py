@@ -30,6 +30,8 @@ ERROR_PATIENCE = 5.0
 FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 """What aiohttp raises when a request or its answer fails."""
 
+_INSECURE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+
 
 def decode(data: bytes, answer: type[T], *, status: int, request: dict[str, str]) -> T:
     """The value of an answer's JSON.
@@ -138,33 +140,31 @@ def _hint(status: int, value: Any, *, base: str, authorized: bool) -> str:
     return ""
 
 
-def failure(error: BaseException, *, base: str, request: dict[str, str]) -> RequestError:
+def failure(error: BaseException, *, base: str, request: dict[str, str]) -> HubConnectionError:
     """The error that a failed request is."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return HubTimeoutError(f"No connection to {base} in time", hint="check the URL", **request)
     if isinstance(error, asyncio.TimeoutError):
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return HubTimeoutError(f"No connection to {base} in time", hint="check the URL", **request)
         return HubTimeoutError("The Hub did not answer in time", **request)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        hint = "check the host name in the URL"
-        return HubConnectionError(f"The host of {base} is not known", hint=hint, **request)
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-        return HubConnectionError(f"No secure connection to {base}: {error}", **request)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _not_connected(error, base, request)
-    if isinstance(error, aiohttp.ClientResponseError):
-        hint = "check that the URL is that of a Hub"
-        return HubConnectionError("What answered does not speak HTTP", hint=hint, **request)
-    detail = str(error) or type(error).__name__
-    return HubConnectionError(f"The Hub went away during the call: {detail}", **request)
+        message, hint = _not_connected(error, base)
+    elif isinstance(error, aiohttp.ClientResponseError):
+        message, hint = "What answered does not speak HTTP", "check that the URL is that of a Hub"
+    else:
+        message, hint = f"The Hub went away during the call: {error or type(error).__name__}", ""
+    return HubConnectionError(message, hint=hint, **request)
 
 
-def _not_connected(
-    error: aiohttp.ClientConnectorError, base: str, request: dict[str, str]
-) -> HubConnectionError:
-    if error.os_error.errno == errno.ECONNREFUSED or "refused" in str(error.os_error):
-        hint = "start one with `sth`, or check the URL"
-        return HubConnectionError(f"No Hub answers at {base}", hint=hint, **request)
-    return HubConnectionError(f"No connection to {base}: {error.os_error}", hint="check the URL", **request)
+def _not_connected(error: aiohttp.ClientConnectorError, base: str) -> tuple[str, str]:
+    """Message and hint."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"The host of {base} is not known", "check the host name in the URL"
+    if isinstance(error, _INSECURE):
+        return f"No secure connection to {base}: {error}", "check the certificate, or http instead of https"
+    refused = error.os_error.errno == errno.ECONNREFUSED or "refused" in str(error.os_error)
+    if refused:
+        return f"No Hub answers at {base}", "start one with `sth`, or check the URL"
+    return f"No connection to {base}: {error.os_error}", "check the URL"
 
 
 def may_repeat(error: Exception) -> bool:
@@ -172,14 +172,7 @@ def may_repeat(error: Exception) -> bool:
     if not isinstance(error, RequestError):
         return False
     never_sent = isinstance(error.__cause__, aiohttp.ClientConnectorError)
-    hopeless = isinstance(
-        error.__cause__,
-        (
-            aiohttp.ClientConnectorDNSError,
-            aiohttp.ClientConnectorCertificateError,
-            aiohttp.ClientConnectorSSLError,
-        ),
-    )
+    hopeless = isinstance(error.__cause__, (aiohttp.ClientConnectorDNSError, *_INSECURE))
     if hopeless or isinstance(error, HubTimeoutError):
         return False
     if error.method not in ("GET", "HEAD"):

@@ -16,8 +16,8 @@ Chunk = bytes | bytearray | memoryview | str
 Sendable = Chunk | Path | IO[bytes] | IO[str] | Iterable[Chunk] | AsyncIterable[Chunk]
 """Everything that can be sent.
 
-Text is sent as UTF-8. A sync iterable is advanced in the event loop, so it must not wait for anything; one that
-does is better an async one. Files are read in threads and not closed, except those that are opened here.
+Text is sent as UTF-8. A sync iterable is advanced in the event loop, so it must not wait for anything; one
+that does is better an async one. Files are read in threads, and not closed unless they are opened here.
 """
 
 PIECE = 256 * 1024

@@ -38,13 +38,13 @@ T = TypeVar("T")
 class HostClient:
     """Talks to a Hub.
 
-    It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes its
-    connections at once; otherwise they are closed with their event loop.
+    It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
+    its connections at once; otherwise they are closed with their event loop.
 
     Args:
         url: of the Hub's API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
-        token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for each
-            request, and once more when the Hub does not accept what it returned.
+        token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for
+            each request, and once more when the Hub does not accept what it returned.
         headers: sent with each request.
         timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
         connect_timeout: seconds for making a connection.
@@ -130,8 +130,8 @@ class HostClient:
         """Send a Sequence: ``POST /sequence``.
 
         Args:
-            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open file or
-                iterable of chunks.
+            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
+                file or iterable of chunks.
 
         Returns:
             The Sequence.
@@ -139,7 +139,8 @@ class HostClient:
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
             UnprocessableError: the Hub refuses the package.
-            HubTimeoutError: the Hub took nothing for as long as a call may take; a long upload as such is fine.
+            HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
+                last longer.
         """
         created = await self._send_sequence(source, SequenceCreated)
         return self.sequence(created.id)
@@ -224,20 +225,21 @@ async def _in_time(upload: Upload, step: Awaitable[T], patience: float | None) -
 
 @contextlib.asynccontextmanager
 async def _package(source: str | Sendable) -> AsyncIterator[Body]:
-    if not isinstance(source, (str, Path)):
-        yield body_of(source)
-        return
-    path = Path(source)
-    if path.is_dir():
-        with tempfile.TemporaryFile(prefix="sequence-") as file:
-            await asyncio.to_thread(pack, path, file)
-            length = file.tell()
-            file.seek(0)
-            yield Body(body_of(file).pieces, length)
-    elif path.exists():
+    path = Path(source) if isinstance(source, str) else source
+    if not isinstance(path, Path):
         yield body_of(path)
+    elif _is_directory(path):
+        with tempfile.TemporaryFile(prefix="sequence-") as file:
+            packed = await asyncio.to_thread(pack, path, file)
+            file.seek(0)
+            yield Body(body_of(file).pieces, packed.packed_bytes)
     else:
-        where = f" (looked in {Path.cwd()})" if not path.is_absolute() else ""
-        message = f"There is no file or directory {str(source)[:200]!r}{where}"
-        raise PackageError(f"{message}: name a tar.gz, or the directory of a Sequence", code="no-such-file")
+        yield body_of(path)
 
+
+def _is_directory(path: Path) -> bool:
+    if not path.exists():
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        message = f"There is no {str(path)[:200]!r}{where}; name a tar.gz, or the directory of a Sequence"
+        raise PackageError(message, code="no-such-file")
+    return path.is_dir()

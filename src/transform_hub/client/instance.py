@@ -60,7 +60,7 @@ class InstanceClient:
 
     async def stop(
         self,
-        timeout: int = 7000,  # noqa: ASYNC109 - the Hub measures it
+        timeout: int = 7000,
         can_keep_alive: bool = False,  # noqa: FBT001, FBT002 - people call it so
     ) -> InstanceInfo:
         """Ask the Instance to stop, and kill it if it has not: ``POST /instance/:id/_stop``.
@@ -102,7 +102,7 @@ class InstanceClient:
         """
         await self._send_event(name, message)
 
-    async def get_event(self, name: str, timeout: float | None = None) -> Any:  # noqa: ASYNC109
+    async def get_event(self, name: str, timeout: float | None = None) -> Any:
         """Get the last message of an event, or wait for the first: ``GET /instance/:id/event/:name``.
 
         Args:
@@ -118,7 +118,7 @@ class InstanceClient:
         """
         return await self._event("event", name, timeout)
 
-    async def get_next_event(self, name: str, timeout: float | None = None) -> Any:  # noqa: ASYNC109
+    async def get_next_event(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next message of an event: ``GET /instance/:id/once/:name``; see :meth:`get_event`."""
         return await self._event("once", name, timeout)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from transform_hub.client.address import segment
-from transform_hub.client.instance import InstanceClient
 from transform_hub.models import InstanceStarted, SequenceInfo, StartRequest
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
+    from transform_hub.client.instance import InstanceClient
 
 T = TypeVar("T")
 
@@ -70,8 +70,15 @@ class SequenceClient:
             OverloadedError: the Hub has no room for it now.
             TypeError: args is no list, or app_config no dict.
         """
-        request = start_request(args, app_config, instance_id, input_topic, output_topic, limits)
-        started = await self._call("POST", f"{self._path}/start", InstanceStarted, body=request)
+        request = start_request(
+            args=args,
+            app_config=app_config,
+            instance_id=instance_id,
+            input_topic=input_topic,
+            output_topic=output_topic,
+            limits=limits,
+        )
+        started = await self._start(request, InstanceStarted)
         return self.host.instance(started.id)
 
     async def get_info(self) -> SequenceInfo:
@@ -102,17 +109,18 @@ class SequenceClient:
         """
         await self.host.delete_sequence(self.id, force=force)
 
+    async def _start(self, request: StartRequest, answer: type[T]) -> T:
+        return await self._call("POST", f"{self._path}/start", answer, body=request)
+
     async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
         return await self.host.transport.call(method, path, answer, **options)
 
 
 def start_request(
-    args: list[Any] | tuple[Any, ...] | None,
-    app_config: dict[str, Any] | None,
-    instance_id: str | None = None,
-    input_topic: str | None = None,
-    output_topic: str | None = None,
-    limits: dict[str, Any] | None = None,
+    *,
+    args: list[Any] | tuple[Any, ...] | None = None,
+    app_config: dict[str, Any] | None = None,
+    **options: Any,
 ) -> StartRequest:
     """Body of ``POST /sequence/:id/start``.
 
@@ -120,14 +128,13 @@ def start_request(
         TypeError: args is no list, or app_config no dict.
     """
     if args is not None and not isinstance(args, (list, tuple)):
-        raise TypeError(f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]")
+        raise TypeError(
+            f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]"
+        )
     if app_config is not None and not isinstance(app_config, dict):
         raise TypeError(f"app_config is a dict, not {type(app_config).__name__}")
     return StartRequest(
         args=msgspec.UNSET if args is None else list(args),
         app_config=msgspec.UNSET if app_config is None else app_config,
-        instance_id=instance_id,
-        input_topic=input_topic,
-        output_topic=output_topic,
-        limits=limits,
+        **options,
     )

@@ -3,7 +3,7 @@
 A session lives until the first of these:
 
     client.close()                   closes the one of the running loop
-    its loop shuts down              asyncio.run() ends a loop's async generators, and one of them holds the session
+    its loop shuts down              asyncio.run() ends a loop's async generators, and one of them holds it
     the client is garbage, or exit   a finalizer closes what is left
 """
 
@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, MutableMapping
 import aiohttp
 
 KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept. STH drops them after 5 s: a request sent at that moment would be lost."""
+"""Seconds that an idle connection is kept. STH drops it after 5 s, and a request sent at that moment with it."""
 
 
 class Pool:
@@ -28,7 +28,7 @@ class Pool:
         self.answers: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
 
     async def close(self) -> None:
-        # An answer that is left open complains when it is collected, also when its session was closed long before.
+        # An answer left open complains when it is collected, even if its session was closed long before.
         for answer in list(self.answers):
             answer.close()
         await self.session.close()
@@ -81,7 +81,7 @@ class Sessions:
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a request by itself: it does, also a DELETE, if a pooled connection breaks."""
+    """Keep aiohttp from repeating a request, even a DELETE, by itself when a pooled connection breaks."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

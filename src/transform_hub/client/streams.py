@@ -1,8 +1,8 @@
 """Byte streams to and from a Hub.
 
-    Reader   what a Hub sends, as chunks, lines, text or JSON values
-    Writer   what is sent to a Hub piece by piece, as long as it takes
-    Duplex   both, over one request
+Reader   what a Hub sends, as chunks, lines, text or JSON values
+Writer   what is sent to a Hub piece by piece, as long as it takes
+Duplex   both, over one request
 """
 
 from __future__ import annotations
@@ -124,9 +124,9 @@ class Reader:
     @overload
     def json(self) -> AsyncIterator[Any]: ...
     @overload
-    def json(self, type: type[T]) -> AsyncIterator[T]: ...  # noqa: A002 - it is called so in msgspec, too
+    def json(self, type: type[T]) -> AsyncIterator[T]: ...
 
-    async def json(self, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
+    async def json(self, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002 - as in msgspec
         """Iterate over JSON values, one on each line; empty lines are skipped.
 
         Args:
@@ -157,8 +157,8 @@ class Reader:
     async def _opened(self) -> Self:
         if self._response is None and not self._closed:
             self._response = await self._open()
-            # Closes what is dropped without closing. It holds on to the response, which would otherwise complain
-            # when it is collected before the reader.
+            # Closes what is dropped without closing. It holds on to the response, which would otherwise
+            # complain when it is collected before the reader.
             self._finalizer = weakref.finalize(self, self._response.close)
             self._finalizer.atexit = False
         return self
@@ -214,7 +214,7 @@ def _without_end(line: bytes) -> bytes:
 
 
 class Writer:
-    """A byte stream to a Hub, written piece by piece; opened when it is first awaited, entered or written to.
+    r"""A byte stream to a Hub, written piece by piece; opened when it is first awaited, entered or written to.
 
     Args:
         transport: carries it.
@@ -226,7 +226,7 @@ class Writer:
 
     Example:
         >>> async with instance.open_input(content_type="text/plain") as writer:
-        ...     await writer.write("one line\\n")
+        ...     await writer.write("one line\n")
     """
 
     def __init__(
@@ -332,14 +332,14 @@ class Writer:
 
 
 class Duplex(Reader):
-    """Writes to a Hub and reads its answer at the same time.
+    r"""Writes to a Hub and reads its answer at the same time.
 
-    It is a :class:`Reader` of the answer. Opening it does not wait for the answer, whose head may come only with its
-    first byte.
+    It is a :class:`Reader` of the answer. Opening it does not wait for the answer, whose head may come only
+    with its first byte.
 
     Example:
         >>> async with instance.inout(content_type="text/plain") as both:
-        ...     await both.write("one line\\n")
+        ...     await both.write("one line\n")
         ...     await both.close_input()
         ...     print(await both.read())
     """
@@ -352,7 +352,7 @@ class Duplex(Reader):
         self._upload: Upload | None = None
 
     async def write(self, data: Chunk) -> None:
-        """Write bytes or text, and wait as long as the Hub pushes back; raises what :meth:`Writer.write` does."""
+        """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
         upload = await self._uploading()
         try:
             for piece in pieces(data):
@@ -379,9 +379,7 @@ class Duplex(Reader):
             if self._closed:
                 raise self._error("The stream was closed here")
             request = self._request
-            upload = Upload(
-                self._transport, request.path, request.headers, idle_timeout=request.idle_timeout
-            )
+            upload = Upload(self._transport, request.path, request.headers, idle_timeout=request.idle_timeout)
             try:
                 await upload.accepted(self._transport.timeout)
             except BaseException:

@@ -119,7 +119,7 @@ class Transport:
         *,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-        timeout: Deadline = "default",  # noqa: ASYNC109 - it is over all tries, and has an error of its own
+        timeout: Deadline = "default",
     ) -> T:
         """Make a call.
 
@@ -254,8 +254,8 @@ class Transport:
             self._address.url(request.path),
             headers=headers,
             data=request.body,
-            # aiohttp holds the head back until the first chunk is written. With Expect it sends it at once, and
-            # the body, which may be long in coming, when the Hub says that it is wanted.
+            # aiohttp holds the head back until the first chunk is written. With Expect it sends it at once,
+            # and the body, which may be long in coming, when the Hub says that it is wanted.
             expect100=isinstance(request.body, aiohttp.Payload),
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=READ_SIZE,

@@ -1,0 +1,76 @@
+"""Who may import whom, and which names are public."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import transform_hub
+
+SOURCE = Path(transform_hub.__file__).parent
+
+ALLOWED = {
+    "models": set(),
+    "errors": set(),
+    "protocol": set(),
+    "package": {"errors"},
+    "client": {"models", "errors", "package"},
+    "hub": {"models", "errors", "package", "protocol"},
+    "runner": {"protocol"},
+    "cli": {"models", "errors", "package", "client", "hub"},
+}
+PART_OF = {"_archive": "package", "_tree": "package", "_package_json": "package"}
+
+
+def layer(module):
+    first = module.split(".")[1] if "." in module else ""
+    return PART_OF.get(first, first)
+
+
+def imports(path):
+    """The modules of ours that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("transform_hub"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transform_hub"):
+            if node.module == "transform_hub":
+                yield from (f"transform_hub.{name.name}" for name in node.names)
+            else:
+                yield node.module
+            assert node.level == 0
+
+
+def modules():
+    return [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_layer_imports_only_those_below(path):
+    own = layer("transform_hub." + path.relative_to(SOURCE).parts[0].removesuffix(".py"))
+    for module in imports(path):
+        assert layer(module) in ALLOWED[own] | {own}, f"{own} must not import {module}"
+
+
+def test_the_import_paths_of_the_published_package_hold_no_code():
+    for name in ("client", "client_utils"):
+        for path in (SOURCE.parent / name).glob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                assert isinstance(node, (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign)), path
+
+
+def test_public_names():
+    assert transform_hub.__all__ == [
+        "HostClient", "Hub", "HubError", "InstanceClient", "Reader", "SequenceClient", "Writer", "pack", "serve",
+    ]  # fmt: skip
+    for name in transform_hub.__all__:
+        assert getattr(transform_hub, name).__name__ == name
+    with pytest.raises(AttributeError):
+        _ = transform_hub.nothing
+
+
+def test_a_runner_brings_no_packages_that_a_sequence_may_want_itself():
+    code = "import sys, transform_hub.runner.zygote; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"aiohttp", "msgspec", "typer", "rich", "psutil", "uvloop"} & set(loaded)
