@@ -1,9 +1,16 @@
 """Runs a Python Sequence: loads its file, calls ``run`` and carries its input and output.
 
-    spawned ─ dial channels ─ load file ─ "running" ─ run(context, input, *args) ─ output pumped ─ "exit"
+    spawned ─ dial channels ─ load file ─ "running" ─ run(context, input, *args) ─ output pumped ─ wind up ─ "exit"
 
-The process ends with one of the exit codes of :mod:`transform_hub.protocol`. The main thread has the event
-loop with the Sequence; control is in a thread of its own (see :mod:`transform_hub.runner.link`).
+The main thread has the event loop with the Sequence; control is in a thread of its own (see
+:mod:`transform_hub.runner.link`). Ways to the end, and the exit code of each:
+
+    run returned and its output is written           0
+    asked to stop: run is cancelled                138
+    run, the input or a stream's operator failed    23
+    the file can't be loaded                        22
+    sys.exit(n)                                      n
+    killed                                         137, at once, from the control thread
 """
 
 from __future__ import annotations
@@ -12,10 +19,9 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import importlib.util
 import inspect
-import logging
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Coroutine
@@ -27,12 +33,20 @@ import scramjet
 
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import stdio
+from transform_hub.runner import sequence, stdio
 from transform_hub.runner.context import Context, LinkLogHandler
 from transform_hub.runner.link import Control, dial
 from transform_hub.runner.streams import Input, Output, pump_output
 
+WIND_UP = 5.0
+"""Seconds that tasks which are cancelled at the end have to clean up."""
+
+SETTLE = 0.2
+"""Seconds without output after which a Sequence whose stream has failed is taken to have written all it can."""
+
 _SCRAMJET = str(Path(scramjet.__file__).parent)
+_BACKGROUND = ("consume", "_process", "_resolve_overflow_readers")
+"""The coroutines that scramjet runs as tasks of its own, awaited by nobody."""
 
 
 class _Stopped(BaseException):
@@ -49,17 +63,14 @@ class PythonRunner:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
-        self.main = Path(spec["dir"], spec["main"])
-        self.channels = {
-            name: dial(spec["link"], spec["id"], spec["secret"], name) for name in CHANNELS
-        }
+        self.pid = os.getpid()
+        self.channels = {name: dial(spec["link"], spec["id"], spec["secret"], name) for name in CHANNELS}
         self.control = Control(self.channels["control"], self._on_message, self._health)
         self.context = Context(spec["id"], spec.get("config") or {}, self.control.send)
         self.loop = asyncio.new_event_loop()
-        self.input: Input | None = None
-        self.output: Output | None = None
-        self._early: list[Message] = []
         self.failure: asyncio.Future[None] = self.loop.create_future()
+        self._deliveries: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+        self._stopping: asyncio.Task[None] | None = None
         self._last_health: dict[str, Any] = {"healthy": True}
         self._health_call: concurrent.futures.Future[dict[str, Any]] | None = None
 
@@ -69,98 +80,107 @@ class PythonRunner:
         self._set_up_logging()
         asyncio.set_event_loop(self.loop)
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type] # typeshed's protocol differs per version
-        code, error = protocol.EXIT_RUNNER_FAILED, None
         try:
             code, error = self.loop.run_until_complete(self._main())
         except SystemExit as exit_:
             code, error = _exit_code(exit_)
-            if self.output is not None:
-                self.loop.run_until_complete(self.output.flush())
-        except BaseException as failure:  # noqa: BLE001 - whatever ends the loop is told to the Hub
-            traceback.print_exc()
-            error = _in_words(failure)
+        except BaseException as failure:  # noqa: BLE001 - KeyboardInterrupt and the like, by the Sequence
+            code, error = self._failed(protocol.EXIT_FAILED, failure)
+        if os.getpid() == self.pid:  # else a fork of the Sequence came to its end here: the link is not its own
+            try:
+                self.loop.run_until_complete(self._wind_up())
+            except BaseException:  # noqa: BLE001 - how it ends is decided already
+                traceback.print_exc()
         self._end(code, error)
+
+    async def _main(self) -> tuple[int, str | None]:
+        self.input = Input(self.channels["input"])
+        self.output = Output(self.channels["output"])
+        self.control.start()
+        try:
+            module = sequence.load(Path(self.spec["dir"]), Path(self.spec["dir"], self.spec["main"]))
+        except Exception as failure:  # noqa: BLE001 - the Sequence's own failure
+            return self._failed(protocol.EXIT_FAILED_ON_START, failure)
+        try:
+            await self._execute(module)
+        except _Stopped:
+            return protocol.EXIT_STOPPED, None
+        except Exception as failure:  # noqa: BLE001 - the Sequence's own failure
+            return self._failed(protocol.EXIT_FAILED, failure)
+        return protocol.EXIT_OK, None
+
+    async def _execute(self, module: ModuleType) -> None:
+        """Call ``run`` and write what it returns; ends early if the input or a stream's operator fails."""
+        declared = {kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")}
+        self.control.send({"type": "running", **declared})
+        pump = self.loop.create_task(self.input.pump())
+        running = self.loop.create_task(self._call(module, declared))
+        waiting: set[asyncio.Future[Any]] = {running, pump, self.failure}
+        try:
+            while not running.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failed = [future for future in done - {running} if future.exception() is not None]
+                if failed:
+                    if not isinstance(failed[0].exception(), _Stopped):
+                        await self._settle(running)
+                    failed[0].result()
+        finally:
+            if running.cancel():  # its own `finally` and `async with` blocks run
+                await asyncio.wait({running})
+        if running.cancelled():
+            raise RuntimeError("run() was cancelled by the Sequence itself")
+        running.result()
+
+    async def _call(self, module: ModuleType, declared: dict[str, dict[str, str] | None]) -> None:
+        result = module.run(self.context, self.input.stream, *self.spec.get("args") or [])
+        while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
+            result = await result
+        content_type = sequence.content_type(getattr(module, "provides", None))
+        if not isinstance(result, dict):  # which would be the output itself, not a declaration
+            content_type = sequence.content_type(result) or content_type
+            for kind in declared:
+                topic = sequence.topic(result, kind)
+                if topic is not None and declared[kind] is None:
+                    self.control.send({"type": "topic", kind: topic})
+        await pump_output(result, self.output, content_type or "text/plain")
+
+    async def _settle(self, running: asyncio.Task[None]) -> None:
+        """Wait while what came before a failure is still on its way out."""
+        written = -1
+        while not running.done() and (self.output.pending or written != self.output.written):
+            written = self.output.written
+            await asyncio.wait({running}, timeout=SETTLE)
+
+    async def _wind_up(self) -> None:
+        """Cancel what the Sequence has left running, as asyncio.run does, and write the last output."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=WIND_UP)
+        await self.loop.shutdown_asyncgens()
+        await self.output.close()
 
     def _end(self, code: int, error: str | None) -> NoReturn:
         with contextlib.suppress(Exception):
             atexit._run_exitfuncs()  # os._exit skips them, and a Sequence may rely on its own
         stdio.flush()
-        message: Message = {"type": "exit", "code": code}
-        self.control.send({**message, "error": error} if error else message)
+        if os.getpid() == self.pid:
+            # Shut down, not just closed: a process that the Sequence has left behind may hold copies.
+            for name in ("stdout", "stderr", "log"):
+                self.channels[name].shutdown(socket.SHUT_WR)
+            message: Message = {"type": "exit", "code": code}
+            self.control.send({**message, "error": error} if error else message)
+            self.channels["control"].shutdown(socket.SHUT_WR)
         os._exit(code)
 
-    async def _main(self) -> tuple[int, str | None]:
-        self.input = Input(self.channels["input"])
-        self.output = Output(self.channels["output"])
-        for message in self._early:
-            self._handle(message)
-        self.control.start()
-        try:
-            module = self._load()
-        except Exception as failure:  # noqa: BLE001 - the Sequence's own failure
-            traceback.print_exc()
-            self.context.logger.error("The Sequence can't be loaded: %s", _in_words(failure))  # noqa: TRY400
-            return protocol.EXIT_FAILED_ON_START, _in_words(failure)
-        try:
-            await self._execute(module, self.input, self.output)
-        except _Stopped:
-            await self.output.flush()
-            return protocol.EXIT_STOPPED, None
-        except Exception as failure:  # noqa: BLE001 - the Sequence's own failure
-            traceback.print_exc()
-            self.context.logger.error("The Sequence failed: %s", _in_words(failure))  # noqa: TRY400
-            await self.output.flush()
-            return protocol.EXIT_FAILED, _in_words(failure)
-        return protocol.EXIT_OK, None
-
-    def _load(self) -> ModuleType:
-        root, folder = Path(self.spec["dir"]), self.main.parent
-        os.chdir(folder)
-        sys.path[:0] = [str(root / "__pypackages__"), str(folder)]
-        sys.argv = [str(self.main)]
-        module_spec = importlib.util.spec_from_file_location("sequence", self.main)
-        if module_spec is None or module_spec.loader is None:
-            raise ImportError(f"{self.main.name} is not a Python file")
-        module = importlib.util.module_from_spec(module_spec)
-        sys.modules["sequence"] = module
-        module_spec.loader.exec_module(module)
-        if not callable(getattr(module, "run", None)):
-            raise AttributeError(f"{self.main.name} defines no function run(context, input, *args)")
-        return module
-
-    async def _execute(self, module: ModuleType, input_: Input, output: Output) -> None:
-        """Call ``run`` and write what it returns; ends early if the input or a stream's operator fails."""
-        provides, requires = getattr(module, "provides", None), getattr(module, "requires", None)
-        self.control.send(
-            {
-                "type": "running",
-                "provides": _topic(provides, "provides"),
-                "requires": _topic(requires, "requires"),
-            }
-        )
-        pump = self.loop.create_task(input_.pump())
-        sequence = self.loop.create_task(self._call(module, output, _content_type(provides)))
-        waiting: set[asyncio.Future[Any]] = {sequence, pump, self.failure}
-        try:
-            while not sequence.done():
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-        finally:
-            if sequence.cancel():  # its own `finally` and `async with` blocks run
-                await asyncio.wait({sequence})
-        await output.close()
-
-    async def _call(self, module: ModuleType, output: Output, content_type: str | None) -> None:
-        assert self.input is not None
-        result = module.run(self.context, self.input.stream, *self.spec.get("args") or [])
-        while inspect.iscoroutine(result) or inspect.isawaitable(result) and not hasattr(result, "__aiter__"):
-            result = await result
-        for name in ("provides", "requires"):
-            topic = _topic(result, name)
-            if topic is not None:
-                self.control.send({"type": "topic", name: topic})
-        await pump_output(result, output, _content_type(result) or content_type or "text/plain")
+    def _failed(self, code: int, failure: BaseException) -> tuple[int, str]:
+        """Tell of the Sequence's failure on stderr and in the log."""
+        traceback.print_exception(type(failure), failure, failure.__traceback__)
+        words = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        happened = "can't be loaded" if code == protocol.EXIT_FAILED_ON_START else "failed"
+        self.context.logger.error("The Sequence %s: %s", happened, words)
+        return code, words
 
     # Messages come in the control thread; all but the health question is handed to the event loop.
 
@@ -168,16 +188,18 @@ class PythonRunner:
         self.loop.call_soon_threadsafe(self._handle, message)
 
     def _handle(self, message: Message) -> None:
-        if self.input is None:
-            self._early.append(message)
-            return
         kind = message["type"]
         if kind == "input":
             self.input.set_content_type(message["contentType"])
         elif kind == "event":
-            self.loop.create_task(self.context._deliver(message["eventName"], message.get("message")))
-        elif kind == "stop":
-            self.loop.create_task(self._stop(message["timeout"] / 1000, message["canCallKeepalive"]))
+            delivery = self.context._deliver(message["eventName"], message.get("message"), message.get("source"))
+            task = self.loop.create_task(delivery)
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+        elif kind == "stop" and (self._stopping is None or self._stopping.done()):
+            self._stopping = self.loop.create_task(
+                self._stop(message["timeout"] / 1000, message["canCallKeepalive"])
+            )
 
     async def _stop(self, timeout_s: float, can_keep_alive: bool) -> None:
         if not await self.context._stop(timeout_s, can_keep_alive) and not self.failure.done():
@@ -187,13 +209,15 @@ class PythonRunner:
         """The latest health, asked for anew; a blocked event loop answers later, the heartbeat goes out now."""
         if self.context._health_check is None:
             return self._last_health
-        call = self._health_call
-        if call is None or call.done():
-            if call is not None:
-                self._last_health = call.result()
-            self._health_call = call = asyncio.run_coroutine_threadsafe(self.context._health(), self.loop)
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            self._last_health = call.result(timeout=0.05)
+        if self._health_call is None:
+            self._health_call = asyncio.run_coroutine_threadsafe(self.context._health(), self.loop)
+        try:
+            self._last_health = self._health_call.result(timeout=0.05)
+        except concurrent.futures.TimeoutError:
+            return self._last_health
+        except concurrent.futures.CancelledError:  # the Sequence is at its end
+            return self._last_health
+        self._health_call = None
         return self._last_health
 
     def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:
@@ -204,7 +228,7 @@ class PythonRunner:
         """
         task = asyncio.Task(coroutine, loop=loop, **options)
         code = getattr(coroutine, "cr_code", None)
-        if code is not None and code.co_filename.startswith(_SCRAMJET):
+        if code is not None and code.co_filename.startswith(_SCRAMJET) and code.co_name in _BACKGROUND:
             task.add_done_callback(self._check_stream_task)
         return task
 
@@ -216,30 +240,6 @@ class PythonRunner:
         self.context.logger.setLevel(1)
         self.context.logger.addHandler(LinkLogHandler(self.channels["log"]))
         self.context.logger.propagate = False
-        logging.lastResort = None
-
-
-def _topic(holder: Any, kind: str) -> dict[str, str] | None:
-    """The topic that a module's dict or a result's attributes declare: ``{"topic", "contentType"}``."""
-    if isinstance(holder, dict):
-        name = holder.get(kind)
-    else:
-        name = getattr(holder, kind, None)
-    if not isinstance(name, str) or not name:
-        return None
-    return {"topic": name, "contentType": _content_type(holder) or "text/plain"}
-
-
-def _content_type(holder: Any) -> str | None:
-    if isinstance(holder, dict):
-        value = holder.get("contentType") or holder.get("content_type")
-    else:
-        value = getattr(holder, "content_type", None) or getattr(holder, "contentType", None)
-    return value if isinstance(value, str) else None
-
-
-def _in_words(failure: BaseException) -> str:
-    return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
 
 
 def _exit_code(exit_: SystemExit) -> tuple[int, str | None]:
@@ -247,6 +247,7 @@ def _exit_code(exit_: SystemExit) -> tuple[int, str | None]:
     if exit_.code is None:
         return protocol.EXIT_OK, None
     if isinstance(exit_.code, int):
-        return exit_.code & 0xFF, f"sys.exit({exit_.code})" if exit_.code & 0xFF else None
+        code = exit_.code & 0xFF
+        return code, f"sys.exit({exit_.code})" if code else None
     print(exit_.code, file=sys.stderr)  # noqa: T201 - what Python itself does
     return protocol.EXIT_FAILED, str(exit_.code)

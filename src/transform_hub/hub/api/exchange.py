@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from transform_hub.hub.channel import Channel, ChannelClosedError, ChannelReader
 from transform_hub.hub.errors import ApiError
@@ -91,22 +91,38 @@ def require_acceptable(request: web.Request, *types: str) -> None:
 async def stream_response(request: web.Request, channel: Channel) -> web.StreamResponse:
     """Answer with what a channel gives, until its end or the client's."""
     require_acceptable(request, _STREAM_TYPE)
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: _STREAM_TYPE})
+    response = stream_answer(request)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
     with channel.reader() as reader:
         await response.prepare(request)
-        await send_all(reader, response)
+        await send_all(request, reader, response)
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
     return response
 
 
-async def send_all(reader: ChannelReader, response: web.StreamResponse) -> None:
+def stream_answer(request: web.Request) -> web.StreamResponse:
+    """An answer that is a stream of bytes."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: _STREAM_TYPE})
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    return response
+
+
+async def send_all(request: web.Request, reader: ChannelReader, response: web.StreamResponse) -> None:
     """Write all that a reader gives into an answer that has begun."""
+    if not response.chunked:  # HTTP/1.0: the end of the connection is the end of the stream
+        async for data in reader:
+            await response.write(data)
+        return
     async for data in reader:
-        await response.write(data)
+        # response.write() would join head, data and end of a chunk, and so copy all data once more.
+        if request.transport is None:
+            return
+        request.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        await request.writer.drain()
 
 
 async def received(request: web.Request) -> AsyncIterator[bytes]:
@@ -142,8 +158,9 @@ async def forward_body(request: web.Request, sink: Sink) -> web.StreamResponse:
     await ask_for_body(request)
     await response.prepare(request)
     try:
-        async for chunk in request.content.iter_any():
-            await sink.write(chunk)
+        async for chunk, _ in request.content.iter_chunks():  # iter_any() would join, and so copy, the pieces
+            if chunk:
+                await sink.write(chunk)
     except ChannelClosedError:
         # The head has said 200 or 202 already: breaking off is the way left to say that it was not all taken.
         if request.transport is not None:

@@ -18,6 +18,7 @@ from transform_hub.hub.api.exchange import (
     json_response,
     require_acceptable,
     send_all,
+    stream_answer,
     stream_response,
 )
 from transform_hub.hub.api.sequences import to_the_end
@@ -141,13 +142,13 @@ async def inout(request: web.Request) -> web.StreamResponse:
     sink = _input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/octet-stream"})
+    response = stream_answer(request)
     await ask_for_body(request)
     with instance.streams["output"].reader() as reader:
         await response.prepare(request)
         upload = asyncio.ensure_future(_upload(request, sink, end=end))
         try:
-            await send_all(reader, response)
+            await send_all(request, reader, response)
         finally:
             upload.cancel()
             await asyncio.wait({upload})
