@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from transform_hub.runner.zygote import start_runner
+from transform_hub.runner.zygote import forget_working_directory, start_runner
 
 if __name__ == "__main__":
+    forget_working_directory()
     start_runner(json.load(sys.stdin))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import json
 import logging
@@ -18,6 +19,8 @@ Listener = Callable[[Any], Any]
 
 TRACE = 5
 logging.addLevelName(TRACE, "TRACE")
+
+_source: contextvars.ContextVar[str | None] = contextvars.ContextVar("event source", default=None)
 
 
 class Context:
@@ -46,8 +49,17 @@ class Context:
         self._listeners.setdefault(event_name, []).append(callback)
         return callback
 
+    @property
+    def event_source(self) -> str | None:
+        """In a listener: the id of the Instance that emitted the event, ``"api"`` if it came over the API."""
+        return _source.get()
+
     def emit(self, event_name: str, message: Any = "") -> None:
-        """Send an event to the Hub and, through it, to the other Instances; ``message`` is any JSON value."""
+        """Send an event to the Hub and, through it, to the other Instances; ``message`` is any JSON value.
+
+        Raises:
+            TypeError: ``message`` is no JSON value.
+        """
         self._send({"type": "event", "eventName": event_name, "message": message})
 
     def set_stop_handler(self, handler: StopHandler) -> None:
@@ -69,7 +81,8 @@ class Context:
 
     # What follows is called by the runner, not by Sequences.
 
-    async def _deliver(self, event_name: str, message: Any) -> None:
+    async def _deliver(self, event_name: str, message: Any, source: str | None = None) -> None:
+        _source.set(source)  # each delivery is a task, and so has a context of its own
         for listener in list(self._listeners.get(event_name, ())):
             try:
                 await _maybe_await(listener(message))

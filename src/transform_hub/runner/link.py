@@ -6,6 +6,7 @@ on and a kill arrives. What concerns the Sequence (events, stop) is handed over 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -13,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_KILLED, SOCKET_BUFFER, Lines, Message, encode
 
@@ -60,6 +61,7 @@ class Control:
         self._on_message = on_message
         self._health = health
         self._interval = 1.0
+        self._due = time.monotonic()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -79,18 +81,20 @@ class Control:
         lines = Lines()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        due = time.monotonic()
         while True:
-            wait = due - time.monotonic()
+            wait = self._due - time.monotonic()
             if wait <= 0:
                 self.send({"type": "health", "health": self._health()})
-                due = time.monotonic() + self._interval
+                self._due = time.monotonic() + self._interval
             elif poll.poll(wait * 1000):
-                data = self._sock.recv(65536)
-                if not data:
-                    leave_no_orphans()
-                for message in lines.feed(data):
+                for message in lines.feed(self._read()):
                     self._receive(message)
+
+    def _read(self) -> bytes:
+        with contextlib.suppress(OSError):  # a reset is an end, too
+            if data := self._sock.recv(65536):
+                return data
+        leave_no_orphans()
 
     def _receive(self, message: Message) -> None:
         kind = message["type"]
@@ -99,10 +103,12 @@ class Control:
             os._exit(EXIT_KILLED)
         elif kind == "rate":
             self._interval = 1 / max(message["perSecond"], 0.01)
+            self._due = time.monotonic()
         else:
             self._on_message(message)
 
 
-def leave_no_orphans() -> None:
+def leave_no_orphans() -> NoReturn:
     """The Hub is gone: end this process and everything the Sequence started."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
+    raise AssertionError("survived SIGKILL")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import os
 import socket
@@ -17,6 +18,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from scramjet.streams import StringStream
+
+from transform_hub.runner.streams import RAW
 
 
 class Stdin(io.TextIOWrapper):
@@ -66,9 +69,9 @@ def attach(stdin: socket.socket, stdout: socket.socket, stderr: socket.socket) -
     """Make three channels the descriptors 0, 1 and 2 of this process, and ``sys``'s files of them."""
     for descriptor, channel in enumerate((stdin, stdout, stderr)):
         os.dup2(channel.fileno(), descriptor)
-        channel.close()
+    stdin.close()
     sys.stdin = Stdin(open(0, "rb", closefd=False), encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
-    sys.stdout = _text(1, "surrogateescape")
+    sys.stdout = _text(1, RAW)
     sys.stderr = _text(2, "backslashreplace")
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
 
@@ -80,7 +83,12 @@ def _text(descriptor: int, errors: str) -> io.TextIOWrapper:
 
 
 def flush() -> None:
-    """Write out what ``print`` has buffered."""
-    for file in (sys.stdout, sys.stderr):
+    """Write out what is buffered: of ``print``, and of files that the Sequence has left open.
+
+    At an end through ``os._exit`` nobody else does it.
+    """
+    buffered = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+    left_open = [file for file in gc.get_objects() if type(file) in buffered]
+    for file in (sys.stdout, sys.stderr, *left_open):
         with contextlib.suppress(Exception):
             file.flush()

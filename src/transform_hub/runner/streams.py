@@ -8,11 +8,13 @@
     anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
 
 Text is UTF-8. Bytes that are not are kept as lone surrogates, so they leave a text Sequence as they came in.
+A line that is not JSON where it should be ends the input; the Instance fails once what came before is worked off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import inspect
 import json
 import socket
@@ -27,13 +29,26 @@ LINE_LIMIT = 64 * 1024 * 1024
 
 _GATHER = 64 * 1024
 
+RAW = "transform_hub.raw"
+"""Error handler of encoders: lone surrogates that stand for bytes become these bytes, others an escape."""
+
+
+def _encode_surrogates(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    codes = [ord(letter) for letter in error.object[error.start : error.end]]
+    raw = (bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"\\u%04x" % code for code in codes)
+    return b"".join(raw), error.end
+
+
+codecs.register_error(RAW, _encode_surrogates)
+
 
 def is_text(content_type: str) -> bool:
-    return content_type.startswith("text/") and not is_json(content_type)
+    return content_type.lower().startswith("text/") and not is_json(content_type)
 
 
 def is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip() in (
+    return content_type.partition(";")[0].strip().lower() in (
         "application/x-ndjson",
         "application/ndjson",
         "text/x-ndjson",
@@ -64,9 +79,11 @@ class Input:
             items = self._values()
         else:
             items = self._lines() if is_text(content_type) else self._chunks()
-        async for item in items:
-            await self.stream.write(item)
-        self.stream.end()
+        try:
+            async for item in items:
+                await self.stream.write(item)
+        finally:
+            self.stream.end()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -103,16 +120,29 @@ class Input:
 
 
 class Output:
-    """Writes to the link's output channel; waits while the Hub pushes back."""
+    """Writes to the link's output channel; waits while the Hub pushes back.
+
+    Whoever waits here may be cancelled at any point: what was not sent yet is kept for the next ``flush``.
+
+    Attributes:
+        written: bytes that are with the kernel.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
+        self.written = 0
         self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._gathered: list[bytes] = []
         self._size = 0
+        self._rest = memoryview(b"")
         self._flushing = asyncio.Lock()
         self._scheduled: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was written that is not with the kernel yet."""
+        return bool(self._rest or self._gathered)
 
     async def write(self, data: bytes) -> None:
         """Write ``data``; small pieces written in one turn of the event loop leave together."""
@@ -128,10 +158,25 @@ class Output:
     async def flush(self) -> None:
         """Wait until all that was written is with the kernel."""
         async with self._flushing:
-            while self._gathered:
-                data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
-                self._gathered, self._size = [], 0
-                await self._loop.sock_sendall(self._sock, data)
+            while self.pending:
+                if not self._rest:
+                    data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+                    self._rest, self._gathered, self._size = memoryview(data), [], 0
+                try:
+                    sent = self._sock.send(self._rest)
+                except BlockingIOError:
+                    await self._writable()
+                else:
+                    self._rest = self._rest[sent:]
+                    self.written += sent
+
+    async def _writable(self) -> None:
+        writable = self._loop.create_future()
+        self._loop.add_writer(self._sock, lambda: writable.done() or writable.set_result(None))
+        try:
+            await writable
+        finally:
+            self._loop.remove_writer(self._sock)
 
     async def close(self) -> None:
         """Flush, then tell the Hub that this was all."""
@@ -143,10 +188,11 @@ def as_bytes(item: Any, content_type: str) -> bytes:
     """One item of a Sequence's output as it goes out."""
     if not is_json(content_type):
         if isinstance(item, str):
-            return item.encode("utf-8", "surrogateescape")
+            return item.encode("utf-8", RAW)
         if isinstance(item, (bytes, bytearray, memoryview)):
             return bytes(item)
-    return json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+    # For a lone surrogate the escape that backslashreplace makes is the one of JSON.
+    return json.dumps(item, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
@@ -169,10 +215,16 @@ async def pump_output(result: Any, output: Output, content_type: str) -> None:
         content_type: decides how items become bytes.
     """
     source = items(result)
-    if not isinstance(source, AsyncIterator) and not inspect.isasyncgen(source):
-        for item in source:
-            await output.write(as_bytes(item, content_type))
-            await asyncio.sleep(0)  # events and stop handlers get their turn between two items
-        return
-    async for item in source:
-        await output.write(as_bytes(item, content_type))
+    try:
+        if isinstance(source, AsyncIterator):
+            async for item in source:
+                await output.write(as_bytes(item, content_type))
+        else:
+            for item in source:
+                await output.write(as_bytes(item, content_type))
+                await asyncio.sleep(0)  # events and stop handlers get their turn between two items
+    finally:  # a generator that is not at its end has its own `finally` blocks
+        if inspect.isasyncgen(source):
+            await source.aclose()
+        elif inspect.isgenerator(source):
+            source.close()

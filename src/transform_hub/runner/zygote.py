@@ -12,7 +12,6 @@ It ends when the Hub closes the socket. It runs no event loop and has no threads
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
@@ -62,7 +61,12 @@ class Zygote:
                     self._fork(spec)
 
     def _fork(self, spec: dict[str, Any]) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes, too little memory
+            traceback.print_exc()
+            self.hub.sendall(encode({"exited": spec["id"], "status": EXIT_RUNNER_FAILED << 8}))
+            return
         if pid == 0:
             self._become_runner(spec)
         self.runners[pid] = spec["id"]
@@ -96,15 +100,19 @@ class Zygote:
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
-    atexit._clear()
     os.environ.update(spec.get("env") or {})
     PythonRunner(spec).run()
 
 
+def forget_working_directory() -> None:
+    """Drop the Hub's working directory, which ``python -m`` puts first: a Sequence must not import from it."""
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]
+
+
 def main() -> None:
     """Entry point: ``python -m transform_hub.runner.zygote <descriptor>``."""
-    if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]  # -m puts the Hub's working directory there; a Sequence must not import from it
+    forget_working_directory()
     hub = socket.socket(fileno=int(sys.argv[1]))
     bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
     gc.collect()

@@ -1,0 +1,139 @@
+"""``sth`` and ``si`` as programs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+SEQUENCE = Path(__file__).parents[2] / "examples" / "sequences" / "reading-ease"
+
+pytestmark = pytest.mark.slow
+
+
+def environment(**more):
+    return {**os.environ, **more}
+
+
+@pytest.fixture
+def sth(tmp_path):
+    """Starts ``sth`` on a free port; (process, url) once it runs."""
+    processes = []
+
+    def start(*arguments, **env):
+        command = [BIN / "sth", "-P", "0", "-D", tmp_path / "sequences", *arguments]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**env)
+        )
+        processes.append(process)
+        api, running = process.stdout.readline(), process.stdout.readline()
+        assert running == "Running!\n"
+        return process, api.removeprefix("API on ").strip() + "/api/v1"
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def refused(*arguments, **env):
+    """What ``sth`` says when it does not start; exit code 1 and no traceback."""
+    result = subprocess.run(
+        [BIN / "sth", *arguments], capture_output=True, text=True, timeout=20, check=False, env=environment(**env)
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def si(*arguments, url, stdin=None, code=0, **env):
+    result = subprocess.run(
+        [BIN / "si", *arguments],
+        input=stdin, capture_output=True, timeout=30, check=False, env=environment(SCRAMJET_HUB_URL=url, **env),
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr.decode()
+    return result.stdout.decode() if code == 0 else result.stderr.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sth_ends_cleanly_on_signals_with_an_instance_running(sth, number):
+    process, url = sth()
+    sequence = si("seq", "send", SEQUENCE, url=url).strip()
+    instance = si("seq", "start", sequence, url=url).strip()
+    pid = json.loads(si("inst", "health", instance, url=url))["processId"]
+    process.send_signal(number)
+    assert process.wait(timeout=15) == 0
+    assert not Path(f"/proc/{pid}").exists()
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_sth_says_why_it_does_not_start(sth, tmp_path):
+    _, url = sth()
+    port = url.rpartition(":")[2].partition("/")[0]
+    assert "in use" in refused("-P", port, "-D", tmp_path / "other")
+    assert "token" in refused("-H", "0.0.0.0", "-D", tmp_path / "other")
+    assert "log level" in refused("-L", "loud", "-D", tmp_path / "other")
+    (tmp_path / "file").write_text("")
+    assert "data directory" in refused("-D", tmp_path / "file")
+
+
+def test_sth_takes_a_token_from_the_environment_or_a_file(sth, tmp_path):
+    (tmp_path / "token").write_text("from-file\n")
+    for arguments, env, token in (
+        (("--token-file", tmp_path / "token"), {}, "from-file"),
+        ((), {"STH_TOKEN": "from-environment"}, "from-environment"),
+    ):
+        _, url = sth(*arguments, **env)
+        assert "401" in si("hub", "version", url=url, code=1)
+        assert json.loads(si("hub", "version", url=url, SCRAMJET_TOKEN=token))["apiVersion"] == "v1"
+
+
+def test_the_token_of_the_hub_is_not_in_a_sequences_environment(sth, tmp_path):
+    folder = tmp_path / "env"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"main": "main.py"}')
+    (folder / "main.py").write_text("import os\ndef run(context, input): return dict(os.environ)")
+    _, url = sth("--runner-envs", "GIVEN=yes", STH_TOKEN="secret", OTHER="private")
+    env = {"SCRAMJET_TOKEN": "secret"}
+    instance = si("seq", "start", si("seq", "send", folder, url=url, **env).strip(), url=url, **env).strip()
+    seen = json.loads(si("inst", "output", instance, url=url, **env))
+    assert (seen["GIVEN"], seen["PATH"]) == ("yes", os.environ["PATH"])
+    assert not {"STH_TOKEN", "OTHER"} & set(seen)
+
+
+def test_a_session_with_si(sth, tmp_path):
+    _, url = sth()
+    archive = tmp_path / "reading-ease.tar.gz"
+    assert "2 files" in si("seq", "pack", SEQUENCE, "-o", archive, url=url)
+    sequence = si("seq", "send", archive, url=url).strip()
+    assert [each["id"] for each in json.loads(si("seq", "list", url=url))] == [sequence]
+    instance = si("seq", "start", sequence, "--args", "[3]", "-s", '{"width": 20}', url=url).strip()
+    si("inst", "input", instance, "-e", url=url, stdin=b"It is. A dog barks very loudly at night.\n")
+    assert "A dog barks very ..." in si("inst", "output", instance, url=url)
+    assert "done: 1 sentences" in si("inst", "stdout", instance, url=url)
+    assert "reading ease" in si("inst", "log", instance, url=url)
+    assert json.loads(si("inst", "info", instance, url=url))["terminated"]["exitcode"] == 0
+    si("seq", "delete", sequence, url=url)
+    assert json.loads(si("seq", "list", url=url)) == []
+
+
+def test_si_says_what_is_wrong(sth):
+    _, url = sth()
+    assert "404 Instance nope not found" in si("inst", "info", "nope", url=url, code=1)
+    assert "not JSON" in si("seq", "start", "x", "--args", "x", url=url, code=2)
+    assert "start one with `sth`" in si("hub", "version", url="http://127.0.0.1:1/api/v1", code=1)
+
+
+def test_si_ends_quietly_when_its_reader_does(sth):
+    _, url = sth()
+    sequence = si("seq", "send", SEQUENCE, url=url).strip()
+    instance = si("seq", "start", sequence, url=url).strip()
+    script = f"{BIN / 'si'} inst log {instance} | head -1"
+    result = subprocess.run(script, shell=True, capture_output=True, text=True, timeout=20, check=False,
+                            env=environment(SCRAMJET_HUB_URL=url))  # fmt: skip
+    assert json.loads(result.stdout)["from"] == "Hub"
+    assert result.stderr == ""
