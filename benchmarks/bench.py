@@ -67,7 +67,4 @@ def send_directory(port: int, directory: Path) -> str:
 
 def rss(pid: int) -> int:
     """Bytes of memory a process has."""
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 
 from bench import hub_process, post_json, send_directory
-
 from transform_hub.protocol import SOCKET_BUFFER
 
 CHUNK = 256 * 1024

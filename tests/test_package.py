@@ -270,9 +270,7 @@ def test_main_may_be_reached_through_links(project, tmp_path):
         packed(project)
 
 
-@pytest.mark.parametrize(
-    "target", ["../outside", "/etc/passwd", "lib/../../outside", "a-link/../../outside", "loop"]
-)
+@pytest.mark.parametrize("target", ["../outside", "/etc/passwd", "lib/../../outside", "a-link/../../outside", "loop"])
 def test_a_link_that_leads_outside_is_named(project, tmp_path, target):
     plant(tmp_path, {"outside": b""})
     plant(project, {"lib/x": b"", "a-link": "lib", "loop": "loop2", "loop2": "loop", "bad-link": target})
@@ -781,10 +779,7 @@ def test_a_giant_header_is_not_taken_into_memory(tmp_path):
 
 
 def test_all_data_counts_even_that_of_no_file(tmp_path):
-    assert (
-        refused(targz(GOOD, END, os.urandom(2 << 20)), tmp_path, max_unpacked_bytes=9999, max_files=9)
-        == "too-large"
-    )
+    assert refused(targz(GOOD, END, os.urandom(2 << 20)), tmp_path, max_unpacked_bytes=9999, max_files=9) == "too-large"
 
 
 # --- package.json
@@ -915,9 +910,7 @@ def test_an_archive_has_to_have_package_json_and_main(tmp_path):
     assert refused(targz(entry("package.json", b"{")), tmp_path) == "bad-package-json"
     assert refused(targz(entry("package.json", b"{}")), tmp_path) == "invalid-package-json"
     assert refused(targz(entry("package.json", PACKAGE_JSON)), tmp_path) == "no-main"
-    assert (
-        refused(targz(entry("package.json", PACKAGE_JSON), link("index.js", "none")), tmp_path) == "no-main"
-    )
+    assert refused(targz(entry("package.json", PACKAGE_JSON), link("index.js", "none")), tmp_path) == "no-main"
 
 
 @pytest.mark.parametrize(
@@ -1002,9 +995,9 @@ def test_python_needs_the_extension(tmp_path):
 # --- properties
 
 JUNK = _JUNK | {".", "..", ".siignore", "package.json", "index.js"}
-part = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=60
-).filter(lambda name: name not in JUNK and not name.endswith(".pyc"))
+part = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=60).filter(
+    lambda name: name not in JUNK and not name.endswith(".pyc")
+)
 path = st.lists(part, min_size=1, max_size=4).map("/".join)
 
 
@@ -1092,9 +1085,9 @@ def test_cuts_and_mixed_up_blocks_do_no_harm(cut, more, blocks):
     survives(gzip.compress(b"".join(RICH[512 * n : 512 * n + 512] for n in blocks)))
 
 
-nasty = st.lists(
-    st.sampled_from(["..", ".", "", "a", "b", "l", "m", "x", "secret", "outside"]), max_size=5
-).map("/".join)
+nasty = st.lists(st.sampled_from(["..", ".", "", "a", "b", "l", "m", "x", "secret", "outside"]), max_size=5).map(
+    "/".join
+)
 kind = st.sampled_from([b"0", b"0", b"1", b"2", b"2", b"2", b"3", b"5", b"5", b"6", b"7", b"S"])
 member = st.builds(
     lambda name, kind, target, data: entry(name, data if kind in b"07" else b"", kind, target),
@@ -1109,9 +1102,7 @@ def test_no_members_do_harm(members):
 
 
 harmless = st.lists(st.sampled_from(["a", "b", "l", "m", "n"]), min_size=1, max_size=3).map("/".join)
-wayward = st.lists(st.sampled_from(["..", "..", ".", "a", "b", "l", "m", "n"]), min_size=1, max_size=5).map(
-    "/".join
-)
+wayward = st.lists(st.sampled_from(["..", "..", ".", "a", "b", "l", "m", "n"]), min_size=1, max_size=5).map("/".join)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,26 +1,26 @@
 """What can go wrong, as one tree.
 
-    HubError
-    ├── PackageError            a Sequence package that can't be packed, read or unpacked
-    ├── HubStartError           a Hub can't be started here: port in use, no permission, ...
-    ├── HubConnectionError      no Hub answered, or it went away during a call
-    │   └── HubTimeoutError     it did not answer within the deadline
-    ├── StreamError             a byte stream broke off before its end
-    │   ├── StreamTimeoutError  because it was silent for longer than the client wanted to wait
-    │   └── InstanceEndedError  because the Instance ended; has exit code and reason
-    └── HubResponseError        the Hub answered with an error status
-        ├── BadRequestError             400
-        ├── AuthenticationError         401
-        ├── PermissionDeniedError       403
-        ├── NotFoundError               404
-        ├── MethodNotAllowedError       405   (input that comes from a topic, for instance)
-        ├── NotAcceptableError          406
-        ├── ConflictError               409
-        ├── PayloadTooLargeError        413
-        ├── UnsupportedMediaTypeError   415
-        ├── OverloadedError             419, 429, 503, 507
-        ├── UnprocessableError          422   (a package the Hub refuses)
-        └── ServerError                 any other 5xx
+HubError
+├── PackageError            a Sequence package that can't be packed, read or unpacked
+├── HubStartError           a Hub can't be started here: port in use, no permission, ...
+├── HubConnectionError      no Hub answered, or it went away during a call
+│   └── HubTimeoutError     it did not answer within the deadline
+├── StreamError             a byte stream broke off before its end
+│   ├── StreamTimeoutError  because it was silent for longer than the client wanted to wait
+│   └── InstanceEndedError  because the Instance ended; has exit code and reason
+└── HubResponseError        the Hub answered with an error status
+    ├── BadRequestError             400
+    ├── AuthenticationError         401
+    ├── PermissionDeniedError       403
+    ├── NotFoundError               404
+    ├── MethodNotAllowedError       405   (input that comes from a topic, for instance)
+    ├── NotAcceptableError          406
+    ├── ConflictError               409
+    ├── PayloadTooLargeError        413
+    ├── UnsupportedMediaTypeError   415
+    ├── OverloadedError             419, 429, 503, 507
+    ├── UnprocessableError          422   (a package the Hub refuses)
+    └── ServerError                 any other 5xx
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ class RequestError(HubError):
         request_id: the id the request was sent with, as it stands in the Hub's log; may be empty.
     """
 
-    def __init__(
-        self, message: str, *, method: str = "", url: str = "", hint: str = "", request_id: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, method: str = "", url: str = "", hint: str = "", request_id: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.method = method

@@ -10,9 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-InstanceStatus = Literal[
-    "initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"
-]
+InstanceStatus = Literal["initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"]
 """What an Instance is doing; the last three are ends."""
 
 ENDED: frozenset[str] = frozenset({"completed", "errored", "gone"})
@@ -115,7 +113,7 @@ class InstanceInfo(Model, kw_only=True):
     requires: str | None = None
     sequence: SequenceInfo
     ports: dict[str, int] | None = None
-    created: str | None | msgspec.UnsetType = msgspec.UNSET
+    created: str | msgspec.UnsetType | None = msgspec.UNSET
     started: str | None = None
     ended: str | None = None
     status: InstanceStatus = msgspec.field(default_factory=lambda: "initializing")

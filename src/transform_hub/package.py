@@ -42,9 +42,7 @@ __all__ = ["Limits", "PackageJson", "Packed", "entrypoint", "pack", "read_packag
 
 _CHUNK = 256 * 1024
 # Not node_modules and __pypackages__: dependencies are vendored there.
-_JUNK = frozenset(
-    {".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".DS_Store"}
-)
+_JUNK = frozenset({".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".DS_Store"})
 _JUNK |= {".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 

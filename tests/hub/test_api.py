@@ -135,8 +135,6 @@ async def test_a_body_of_json_that_never_ends_is_cut(api, hub):
             await asyncio.sleep(0)
 
     with pytest.raises(aiohttp.ClientError):
-        async with api.session.post(
-            hub.url + "/topics", data=endless(), headers={"content-type": JSON}
-        ) as response:
+        async with api.session.post(hub.url + "/topics", data=endless(), headers={"content-type": JSON}) as response:
             assert response.status == 413
             raise aiohttp.ClientError  # answered before the body ended, which is as good

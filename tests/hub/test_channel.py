@@ -144,9 +144,7 @@ def test_every_reader_gets_every_byte_in_order(chunks, limit, readers):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    writers=st.lists(st.lists(st.integers(1, 30), max_size=20), min_size=1, max_size=4), limit=st.integers(1, 50)
-)
+@given(writers=st.lists(st.lists(st.integers(1, 30), max_size=20), min_size=1, max_size=4), limit=st.integers(1, 50))
 def test_each_writers_order_is_kept_and_nothing_is_lost_or_doubled(writers, limit):
     async def run():
         channel = Channel(limit=limit)

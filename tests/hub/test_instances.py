@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -102,8 +103,7 @@ async def test_a_client_that_goes_away_does_not_stop_a_start(api, hub, package):
 async def test_health_names_the_process(echo, api):
     health = (await api.get(f"{echo}/health")).json
     assert health["healthy"] is True
-    with open(f"/proc/{health['processId']}/stat") as file:
-        assert file.read()
+    assert Path(f"/proc/{health['processId']}/stat").read_text()
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ async def test_waiters_for_events_end_with_the_instance(api, package):
 
 async def test_an_ended_instance_is_gone_after_its_retention(tmp_path, package):
     import aiohttp
-    from conftest import Api
 
+    from conftest import Api
     from transform_hub.hub.server import serve
 
     async with (

@@ -73,7 +73,7 @@ async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
     )
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.write(b"2\r\na\n\r\n0\r\n\r\n")
-    assert (await reader.readuntil(b"\r\n\r\n0\r\n\r\n"))
+    assert await reader.readuntil(b"\r\n\r\n0\r\n\r\n")
     assert await api.read(f"{instance}/output") == b"a\n"
     writer.close()
 
@@ -154,9 +154,7 @@ async def test_inout_is_a_conversation(api, start):
 
     headers = {"content-type": "text/plain", "x-end-stream": "true"}
     # expect100: without it aiohttp holds the head back until there is a first chunk
-    async with api.session.post(
-        f"{api.url}{instance}/inout", data=body(), headers=headers, expect100=True
-    ) as response:
+    async with api.session.post(f"{api.url}{instance}/inout", data=body(), headers=headers, expect100=True) as response:
         for line in (b"hello\n", b"again\n"):
             await said.put(line)
             assert await response.content.readline() == line

@@ -19,8 +19,7 @@ RESULTS = {
         b"AB",
     ),
     "coroutine of a stream": (
-        "from scramjet.streams import Stream\n"
-        "async def run(context, input): return Stream.from_iterable(['a', 'b'])",
+        "from scramjet.streams import Stream\nasync def run(context, input): return Stream.from_iterable(['a', 'b'])",
         b"ab",
     ),
 }

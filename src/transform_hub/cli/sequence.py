@@ -50,7 +50,7 @@ def send(source: Source) -> None:
 @app.command()
 def start(
     sequence_id: Id,
-    args: Annotated[str, typer.Option(help='Arguments, a JSON array: \'["a", 1]\'.')] = "[]",
+    args: Annotated[str, typer.Option(help="Arguments, a JSON array: '[\"a\", 1]'.")] = "[]",
     config: Annotated[str, typer.Option("-s", "--config-string", help="Configuration, a JSON object.")] = "{}",
     instance_id: Annotated[str | None, typer.Option("--inst-id", help="36 characters to use as id.")] = None,
 ) -> None:

@@ -27,9 +27,8 @@ app = typer.Typer(add_completion=False, context_settings={"help_option_names": [
 def sth(
     port: Annotated[int, typer.Option("-P", "--port", help="Port of the API; 0 takes a free one.")] = 8000,
     hostname: Annotated[str, typer.Option("-H", "--hostname", help="Address to listen on.")] = "127.0.0.1",
-    sequences_root: Annotated[
-        Path, typer.Option("-D", "--sequences-root", help="Where Sequences are kept.")
-    ] = DATA_DIR / "sequences",
+    sequences_root: Annotated[Path, typer.Option("-D", "--sequences-root", help="Where Sequences are kept.")] = DATA_DIR
+    / "sequences",
     hub_id: Annotated[str, typer.Option("-I", "--id", help="Id of this Hub.")] = "STH",
     log_level: Annotated[str, typer.Option("-L", "--log-level", help=", ".join(LOG_LEVELS) + ".")] = "info",
     identify_existing: Annotated[
@@ -127,10 +126,10 @@ def _token(file: Path | None) -> str | None:
 
 
 def _log_to_stderr(level: str) -> None:
-    names = {"trace": 1, "fatal": "CRITICAL"}
+    names: dict[str, int | str] = {"trace": 1, "fatal": "CRITICAL"}
     with contextlib.suppress(ValueError):  # the Hub refuses a level that does not exist
         logging.basicConfig(
-            level=names.get(level.lower(), level.upper()),
+            level=names.get(level.lower()) or level.upper(),
             format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
             stream=sys.stderr,
         )

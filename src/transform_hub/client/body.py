@@ -66,9 +66,7 @@ def body_of(data: Sendable) -> Body:
         return Body(_async_chunks(data))
     if isinstance(data, Iterable) and not isinstance(data, dict):
         return Body(_sync_chunks(data))
-    raise TypeError(
-        f"{type(data).__name__} can't be sent: bytes, str, Path, an open file or an iterable of chunks can"
-    )
+    raise TypeError(f"{type(data).__name__} can't be sent: bytes, str, Path, an open file or an iterable of chunks can")
 
 
 def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:

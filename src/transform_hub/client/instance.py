@@ -30,7 +30,7 @@ class InstanceClient:
         host: the client of its Hub.
     """
 
-    def __init__(self, id: str, host: HostClient) -> None:  # noqa: A002 - the name people know
+    def __init__(self, id: str, host: HostClient) -> None:
         self._path = f"/instance/{segment(id, 'an Instance id')}"
         self.id = id
         self.host = host
@@ -211,7 +211,7 @@ class InstanceClient:
 
     async def _explain(self, error: StreamError) -> StreamError:
         """If a stream broke off because the Instance ended, say so."""
-        about = {"method": error.method, "url": error.url, "request_id": error.request_id}
+        about: dict[str, Any] = {"method": error.method, "url": error.url, "request_id": error.request_id}
         call = self.host.transport.call
         try:
             info = await call("GET", self._path, InstanceInfo, timeout=EXPLAINING)

@@ -114,15 +114,15 @@ class HostClient(BaseClient):
         sequence.app_config = app_config
         return sequence
 
-    async def get_sequence_info(self, id: str) -> JsonDict:  # noqa: A002 - its published name
+    async def get_sequence_info(self, id: str) -> JsonDict:
         """``GET /sequence/:id``."""
         return cast(JsonDict, await self.native.get_sequence_info(id))
 
-    async def delete_sequence(self, id: str) -> JsonDict:  # noqa: A002
+    async def delete_sequence(self, id: str) -> JsonDict:
         """``DELETE /sequence/:id``."""
         return await self.native.remove(id)
 
-    async def get_instance_info(self, id: str) -> JsonDict:  # noqa: A002
+    async def get_instance_info(self, id: str) -> JsonDict:
         """``GET /instance/:id``."""
         return cast(JsonDict, await self.native.get_instance_info(id))
 
@@ -155,7 +155,7 @@ class _JsonText(str):
 
     __slots__ = ()
 
-    def __new__(cls, id: str, host: HostClient, answer: JsonDict | None = None) -> Self:  # noqa: A002, ARG004
+    def __new__(cls, id: str, host: HostClient, answer: JsonDict | None = None) -> Self:  # noqa: ARG004
         return super().__new__(cls, msgspec.json.encode(answer or {"id": id}).decode())
 
 
@@ -167,7 +167,7 @@ class SequenceClient(_JsonText):
         host: its Hub.
     """
 
-    def __init__(self, id: str, host: HostClient, answer: JsonDict | None = None) -> None:  # noqa: A002, ARG002
+    def __init__(self, id: str, host: HostClient, answer: JsonDict | None = None) -> None:
         self.id = id
         self.host = host
         self.app_config: JsonDict | None = None
@@ -184,7 +184,7 @@ class SequenceClient(_JsonText):
         """``GET /sequence/:id/instances``."""
         return await self.native.list_instances()
 
-    def get_instance(self, id: str, host: HostClient | None = None) -> InstanceClient:  # noqa: A002
+    def get_instance(self, id: str, host: HostClient | None = None) -> InstanceClient:
         """The client of an Instance; can be awaited, too."""
         return InstanceClient(id, host or self.host)
 
@@ -201,7 +201,7 @@ class InstanceClient(_JsonText):
         host: its Hub.
     """
 
-    def __init__(self, id: str, host: HostClient, answer: JsonDict | None = None) -> None:  # noqa: A002, ARG002
+    def __init__(self, id: str, host: HostClient, answer: JsonDict | None = None) -> None:
         self.id = id
         self.host = host
         self.native = _Instance(id, host.native)
@@ -282,7 +282,7 @@ class _Host(native.HostClient):
     def __init__(self, url: str, connector: aiohttp.BaseConnector | None) -> None:
         self.transport = _Transport(url, connector=connector)
 
-    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:  # noqa: ARG002
+    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
         return cast(T, await super()._call(method, path, Any, **options))
 
     async def send_package(self, file: Sendable) -> JsonDict:
@@ -293,7 +293,7 @@ class _Host(native.HostClient):
 
 
 class _Sequence(NativeSequence):
-    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:  # noqa: ARG002
+    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
         return cast(T, await super()._call(method, path, Any, **options))
 
     async def begin(self, args: list[Any] | None, app_config: JsonDict | None, **options: Any) -> JsonDict:
@@ -301,7 +301,7 @@ class _Sequence(NativeSequence):
 
 
 class _Instance(NativeInstance):
-    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:  # noqa: ARG002
+    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
         return cast(T, await super()._call(method, path, Any, **options))
 
     async def event(self, name: str, message: Any) -> Any:

@@ -24,7 +24,7 @@ class SequenceClient:
         host: the client of its Hub.
     """
 
-    def __init__(self, id: str, host: HostClient) -> None:  # noqa: A002 - the name people know
+    def __init__(self, id: str, host: HostClient) -> None:
         self._path = f"/sequence/{segment(id, 'a Sequence id')}"
         self.id = id
         self.host = host
@@ -128,9 +128,7 @@ def start_request(
         TypeError: args is no list, or app_config no dict.
     """
     if args is not None and not isinstance(args, (list, tuple)):
-        raise TypeError(
-            f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]"
-        )
+        raise TypeError(f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]")
     if app_config is not None and not isinstance(app_config, dict):
         raise TypeError(f"app_config is a dict, not {type(app_config).__name__}")
     return StartRequest(

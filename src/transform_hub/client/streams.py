@@ -126,7 +126,7 @@ class Reader:
     @overload
     def json(self, type: type[T]) -> AsyncIterator[T]: ...
 
-    async def json(self, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002 - as in msgspec
+    async def json(self, type: Any = Any) -> AsyncIterator[Any]:
         """Iterate over JSON values, one on each line; empty lines are skipped.
 
         Args:

@@ -246,9 +246,7 @@ class Transport:
             error.__cause__ = None if isinstance(cause, aiohttp.ClientResponseError) else cause
         raise error  # out here, where no __context__ is kept either
 
-    async def _exchange(
-        self, pool: Pool, request: Request, headers: CIMultiDict[str]
-    ) -> aiohttp.ClientResponse:
+    async def _exchange(self, pool: Pool, request: Request, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         response = await pool.session.request(
             request.method,
             self._address.url(request.path),

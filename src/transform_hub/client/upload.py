@@ -203,7 +203,7 @@ class _OpenBody(aiohttp.Payload):
         if self.opened.done() and (transport := self.opened.result().transport) is not None:
             transport.abort()
 
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         raise TypeError("The body is not known beforehand")
 
 

@@ -82,7 +82,7 @@ class Channel:
                 while self._size > self.limit and len(self._chunks) > 1:
                     self._drop_first()
             for reader in self._readers:
-                reader._wake()
+                reader.wake()
         return not self.is_full
 
     async def write(self, chunk: bytes) -> None:
@@ -107,7 +107,7 @@ class Channel:
             return
         self.closed = True
         for reader in self._readers:
-            reader._wake()
+            reader.wake()
         self._call_waiting()
 
     def discard(self) -> None:
@@ -124,7 +124,9 @@ class Channel:
         self._readers.add(reader)
         return reader
 
-    def _take(self, reader: ChannelReader) -> bytes:
+    # take and leave are called by readers only.
+
+    def take(self, reader: ChannelReader) -> bytes:
         """The next bytes for a reader, b"" if there are none now."""
         if reader.position < self._first:
             reader.missed += self._first - reader.position
@@ -167,7 +169,8 @@ class Channel:
         while self._waiting and (self.closed or not self.is_full):
             self._waiting.popleft()()
 
-    def _leave(self, reader: ChannelReader) -> None:
+    def leave(self, reader: ChannelReader) -> None:
+        """A reader goes."""
         self._readers.discard(reader)
         if not self.history:
             self._trim()
@@ -185,7 +188,7 @@ class ChannelReader:
     async def read(self) -> bytes:
         """The next bytes as soon as there are any; ``b""`` at the end of the stream."""
         while True:
-            data = self.channel._take(self)
+            data = self.channel.take(self)
             if data or self.channel.closed:
                 return data
             self._waiter = asyncio.get_running_loop().create_future()
@@ -196,9 +199,10 @@ class ChannelReader:
 
     def close(self) -> None:
         """Leave: this reader no longer holds anybody back."""
-        self.channel._leave(self)
+        self.channel.leave(self)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There may be something to read."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -206,7 +210,7 @@ class ChannelReader:
         while data := await self.read():
             yield data
 
-    def __enter__(self) -> ChannelReader:
+    def __enter__(self) -> ChannelReader:  # noqa: PYI034 - Self is in typing since 3.11
         return self
 
     def __exit__(

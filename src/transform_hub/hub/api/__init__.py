@@ -48,25 +48,31 @@ def make_app(hub: Hub) -> web.Application:
 
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.method == hdrs.METH_OPTIONS:
+        return web.Response(headers=_CORS)
+    path = canonical_path(request.rel_url.raw_path)
+    if path != request.rel_url.raw_path:
+        return await _redispatch(request, path)
     try:
-        if request.method == hdrs.METH_OPTIONS:
-            return web.Response(headers=_CORS)
         _authorize(request)
-        path = canonical_path(request.rel_url.raw_path)
-        if path != request.rel_url.raw_path:
-            return await _redispatch(request, path)
         return await handler(request)
     except ApiError as error:
         return error_response(error)
-    except web.HTTPRequestEntityTooLarge:
-        return error_response(ApiError(413, f"The body is larger than {MAX_JSON} bytes"))
-    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
-        return error_response(ApiError(404, f"There is no {request.method} {request.path}"))
+    except web.HTTPClientError as error:
+        return error_response(_refused_by_aiohttp(request, error))
     except Exception:
         if request._payload_writer.output_size or request.transport is None:  # noqa: SLF001 - has the answer begun?
             raise
         log.exception("%s %s failed", request.method, request.path)
         return error_response(ApiError(500, "The Hub failed; its log says why"))
+
+
+def _refused_by_aiohttp(request: web.Request, error: web.HTTPClientError) -> ApiError:
+    if isinstance(error, (web.HTTPNotFound, web.HTTPMethodNotAllowed)):
+        return ApiError(404, f"There is no {request.method} {request.path}")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return ApiError(413, f"The body is larger than {MAX_JSON} bytes")
+    return ApiError(error.status, error.reason)
 
 
 def canonical_path(path: str) -> str:

@@ -27,9 +27,7 @@ SAFE_OPERATION_LIMIT = 512 * 1024 * 1024
 async def get_version(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     build = f"scramjet-api-client {package_version('scramjet-api-client')}"
-    return json_response(
-        Version(service="@scramjet/host", api_version="v1", version=STH_VERSION, build=build)
-    )
+    return json_response(Version(service="@scramjet/host", api_version="v1", version=STH_VERSION, build=build))
 
 
 @routes.get("/api/v1/status")

@@ -39,9 +39,7 @@ async def create_topic(request: web.Request) -> web.Response:
         raise ApiError(400, "Topic with given id already exist")
     topic = hub.topics.get(body["id"], body["content-type"])
     origin = {"id": hub.config.host, "type": "hub"}
-    return json_response(
-        {"id": topic.name, "origin": origin, "state": "flowing", "contentType": topic.content_type}
-    )
+    return json_response({"id": topic.name, "origin": origin, "state": "flowing", "contentType": topic.content_type})
 
 
 @routes.delete("/api/v1/topics/{name}")

@@ -27,9 +27,7 @@ def runner_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of runners: what programs need to work, none of the Hub's own settings and secrets."""
     names = (*_PASSED_ON, *_PASSED_ON_STH)
     chosen = {
-        name: value
-        for name, value in os.environ.items()
-        if name in names or name.startswith(_PASSED_ON_PREFIXES)
+        name: value for name, value in os.environ.items() if name in names or name.startswith(_PASSED_ON_PREFIXES)
     }
     return {**chosen, **(extra or {})}
 
