@@ -12,6 +12,7 @@ from transform_hub.errors import HubError
 
 app = typer.Typer(
     no_args_is_help=True,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Manage Sequences and Instances on a Scramjet Transform Hub.\n\n"
     "The Hub is taken from SCRAMJET_HUB_URL (default http://127.0.0.1:8000/api/v1), its token from SCRAMJET_TOKEN.",

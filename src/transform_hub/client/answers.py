@@ -161,8 +161,8 @@ def _not_connected(error: aiohttp.ClientConnectorError, base: str) -> tuple[str,
         return f"The host of {base} is not known", "check the host name in the URL"
     if isinstance(error, _INSECURE):
         return f"No secure connection to {base}: {error}", "check the certificate, or http instead of https"
-    refused = error.os_error.errno == errno.ECONNREFUSED or "refused" in str(error.os_error)
-    if refused:
+    # Where a name has several addresses the numbers are only in the text.
+    if error.os_error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error.os_error):
         return f"No Hub answers at {base}", "start one with `sth`, or check the URL"
     return f"No connection to {base}: {error.os_error}", "check the URL"
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment
 from transform_hub.client.body import BINARY, Body, Sendable, body_of
-from transform_hub.client.streams import Duplex, Reader, Writer
+from transform_hub.client.duplex import Duplex
+from transform_hub.client.streams import Reader, Writer
 from transform_hub.errors import HubError, InstanceEndedError, NotFoundError, StreamError
 from transform_hub.models import InstanceInfo, KillRequest, StopRequest
 
@@ -217,12 +218,13 @@ class InstanceClient:
             info = await call("GET", self._path, InstanceInfo, timeout=EXPLAINING)
         except NotFoundError:
             reason = "the Hub does not have it any more"
-            return InstanceEndedError(f"The Instance ended; {reason}", reason=reason, **about)
+            return InstanceEndedError(f"The Instance ended; {reason}", exit_code=None, reason=reason, **about)
         except HubError:
             return error
         if not info.is_ended:
             return error
         code, reason = (info.terminated.exitcode, info.terminated.reason) if info.terminated else (None, "")
         told = f" with exit code {code}" if code is not None else ""
+        reason = ", ".join(text for text in (reason, info.error) if text)
         message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
         return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)

@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, MutableMapping
 import aiohttp
 
 KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept. STH drops it after 5 s, and a request sent at that moment with it."""
+"""Seconds that an idle connection is kept; STH drops it after 5 s, and a request sent just then with it."""
 
 
 class Pool:

@@ -33,7 +33,8 @@ Explain = Callable[[StreamError], Awaitable[StreamError]]
 """Finds out why a stream broke off, e.g. because its Instance ended."""
 
 
-async def _as_told(error: StreamError) -> StreamError:
+async def as_told(error: StreamError) -> StreamError:
+    """Finds out nothing."""
     return error
 
 
@@ -58,7 +59,7 @@ class Reader:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        explain: Explain = _as_told,
+        explain: Explain = as_told,
     ) -> None:
         self._transport = transport
         self._request = Request("GET", path, headers or {}, idle_timeout=transport.idle_timeout)
@@ -161,6 +162,8 @@ class Reader:
             # complain when it is collected before the reader.
             self._finalizer = weakref.finalize(self, self._response.close)
             self._finalizer.atexit = False
+            if self._closed:  # by another task, meanwhile
+                self._finalizer()
         return self
 
     async def _open(self) -> aiohttp.ClientResponse:
@@ -214,7 +217,7 @@ def _without_end(line: bytes) -> bytes:
 
 
 class Writer:
-    r"""A byte stream to a Hub, written piece by piece; opened when it is first awaited, entered or written to.
+    r"""A byte stream to a Hub, written piece by piece; opened when first awaited, entered or written to.
 
     Args:
         transport: carries it.
@@ -237,7 +240,7 @@ class Writer:
         headers: Mapping[str, str],
         length: int | None = None,
         patience: Deadline = "default",
-        explain: Explain = _as_told,
+        explain: Explain = as_told,
     ) -> None:
         self._transport = transport
         self._path = path
@@ -321,82 +324,6 @@ class Writer:
 
     async def _opened(self) -> Self:
         if self._upload is None:
-            upload = Upload(self._transport, self._path, self._headers, length=self._length)
-            try:
-                await upload.accepted(self._patience)
-            except BaseException:
-                upload.abort()
-                raise
-            self._upload = upload
+            self._upload = Upload(self._transport, self._path, self._headers, length=self._length)
+        await self._upload.accepted(self._patience)
         return self
-
-
-class Duplex(Reader):
-    r"""Writes to a Hub and reads its answer at the same time.
-
-    It is a :class:`Reader` of the answer. Opening it does not wait for the answer, whose head may come only
-    with its first byte.
-
-    Example:
-        >>> async with instance.inout(content_type="text/plain") as both:
-        ...     await both.write("one line\n")
-        ...     await both.close_input()
-        ...     print(await both.read())
-    """
-
-    def __init__(
-        self, transport: Transport, path: str, *, headers: Mapping[str, str], explain: Explain = _as_told
-    ) -> None:
-        super().__init__(transport, path, headers=headers, explain=explain)
-        self._request.method = "POST"
-        self._upload: Upload | None = None
-
-    async def write(self, data: Chunk) -> None:
-        """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
-        upload = await self._uploading()
-        try:
-            for piece in pieces(data):
-                await upload.write(piece)
-        except StreamError as error:
-            raise await self._explain(error) from error.__cause__
-
-    async def close_input(self) -> None:
-        """End what is written; the answer can still be read."""
-        (await self._uploading()).finish()
-
-    async def close(self) -> None:
-        """Close both directions and the connection."""
-        await super().close()
-        if self._upload is not None:
-            self._upload.abort()
-
-    async def _opened(self) -> Self:
-        await self._uploading()
-        return self
-
-    async def _uploading(self) -> Upload:
-        if self._upload is None:
-            if self._closed:
-                raise self._error("The stream was closed here")
-            request = self._request
-            upload = Upload(self._transport, request.path, request.headers, idle_timeout=request.idle_timeout)
-            try:
-                await upload.accepted(self._transport.timeout)
-            except BaseException:
-                upload.abort()
-                raise
-            self._upload = upload
-        return self._upload
-
-    async def _open(self) -> aiohttp.ClientResponse:
-        upload = await self._uploading()
-        await asyncio.wait({upload.answer})
-        if upload.answer.cancelled() or upload.answer.exception():
-            failure = await upload.failure()
-            raise await self._explain(failure) if isinstance(failure, StreamError) else failure
-        return upload.answer.result()
-
-    async def _next(self) -> bytes:
-        if self._response is None and not self._closed:
-            await super()._opened()
-        return await super()._next()

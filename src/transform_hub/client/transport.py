@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class Request:
         headers: besides those of all requests.
         body: bytes, or a payload that is not started before the Hub asks for it.
         idle_timeout: seconds of silence after which the answer is given up.
+        limit: seconds for all tries together; None is no limit.
     """
 
     method: str
@@ -61,7 +63,14 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | aiohttp.Payload | None = None
     idle_timeout: float | None = None
+    limit: float | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that are left; never 0, which would be no limit for aiohttp."""
+        return None if self.limit is None else max(self.begun + self.limit - time.monotonic(), 0.001)
 
 
 Consumer = Callable[[aiohttp.ClientResponse], Awaitable[T]]
@@ -143,13 +152,14 @@ class Transport:
         if method != hdrs.METH_GET:
             own.setdefault(hdrs.CONTENT_TYPE, JSON_TYPE)  # STH wants it with empty bodies, too
         data = None if body is None else msgspec.json.encode(body)
-        request = Request(method, path, own, data)
+        limit = self.timeout if timeout == "default" else timeout
+        request = Request(method, path, own, data, limit=limit)
 
         async def read(response: aiohttp.ClientResponse) -> T:
             content = await response.read()
             return decode(content, answer, status=response.status, request=self.describe(request))
 
-        return await self._within(self._repeated(request, read), request, timeout)
+        return await self._repeated(request, read)
 
     async def open(self, request: Request) -> aiohttp.ClientResponse:
         """Send a request and return when the head of its answer is here; has no deadline.
@@ -173,27 +183,22 @@ class Transport:
         """Headers of all requests."""
         return self._headers
 
-    async def _within(self, call: Awaitable[T], request: Request, limit: Deadline) -> T:
-        seconds = self.timeout if limit == "default" else limit
-        if seconds is None:
-            return await call
-        try:
-            return await asyncio.wait_for(call, seconds)
-        except RequestError:
-            raise
-        except asyncio.TimeoutError:
-            message = f"The Hub did not answer within {seconds:g} s"
-            error = HubTimeoutError(message, **self.describe(request))
-        raise error
-
     async def _repeated(self, request: Request, consume: Consumer[T]) -> T:
+        """Try, and try again. The first try goes without what that takes, as it costs a tenth of a small call."""
         try:
             return await self._authorized(request, consume)
         except RequestError as error:
             if not may_repeat(error):
                 raise
             first = error
-        # The first try is made without the machinery of retries, which costs as much as a small call.
+        try:
+            return await asyncio.wait_for(self._again(first, request, consume), request.remaining)
+        except RequestError:
+            raise
+        except asyncio.TimeoutError:
+            raise self._late(request) from first
+
+    async def _again(self, first: RequestError, request: Request, consume: Consumer[T]) -> T:
         async for attempt in stamina.retry_context(
             on=may_repeat, attempts=TRIES, timeout=None, wait_initial=0.1, wait_exp_base=3, wait_jitter=0.1
         ):
@@ -203,24 +208,33 @@ class Transport:
                 return await self._authorized(request, consume)
         raise AssertionError("the last attempt raises")
 
+    def _late(self, request: Request) -> HubTimeoutError:
+        return HubTimeoutError(f"The Hub did not answer within {request.limit:g} s", **self.describe(request))
+
     async def _authorized(self, request: Request, consume: Consumer[T]) -> T:
-        authorization = await self._authorization()
         try:
-            return await self._send(request, authorization, consume)
+            return await self._send(request, await self._authorization(request), consume)
         except (AuthenticationError, PermissionDeniedError):
             # A body that is a stream has not begun: the Hub refuses before it asks for it.
             if not callable(self._token):
                 raise
-        return await self._send(request, await self._authorization(), consume)
+        return await self._send(request, await self._authorization(request), consume)
 
-    async def _authorization(self) -> str:
+    async def _authorization(self, request: Request) -> str:
         token: Any = self._token
         if callable(token):
             token = token()
             if inspect.isawaitable(token):
-                token = await token
+                token = await self._in_time(token, request)
             token = token.strip()
         return f"Bearer {token}" if token else self._address.authorization
+
+    async def _in_time(self, token: Awaitable[str], request: Request) -> str:
+        try:
+            return await asyncio.wait_for(token, request.remaining)
+        except asyncio.TimeoutError:
+            message = f"There was no token within {request.limit or 0:g} s"
+            raise HubTimeoutError(message, **self.describe(request)) from None
 
     async def _send(self, request: Request, authorization: str, consume: Consumer[T]) -> T:
         headers = CIMultiDict(self.default_headers())
@@ -241,10 +255,16 @@ class Transport:
                 request=self.describe(request),
             )
         except FAILURES as cause:
-            error = failure(cause, base=self.base, request=self.describe(request))
+            error = self._failure(cause, request)
             # This one holds the request's headers, and so the token.
             error.__cause__ = None if isinstance(cause, aiohttp.ClientResponseError) else cause
         raise error  # out here, where no __context__ is kept either
+
+    def _failure(self, cause: BaseException, request: Request) -> RequestError:
+        timed_out = isinstance(cause, asyncio.TimeoutError) and not isinstance(cause, aiohttp.ServerTimeoutError)
+        if timed_out:  # all of its time, not just that for connecting
+            return self._late(request)
+        return failure(cause, base=self.base, request=self.describe(request))
 
     async def _exchange(self, pool: Pool, request: Request, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         response = await pool.session.request(
@@ -258,7 +278,7 @@ class Transport:
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=READ_SIZE,
             timeout=aiohttp.ClientTimeout(
-                total=None,
+                total=request.remaining,
                 connect=self._connect_timeout,
                 sock_connect=self._connect_timeout,
                 sock_read=request.idle_timeout,

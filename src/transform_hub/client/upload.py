@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -67,7 +68,7 @@ class Upload:
         return self._body.is_lost
 
     async def accepted(self, limit: float | None = None) -> None:
-        """Wait until the Hub wants the body.
+        """Wait until the Hub wants the body; break off if it does not.
 
         Args:
             limit: seconds to wait; None is no limit.
@@ -77,20 +78,30 @@ class Upload:
             HubTimeoutError: it did not say so in time.
             HubConnectionError: no Hub answered.
         """
+        if self._body.opened.done():
+            return
+        try:
+            await self._wait_for_acceptance(limit)
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _wait_for_acceptance(self, limit: float | None) -> None:
         opened = self._body.opened
-        both: set[asyncio.Future[object]] = {opened, self.answer}  # type: ignore[arg-type]
+        both: set[asyncio.Future[Any]] = {opened, self.answer}
         done, _ = await asyncio.wait(both, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            self.abort()
             raise HubTimeoutError(f"The Hub did not take the stream within {limit:g} s", **self.request)
-        if opened not in done:
-            self.answer.result()
-            # 100 Continue and the answer's head may arrive together.
-            await asyncio.wait({opened}, timeout=GRACE)
-            if not opened.done():
-                self.abort()
-                message = "The Hub, or something on the way to it, answered without asking for the data"
-                raise StreamError(message, **self.request)
+        if opened.done():
+            return
+        if self.answer.cancelled():
+            raise self._closed_here()
+        self.answer.result()
+        # 100 Continue and the answer's head may arrive together.
+        await asyncio.wait({opened}, timeout=GRACE)
+        if not opened.done():
+            message = "The Hub, or something on the way to it, answered without asking for the data"
+            raise StreamError(message, **self.request)
 
     async def write(self, piece: bytes | memoryview) -> None:
         """Write a piece, and wait as long as the Hub pushes back.
@@ -154,11 +165,14 @@ class Upload:
         closed_here = not self._finalizer.alive
         self.abort()
         if closed_here:
-            return StreamError("The stream was closed here", **self.request)
+            return self._closed_here()
         if isinstance(error, RequestError) and not isinstance(error, HubConnectionError):
             return error
         detail = f": {error.message}" if isinstance(error, RequestError) else ""
         return StreamError(f"The Hub broke off before it had everything{detail}", **self.request)
+
+    def _closed_here(self) -> StreamError:
+        return StreamError("The stream was closed here", **self.request)
 
     def _wrong_length(self) -> StreamError:
         self.abort()

@@ -1,0 +1,84 @@
+"""Writing to a Hub and reading from it over one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from transform_hub.client.body import Chunk, pieces
+from transform_hub.client.streams import Explain, Reader, as_told
+from transform_hub.client.transport import Transport
+from transform_hub.client.upload import Upload
+from transform_hub.errors import StreamError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing since 3.11
+
+
+class Duplex(Reader):
+    r"""Writes to a Hub and reads its answer at the same time.
+
+    It is a :class:`Reader` of the answer. Opening it does not wait for the answer, whose head may come only
+    with its first byte.
+
+    Example:
+        >>> async with instance.inout(content_type="text/plain") as both:
+        ...     await both.write("one line\n")
+        ...     await both.close_input()
+        ...     print(await both.read())
+    """
+
+    def __init__(
+        self, transport: Transport, path: str, *, headers: Mapping[str, str], explain: Explain = as_told
+    ) -> None:
+        super().__init__(transport, path, headers=headers, explain=explain)
+        self._request.method = "POST"
+        self._upload: Upload | None = None
+
+    async def write(self, data: Chunk) -> None:
+        """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
+        upload = await self._uploading()
+        try:
+            for piece in pieces(data):
+                await upload.write(piece)
+        except StreamError as error:
+            raise await self._explain(error) from error.__cause__
+
+    async def close_input(self) -> None:
+        """End what is written; the answer can still be read."""
+        (await self._uploading()).finish()
+
+    async def close(self) -> None:
+        """Close both directions and the connection."""
+        await super().close()
+        if self._upload is not None:
+            self._upload.abort()
+
+    async def _opened(self) -> Self:
+        await self._uploading()
+        return self
+
+    async def _uploading(self) -> Upload:
+        if self._upload is None:
+            if self._closed:
+                raise self._error("The stream was closed here")
+            path, headers, idle = self._request.path, self._request.headers, self._request.idle_timeout
+            self._upload = Upload(self._transport, path, headers, idle_timeout=idle)
+        await self._upload.accepted(self._transport.timeout)
+        return self._upload
+
+    async def _open(self) -> aiohttp.ClientResponse:
+        upload = await self._uploading()
+        await asyncio.wait({upload.answer})
+        if upload.answer.cancelled() or upload.answer.exception():
+            failure = await upload.failure()
+            raise await self._explain(failure) if isinstance(failure, StreamError) else failure
+        return upload.answer.result()
+
+    async def _next(self) -> bytes:
+        if self._response is None and not self._closed:
+            await super()._opened()
+        return await super()._next()
