@@ -9,7 +9,7 @@ import pytest
 from transform_hub.hub.instances import TRANSITIONS
 from transform_hub.models import ENDED
 
-ECHO = "def run(context, input): return input"
+ECHO = "def run(context, input, *args): return input"
 ID = "00000000-1111-2222-3333-444444444444"
 
 
