@@ -18,33 +18,25 @@ before has been read.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-import signal
-import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-import msgspec
-
 from transform_hub import protocol
-from transform_hub.hub.channel import Channel
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
-from transform_hub.hub.link import Control, LogSource, Sink, Source
 from transform_hub.hub.runtimes import Exit, Runtime
+from transform_hub.hub.streams import Streams
+from transform_hub.hub.verdict import judge
 from transform_hub.models import (
     ENDED,
     InstanceInfo,
     InstanceStatus,
-    LogEntry,
     SequenceInfo,
     StartRequest,
     Terminated,
 )
-
-log = logging.getLogger(__name__)
 
 TRANSITIONS: dict[InstanceStatus, tuple[InstanceStatus, ...]] = {
     "initializing": ("starting", "killing", "completed", "errored"),
@@ -99,11 +91,8 @@ class Instance:
         self.request = request
         self.secret = secrets.token_hex(16)
         self.status: InstanceStatus = "initializing"
-        self.streams = {name: Channel() for name in ("output", "stdout", "stderr")}
-        self.log = Channel(history=True)
+        self.streams = Streams(self._receive, self._on_control_lost)
         self.events = Events()
-        self.stdin: Sink | None = None
-        self.input: Sink | None = None
         self.input_type: str | None = None
         self.provides: str | None = None
         self.requires: str | None = None
@@ -116,8 +105,6 @@ class Instance:
         self._runtime = runtime
         self._retention = retention
         self._on_event, self._on_topic, self._on_gone = on_event, on_topic, on_gone
-        self._control: Control | None = None
-        self._attached: dict[str, asyncio.Protocol] = {}
         self._changed = asyncio.Event()
         self._health: dict[str, Any] | None = None
         self._pid: int | None = None
@@ -161,19 +148,10 @@ class Instance:
             await self._next_change()
         return {"healthy": False, **(self._health or {}), "processId": self._pid}
 
-    def note(self, level: str, message: str) -> None:
-        """Write an entry of the Hub into the Instance's log."""
-        entry = LogEntry(ts=int(time.time() * 1000), level=level, msg=message, from_="Hub")
-        self._write_log(msgspec.json.encode(entry) + b"\n")
-
-    def _write_log(self, line: bytes) -> None:
-        if not self.log.closed:
-            self.log.feed(line)
-
     def _set_status(self, status: InstanceStatus) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"
         self.status = status
-        self.note("DEBUG", f"The Instance is {status}")
+        self.streams.note("DEBUG", f"The Instance is {status}")
         self._notify()
 
     def _notify(self) -> None:
@@ -195,12 +173,12 @@ class Instance:
         await self._runtime.launch({**spec, "id": self.id, "secret": self.secret}, self._on_exit)
         while self.status == "initializing":
             await self._next_change()
-        if len(self._attached) < len(protocol.CHANNELS):
+        if not self.streams.are_complete:
             raise ApiError(400, self.error or "The runner did not connect to the Hub")
         try:
             await asyncio.wait_for(self._until_loaded(), START_ANSWER)
         except asyncio.TimeoutError:
-            self.note("INFO", "The Sequence is still being loaded")
+            self.streams.note("INFO", "The Sequence is still being loaded")
 
     async def _until_loaded(self) -> None:
         while self.status == "starting":
@@ -213,36 +191,14 @@ class Instance:
 
     def attach(self, hello: protocol.Message, transport: asyncio.Transport) -> asyncio.Protocol | None:
         """The runner has dialled one of its channels; None refuses it."""
-        channel = hello["channel"]
-        if channel in self._attached or self.status in ENDED:
-            return None
-        self._pid = hello.get("pid")
-        protocol_ = self._protocol(channel, transport)
-        self._attached[channel] = protocol_
-        if len(self._attached) == len(protocol.CHANNELS) and self.status == "initializing":
+        connected = self.streams.attach(hello["channel"], transport)
+        if connected is not None:
+            self._pid = hello.get("pid")
+        if self.streams.are_complete and self.status == "initializing":
             self.started_at = _now()
             self._set_status("starting")
             self._announce()
-        return protocol_
-
-    def _protocol(self, channel: str, transport: asyncio.Transport) -> asyncio.Protocol:
-        if channel == "control":
-            self._control = Control(transport, self._receive, self._on_control_lost)
-            return self._control
-        if channel == "log":
-            self._log_open = True
-            return LogSource(self._write_log, self._on_log_lost)
-        if channel == "stdin":
-            self.stdin = Sink(transport)
-            return self.stdin
-        if channel == "input":
-            self.input = Sink(transport)
-            return self.input
-        return Source(transport, self.streams[channel], lambda stalled: self._stalled(channel, stalled=stalled))
-
-    def _stalled(self, channel: str, *, stalled: bool) -> None:
-        if stalled and self.streams[channel].readers == 0:
-            self.note("WARN", f"{channel} is full and nobody reads it: the Sequence waits when it writes more")
+        return connected
 
     # --- messages -----------------------------------------------------------------------------------------
 
@@ -283,21 +239,17 @@ class Instance:
 
     def send_event(self, name: str, message: Any, source: str) -> None:
         """Deliver an event to the Sequence."""
-        self._send({"type": "event", "eventName": name, "message": message, "source": source})
+        self.streams.send({"type": "event", "eventName": name, "message": message, "source": source})
 
     def set_monitoring_rate(self, per_second: float) -> None:
         """Set how often the runner reports its health."""
-        self._send({"type": "rate", "perSecond": per_second})
+        self.streams.send({"type": "rate", "perSecond": per_second})
 
     def announce_input(self, content_type: str) -> None:
         """Tell the Sequence what its input is; only the first time counts."""
         if self.input_type is None:
             self.input_type = content_type
-            self._send({"type": "input", "contentType": content_type})
-
-    def _send(self, message: protocol.Message) -> None:
-        if self._control is not None:
-            self._control.send(message)
+            self.streams.send({"type": "input", "contentType": content_type})
 
     # --- stop and kill ------------------------------------------------------------------------------------
 
@@ -309,11 +261,11 @@ class Instance:
             self.kill()
         if self.status == "stopping":
             self._kept_alive = False
-            self._send({"type": "stop", "timeout": timeout_ms, "canCallKeepalive": can_keep_alive})
+            self.streams.send({"type": "stop", "timeout": timeout_ms, "canCallKeepalive": can_keep_alive})
             try:
                 await asyncio.wait_for(self._until_stopped(can_keep_alive=can_keep_alive), timeout_ms / 1000)
             except asyncio.TimeoutError:
-                self.note("WARN", f"The Sequence did not stop within {timeout_ms} ms and is killed")
+                self.streams.note("WARN", f"The Sequence did not stop within {timeout_ms} ms and is killed")
                 self.kill()
         if self.status == "killing":
             await self.ended.wait()
@@ -333,9 +285,9 @@ class Instance:
                 self.discard()
         if self.status in ENDED or self.status == "killing":
             return
-        connected = self._control is not None
+        connected = self.streams.control is not None
         self._set_status("killing")
-        self._send({"type": "kill"})
+        self.streams.send({"type": "kill"})
         self._after(KILL_GRACE if connected else 0, lambda: self._runtime.kill(self.id))
 
     # --- end ----------------------------------------------------------------------------------------------
@@ -350,60 +302,24 @@ class Instance:
         if self.status not in ENDED:  # without control nobody could stop it
             self._after(KILL_GRACE, lambda: self._runtime.kill(self.id))
 
-    def _on_log_lost(self) -> None:
-        self._log_open = False
-        self._close_log()
-
-    def _close_log(self) -> None:
-        """The log ends when the runner's last entry and the Hub's own are in it."""
-        if self.status in ENDED and not self._log_open:
-            self.log.close()
-
     def _check_end(self) -> None:
         if self._exit is None or self.status in ENDED:
             return
-        if self._control is not None and not self._control_lost:
+        if self.streams.control is not None and not self._control_lost:
             return
-        status, self.terminated, error = self._verdict(self._exit)
+        status, self.terminated, error = judge(self._exit, self._exit_message, killing=self.status == "killing")
         self.error = self.error or error
         self.ended_at = _now()
         self._set_status(status)
         if self.error:
-            self.note("ERROR", self.error)
+            self.streams.note("ERROR", self.error)
         self._cancel_timers()
         for call in self.at_end:
             call()
-        self._close_unattached()
-        self._close_log()
+        self.streams.end()
         self.events.close()
         self.ended.set()
         self._after(self._retention, self.discard)
-
-    def _verdict(self, exit_: Exit) -> tuple[InstanceStatus, Terminated, str | None]:
-        """The status, exit code and reason that an end amounts to."""
-        error = None
-        if self._exit_message is not None:
-            code, error = self._exit_message["code"], self._exit_message.get("error")
-        elif self.status == "killing":
-            code = protocol.EXIT_KILLED
-        elif exit_.signal is not None:
-            words = f"Runner killed by {signal.Signals(exit_.signal).name}"
-            return "errored", Terminated(exitcode=128 + exit_.signal, reason=words), words
-        elif exit_.code == protocol.EXIT_OK:  # os._exit(0) in the Sequence
-            code = protocol.EXIT_OK
-        else:
-            code = protocol.EXIT_RUNNER_FAILED if exit_.code is None else exit_.code
-            reason = protocol.EXIT_REASONS[protocol.EXIT_RUNNER_FAILED]
-            return "errored", Terminated(exitcode=code, reason=reason), f"{reason}: it ended without a word"
-        expected = code in (protocol.EXIT_OK, protocol.EXIT_KILLED, protocol.EXIT_STOPPED)
-        reason = protocol.EXIT_REASONS.get(code, protocol.EXIT_REASONS[protocol.EXIT_FAILED])
-        return ("completed" if expected else "errored"), Terminated(exitcode=code, reason=reason), error
-
-    def _close_unattached(self) -> None:
-        """Channels that were dialled end when all in them is read; the others would never."""
-        for name, channel in self.streams.items():
-            if name not in self._attached:
-                channel.close()
 
     def discard(self) -> None:
         """Forget the Instance and what it left unread; ends its process if there still is one."""
@@ -413,8 +329,7 @@ class Instance:
             self._runtime.kill(self.id)
         self.status = "gone"
         self._cancel_timers()
-        for channel in (*self.streams.values(), self.log):
-            channel.discard()
+        self.streams.discard()
         self._on_gone(self)
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:

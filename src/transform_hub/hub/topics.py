@@ -129,7 +129,7 @@ class Topics:
         try:
             topic = self.get(declared["topic"], declared["contentType"])
         except ApiError as error:
-            instance.note("ERROR", f"The topic {declared['topic']!r} can't be connected: {error.error}")
+            instance.streams.note("ERROR", f"The topic {declared['topic']!r} can't be connected: {error.error}")
             return
         pump = _provide(instance, topic) if kind == "provides" else _require(instance, topic)
         route = asyncio.ensure_future(pump)
@@ -147,16 +147,19 @@ async def _provide(instance: Instance, topic: Topic) -> None:
                 await writer.write(data)
         await writer.close()
     except ChannelClosedError:
-        instance.note("WARN", f"Topic {topic.name} was deleted; what the Instance writes to it is not carried on")
+        instance.streams.note(
+            "WARN", f"Topic {topic.name} was deleted; what the Instance writes to it is not carried on"
+        )
 
 
 async def _require(instance: Instance, topic: Topic) -> None:
-    assert instance.input is not None
+    sink = instance.streams.input
+    assert sink is not None
     instance.announce_input(topic.content_type)
     try:
         with topic.channel.reader() as reader:
             async for data in reader:
-                await instance.input.write(data)
-        instance.input.end()
+                await sink.write(data)
+        sink.end()
     except ChannelClosedError:
         log.debug("Instance %s ended while it was reading topic %s", instance.id, topic.name)

@@ -120,7 +120,7 @@ async def get_stream(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/api/v1/instance/{id}/log")
 async def get_log(request: web.Request) -> web.StreamResponse:
-    return await stream_response(request, _instance(request).log)
+    return await stream_response(request, _instance(request).streams.log)
 
 
 @routes.post("/api/v1/instance/{id}/stdin", expect_handler=expect_later)
@@ -128,7 +128,7 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     if request.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream") != "application/octet-stream":
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
-    return await forward_body(request, _open(instance, instance.stdin, "stdin"))
+    return await forward_body(request, _open(instance, instance.streams.stdin, "stdin"))
 
 
 @routes.post("/api/v1/instance/{id}/input", expect_handler=expect_later)
@@ -177,7 +177,7 @@ def _instance(request: web.Request) -> Instance:
 def _input(request: web.Request, instance: Instance) -> Sink:
     if instance.requires:
         raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
-    sink = _open(instance, instance.input, "input")
+    sink = _open(instance, instance.streams.input, "input")
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     if content_type is None and instance.input_type is None:
         raise ApiError(406, "Content-Type must be defined")

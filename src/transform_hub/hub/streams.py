@@ -1,0 +1,103 @@
+"""The streams of one Instance: what the channels of its runner link are connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from transform_hub.hub.channel import Channel
+from transform_hub.hub.link import Control, LogSource, Sink, Source
+from transform_hub.models import LogEntry
+from transform_hub.protocol import CHANNELS, Message
+
+
+class Streams:
+    """Output, stdout, stderr and log to read; input and stdin to write; control for the Instance itself.
+
+    Args:
+        on_message: called with each message of the runner.
+        on_control_lost: called when the runner has closed its control channel.
+
+    Attributes:
+        log: entries of the runner and of the Hub, one line of JSON each.
+        input, stdin, control: None until the runner has dialled them.
+    """
+
+    def __init__(self, on_message: Callable[[Message], None], on_control_lost: Callable[[], None]) -> None:
+        self.log = Channel(history=True)
+        self.input: Sink | None = None
+        self.stdin: Sink | None = None
+        self.control: Control | None = None
+        self._on_message = on_message
+        self._on_control_lost = on_control_lost
+        self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
+        self._attached: set[str] = set()
+        self._log_lost = False
+        self._ended = False
+
+    def __getitem__(self, name: str) -> Channel:
+        """The channel of ``output``, ``stdout`` or ``stderr``."""
+        return self._readable[name]
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether the runner has dialled all its channels."""
+        return len(self._attached) == len(CHANNELS)
+
+    def attach(self, name: str, transport: asyncio.Transport) -> asyncio.Protocol | None:
+        """Connect what the runner has dialled; None refuses a channel that is there already."""
+        if name in self._attached or self._ended:
+            return None
+        self._attached.add(name)
+        if name == "control":
+            self.control = Control(transport, self._on_message, self._on_control_lost)
+            return self.control
+        if name == "log":
+            return LogSource(self._write_log, self._on_log_lost)
+        if name == "stdin":
+            self.stdin = Sink(transport)
+            return self.stdin
+        if name == "input":
+            self.input = Sink(transport)
+            return self.input
+        return Source(transport, self._readable[name], lambda stalled: self._on_stall(name, stalled=stalled))
+
+    def send(self, message: Message) -> None:
+        """Send a message to the runner, if it is there."""
+        if self.control is not None:
+            self.control.send(message)
+
+    def note(self, level: str, message: str) -> None:
+        """Write an entry of the Hub into the log."""
+        entry = LogEntry(ts=int(time.time() * 1000), level=level, msg=message, from_="Hub")
+        self._write_log(msgspec.json.encode(entry) + b"\n")
+
+    def end(self) -> None:
+        """The runner has ended: channels that it dialled end when all in them is read, the others now."""
+        self._ended = True
+        for name, channel in self._readable.items():
+            if name not in self._attached:
+                channel.close()
+        if self._log_lost or "log" not in self._attached:
+            self.log.close()
+
+    def discard(self) -> None:
+        """Forget what nobody has read."""
+        for channel in (*self._readable.values(), self.log):
+            channel.discard()
+
+    def _write_log(self, line: bytes) -> None:
+        if not self.log.closed:
+            self.log.feed(line)
+
+    def _on_log_lost(self) -> None:
+        self._log_lost = True
+        if self._ended:
+            self.log.close()
+
+    def _on_stall(self, name: str, *, stalled: bool) -> None:
+        if stalled and self._readable[name].readers == 0:
+            self.note("WARN", f"{name} is full and nobody reads it: the Sequence waits when it writes more")

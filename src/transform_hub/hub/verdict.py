@@ -1,0 +1,51 @@
+"""What the end of a runner amounts to.
+
+said by the runner     being killed    process ended by    status      exit code, reason
+exit 0, 137, 138       -               -                   completed   that code
+exit n                 -               -                   errored     that code
+nothing                yes             anything            completed   137 Instance killed
+nothing                no              signal n            errored     128+n Runner killed by <signal>
+nothing                no              exit 0              completed   0 (os._exit in the Sequence)
+nothing                no              exit n, unknown     errored     n or 213 Runner failed
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+from transform_hub import protocol
+from transform_hub.hub.runtimes import Exit
+from transform_hub.models import InstanceStatus, Terminated
+
+_GOOD = (protocol.EXIT_OK, protocol.EXIT_KILLED, protocol.EXIT_STOPPED)
+
+
+class Verdict(NamedTuple):
+    """How an Instance has ended."""
+
+    status: InstanceStatus
+    terminated: Terminated
+    error: str | None = None
+
+
+def judge(exit_: Exit, said: protocol.Message | None, *, killing: bool) -> Verdict:
+    """Decide by the runtime's word, the runner's last message and whether it was being killed."""
+    if said is not None:
+        return _by_code(said["code"], said.get("error"))
+    if killing:
+        return _by_code(protocol.EXIT_KILLED)
+    if exit_.signal is not None:
+        words = f"Runner killed by {signal.Signals(exit_.signal).name}"
+        return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
+    if exit_.code == protocol.EXIT_OK:
+        return _by_code(protocol.EXIT_OK)
+    code = protocol.EXIT_RUNNER_FAILED if exit_.code is None else exit_.code
+    reason = protocol.EXIT_REASONS[protocol.EXIT_RUNNER_FAILED]
+    return Verdict("errored", Terminated(exitcode=code, reason=reason), f"{reason}: it ended without a word")
+
+
+def _by_code(code: int, error: str | None = None) -> Verdict:
+    reason = protocol.EXIT_REASONS.get(code, protocol.EXIT_REASONS[protocol.EXIT_FAILED])
+    status: InstanceStatus = "completed" if code in _GOOD else "errored"
+    return Verdict(status, Terminated(exitcode=code, reason=reason), error)
