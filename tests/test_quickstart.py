@@ -138,3 +138,12 @@ async def test_the_url_shape_of_the_cloud_reaches_streams_too(hub, api, package)
     url = f"http://127.0.0.1:{hub.port}/api/v1/space/s/api/v1/sth/sth-0/api/v1{instance}/output"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert await response.read() == b"x\n"
+
+
+@pytest.mark.slow
+async def test_the_first_example_of_the_readme(hub, tmp_path):
+    source = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    source = source.replace("http://127.0.0.1:8000/api/v1", hub.url).replace("examples/", f"{ROOT}/examples/")
+    output = await _run_beside(hub, source, tmp_path)
+    assert "It really does work very well." in output
+    assert output.endswith(("running\n\n", "running\n", "completed\n"))

@@ -47,6 +47,10 @@ def sth(
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without a token.")] = False,
     zygote: Annotated[bool, typer.Option(help="Fork runners from a warmed-up process.")] = True,
+    runtime_adapter: Annotated[str, typer.Option(help="Where runners live: process, or detect.")] = "process",
+    no_docker: Annotated[bool, typer.Option("--no-docker", hidden=True)] = False,
+    no_telemetry: Annotated[bool, typer.Option("--no-telemetry", hidden=True)] = False,
+    no_colors: Annotated[bool, typer.Option("--no-colors", hidden=True)] = False,
 ) -> None:
     """Run a Transform Hub until Ctrl-C or SIGTERM.
 
@@ -68,7 +72,10 @@ def sth(
         "insecure": insecure,
         "zygote": zygote,
     }
-    del identify_existing  # Sequences are always found again
+    # Accepted because scripts for STH say them: here they are always so.
+    del identify_existing, no_docker, no_telemetry, no_colors
+    if runtime_adapter not in ("process", "detect"):
+        raise typer.BadParameter("this Hub runs Sequences as processes only", param_hint="--runtime-adapter")
     _log_to_stderr(log_level)
     try:
         _run(_serve(settings))
