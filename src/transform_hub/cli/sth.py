@@ -20,7 +20,9 @@ from transform_hub.hub.config import LOG_LEVELS
 
 DATA_DIR = platformdirs.user_data_path("scramjet-transform-hub")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.command()
