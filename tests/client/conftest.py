@@ -1,102 +1,21 @@
-"""Small servers with whatever fault a test needs."""
-
-import asyncio
-import contextlib
 import socket
 
 import pytest
-from aiohttp import web
 
 from transform_hub.client import HostClient
-
-
-class Server:
-    """Counts requests, and answers them with the handlers a test gives."""
-
-    def __init__(self):
-        self.url = ""
-        self.requests = []
-        self.connections = set()
-
-    def of(self, path):
-        return [request for request in self.requests if request.path.endswith(path)]
-
-
-@contextlib.asynccontextmanager
-async def serving(*routes, expect=None):
-    """Serve ``("GET", "/version", handler)`` below /api/v1; a handler may also be a response's JSON."""
-    server = Server()
-
-    def wrapped(handler):
-        async def handle(request):
-            server.requests.append(request)
-            server.connections.add(request.transport)
-            return await handler(request) if callable(handler) else web.json_response(handler)
-
-        return handle
-
-    app = web.Application()
-    for method, path, handler in routes:
-        options = {"expect_handler": expect} if expect else {}
-        app.router.add_route(method, "/api/v1" + path, wrapped(handler), **options)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def raw(handle):
-    """A TCP server on a free port, for what a web framework would not do; gives its URL."""
-
-    async def connected(reader, writer):
-        try:
-            await handle(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-    tasks = set()
-
-    def accept(reader, writer):
-        task = asyncio.ensure_future(connected(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
 
 
 @pytest.fixture
 def nobody():
     """URL of a port where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return f"http://127.0.0.1:{port}/api/v1"
 
 
 @pytest.fixture
 async def client(hub):
     async with HostClient(hub.url) as host:
         yield host
-
-
-async def until(condition):
-    """Wait for a state that nothing announces."""
-    while not condition():
-        await asyncio.sleep(0.001)

@@ -62,10 +62,11 @@ def decode(data: bytes, answer: type[T], *, status: int, request: dict[str, str]
 def _empty(answer: type[T]) -> T:
     if answer is Any:
         return None  # type: ignore[return-value]
-    try:
-        return msgspec.convert({}, answer)
-    except msgspec.ValidationError:
-        return msgspec.convert([], answer)
+    empty: Any
+    for empty in ({}, []):
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(empty, answer)
+    raise msgspec.DecodeError("it is empty")
 
 
 async def refusal(
@@ -115,13 +116,12 @@ def _value(data: bytes) -> Any:
 
 def _message(value: Any) -> str:
     if isinstance(value, dict):
-        error = value.get("error", value)
-        if isinstance(error, dict):  # a defective package, with whatever Node.js had caught
-            error = next((error[key] for key in ("data", "message", "code") if error.get(key)), "")
-        return error if isinstance(error, str) else msgspec.json.encode(error).decode()
+        value = value.get("error", value)
+    if isinstance(value, dict):  # a defective package, with whatever Node.js had caught
+        value = next((value[key] for key in ("data", "message", "code") if value.get(key)), "")
     if isinstance(value, str):
         return "" if value.startswith("<") else value  # a proxy's page tells less than the reason phrase
-    return ""
+    return msgspec.json.encode(value).decode() if value else ""
 
 
 def _hint(status: int, value: Any, *, base: str, authorized: bool) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from transform_hub.client.body import Chunk, pieces
-from transform_hub.client.streams import Explain, Reader, as_told
+from transform_hub.client.streams import Reader
 from transform_hub.client.transport import Transport
-from transform_hub.client.upload import Upload
-from transform_hub.errors import StreamError
+from transform_hub.client.upload import Explain, Upload, as_told
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -41,11 +40,8 @@ class Duplex(Reader):
     async def write(self, data: Chunk) -> None:
         """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
         upload = await self._uploading()
-        try:
-            for piece in pieces(data):
-                await upload.write(piece)
-        except StreamError as error:
-            raise await self._explain(error) from error.__cause__
+        for piece in pieces(data):
+            await upload.write(piece)
 
     async def close_input(self) -> None:
         """End what is written; the answer can still be read."""
@@ -66,16 +62,20 @@ class Duplex(Reader):
             if self._closed:
                 raise self._error("The stream was closed here")
             path, headers, idle = self._request.path, self._request.headers, self._request.idle_timeout
-            self._upload = Upload(self._transport, path, headers, idle_timeout=idle)
+            self._upload = Upload(self._transport, path, headers, idle_timeout=idle, explain=self._explain)
         await self._upload.accepted(self._transport.timeout)
         return self._upload
 
     async def _open(self) -> aiohttp.ClientResponse:
         upload = await self._uploading()
-        await asyncio.wait({upload.answer})
+        # aiohttp looks at the time only when the whole body is sent.
+        idle = self._request.idle_timeout
+        await asyncio.wait({upload.answer}, timeout=idle)
+        if not upload.answer.done():
+            await self.close()
+            raise await self._explain(self._idle())
         if upload.answer.cancelled() or upload.answer.exception():
-            failure = await upload.failure()
-            raise await self._explain(failure) if isinstance(failure, StreamError) else failure
+            raise await upload.failure()
         return upload.answer.result()
 
     async def _next(self) -> bytes:

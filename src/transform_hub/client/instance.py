@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment
@@ -21,6 +23,9 @@ EVENT_CODE = 5001
 
 EXPLAINING = 2.0
 """Seconds that are spent on finding out why a stream broke off."""
+
+NOTICING = 0.1
+"""Seconds that a Hub may take from losing a runner's streams to knowing that it has ended."""
 
 
 class InstanceClient:
@@ -213,9 +218,8 @@ class InstanceClient:
     async def _explain(self, error: StreamError) -> StreamError:
         """If a stream broke off because the Instance ended, say so."""
         about: dict[str, Any] = {"method": error.method, "url": error.url, "request_id": error.request_id}
-        call = self.host.transport.call
         try:
-            info = await call("GET", self._path, InstanceInfo, timeout=EXPLAINING)
+            info = await self._last_info()
         except NotFoundError:
             reason = "the Hub does not have it any more"
             return InstanceEndedError(f"The Instance ended; {reason}", exit_code=None, reason=reason, **about)
@@ -228,3 +232,14 @@ class InstanceClient:
         reason = ", ".join(text for text in (reason, info.error) if text)
         message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
         return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
+
+    async def _last_info(self) -> InstanceInfo:
+        """What the Instance is now, or what it becomes in the moment that a Hub needs to notice an end."""
+        begun = time.monotonic()
+        while True:
+            call = self.host.transport.call
+            info = await call("GET", self._path, InstanceInfo, timeout=EXPLAINING)
+            patience = EXPLAINING if info.status in ("stopping", "killing") else NOTICING
+            if info.is_ended or time.monotonic() - begun > patience:
+                return info
+            await asyncio.sleep(NOTICING / 5)

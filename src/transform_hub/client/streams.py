@@ -11,7 +11,7 @@ import asyncio
 import codecs
 import contextlib
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -21,21 +21,13 @@ import msgspec
 from transform_hub.client.answers import FAILURES
 from transform_hub.client.body import Body, Chunk, Sendable, body_of, pieces
 from transform_hub.client.transport import Deadline, Request, Transport
-from transform_hub.client.upload import Upload
+from transform_hub.client.upload import Explain, Upload, as_told
 from transform_hub.errors import StreamError, StreamTimeoutError
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
 
 T = TypeVar("T")
-
-Explain = Callable[[StreamError], Awaitable[StreamError]]
-"""Finds out why a stream broke off, e.g. because its Instance ended."""
-
-
-async def as_told(error: StreamError) -> StreamError:
-    """Finds out nothing."""
-    return error
 
 
 class Reader:
@@ -179,8 +171,7 @@ class Reader:
         try:
             chunk = await self._response.content.readany()
         except asyncio.TimeoutError:
-            message = f"Nothing came for {self._request.idle_timeout:g} s"
-            failure = StreamTimeoutError(message, **self._about())
+            failure = self._idle()
         except FAILURES as error:
             failure = self._error(f"The stream broke off: {error or type(error).__name__}")
             failure.__cause__ = error
@@ -205,6 +196,9 @@ class Reader:
 
     def _about(self) -> dict[str, str]:
         return self._transport.describe(self._request)
+
+    def _idle(self) -> StreamError:
+        return StreamTimeoutError(f"Nothing came for {self._request.idle_timeout:g} s", **self._about())
 
     def _error(self, message: str) -> StreamError:
         return StreamError(message, **self._about())
@@ -265,10 +259,12 @@ class Writer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            await self.close()
-        else:
-            self.abort()
+        try:
+            if kind is None:
+                await self.close()
+        finally:
+            if self._answer is None:
+                self.abort()
 
     async def write(self, data: Chunk) -> None:
         """Write bytes or text, and wait as long as the Hub pushes back.
@@ -282,11 +278,8 @@ class Writer:
         assert self._upload is not None
         if self._answer is not None:
             raise StreamError("The stream was closed here", **self._upload.request)
-        try:
-            for piece in pieces(data):
-                await self._upload.write(piece)
-        except StreamError as error:
-            raise await self._explain(error) from error.__cause__
+        for piece in pieces(data):
+            await self._upload.write(piece)
 
     async def send(self, data: Sendable | Body) -> None:
         """Write all of a file, an iterable or anything else that can be sent; raises what ``write`` does."""
@@ -310,11 +303,8 @@ class Writer:
         assert self._upload is not None
         if self._answer is not None:
             return self._answer
-        try:
-            self._upload.finish()
-            self._answer = await self._upload.confirmed()
-        except StreamError as error:
-            raise await self._explain(error) from error.__cause__
+        self._upload.finish()
+        self._answer = await self._upload.confirmed()
         return self._answer
 
     def abort(self) -> None:
@@ -324,6 +314,8 @@ class Writer:
 
     async def _opened(self) -> Self:
         if self._upload is None:
-            self._upload = Upload(self._transport, self._path, self._headers, length=self._length)
+            self._upload = Upload(
+                self._transport, self._path, self._headers, length=self._length, explain=self._explain
+            )
         await self._upload.accepted(self._patience)
         return self

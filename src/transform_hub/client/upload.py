@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -26,6 +26,14 @@ from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestErr
 GRACE = 1.0
 """Seconds in which a lost connection or an early answer has to show its other half."""
 
+Explain = Callable[[StreamError], Awaitable[StreamError]]
+"""Finds out why a stream broke off, e.g. because its Instance ended."""
+
+
+async def as_told(error: StreamError) -> StreamError:
+    """Finds out nothing."""
+    return error
+
 
 class Upload:
     """One POST with a body that is written piece by piece.
@@ -36,6 +44,7 @@ class Upload:
         headers: besides those of all requests.
         length: bytes that will be written; None if that is not known.
         idle_timeout: seconds of silence after which the answer is given up.
+        explain: finds out why it broke off.
     """
 
     def __init__(
@@ -46,12 +55,15 @@ class Upload:
         *,
         length: int | None = None,
         idle_timeout: float | None = None,
+        explain: Explain = as_told,
     ) -> None:
-        if length is not None:
+        if length:  # with none at all a server answers before it asks for the body
             headers = {**headers, "Content-Length": str(length)}
         self._body = _OpenBody()
         self._length = length
         self._written = 0
+        self._explain = explain
+        self._failure: RequestError | None = None
         request = Request("POST", path, headers, self._body, idle_timeout)
         self.request = transport.describe(request)
         self.answer = asyncio.ensure_future(transport.open(request))
@@ -95,7 +107,7 @@ class Upload:
         if opened.done():
             return
         if self.answer.cancelled():
-            raise self._closed_here()
+            raise await self.failure()
         self.answer.result()
         # 100 Continue and the answer's head may arrive together.
         await asyncio.wait({opened}, timeout=GRACE)
@@ -112,8 +124,8 @@ class Upload:
         self._written += len(piece)
         if self._length is not None and self._written > self._length:
             raise self._wrong_length()
-        # With its last byte the Hub has all that was declared, and may answer before this end says so.
-        self._body.is_whole = self._written == self._length
+        if self._written == self._length:
+            self.finish()  # the Hub will have all that was declared, and may answer before this end says so
         # When the connection is lost the write fails, or returns, if it was waiting.
         with contextlib.suppress(*FAILURES):
             if not self.is_broken:
@@ -156,23 +168,24 @@ class Upload:
         self._finalizer()
 
     async def failure(self) -> RequestError:
-        """Why it is broken."""
+        """Why it is broken; the same however often it is asked."""
+        if self._failure is None:
+            self._failure = await self._find_failure()
+            self.abort()
+        return self._failure
+
+    async def _find_failure(self) -> RequestError:
+        if not self._finalizer.alive:
+            return StreamError("The stream was closed here", **self.request)
         # If the Hub has answered with an error, that says more than the connection that is lost with it.
         await asyncio.wait({self.answer}, timeout=GRACE)
-        error = None
-        if self.answer.done() and not self.answer.cancelled():
-            error = self.answer.exception()
-        closed_here = not self._finalizer.alive
-        self.abort()
-        if closed_here:
-            return self._closed_here()
+        error = self.answer.exception() if self.answer.done() and not self.answer.cancelled() else None
         if isinstance(error, RequestError) and not isinstance(error, HubConnectionError):
             return error
         detail = f": {error.message}" if isinstance(error, RequestError) else ""
-        return StreamError(f"The Hub broke off before it had everything{detail}", **self.request)
-
-    def _closed_here(self) -> StreamError:
-        return StreamError("The stream was closed here", **self.request)
+        failure = StreamError(f"The Hub broke off before it had everything{detail}", **self.request)
+        failure.__cause__ = error
+        return await self._explain(failure)
 
     def _wrong_length(self) -> StreamError:
         self.abort()
@@ -187,35 +200,30 @@ class _OpenBody(aiohttp.Payload):
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[AbstractStreamWriter] = loop.create_future()
         self.end: asyncio.Future[None] = loop.create_future()
-        self.is_whole = False
-        self._cancelled = False
+        self._transport: asyncio.WriteTransport | None = None
 
     @property
     def is_lost(self) -> bool:
-        if self._cancelled:
-            return True
-        if not self.opened.done() or self.end.done():
-            return False
-        transport = self.opened.result().transport
-        return transport is None or transport.is_closing()
+        if self.end.done() or not self.opened.done():
+            return self.end.cancelled()
+        return self._transport is None or self._transport.is_closing()
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Wait for the end while others write."""
         self.opened.set_result(writer)
+        self._transport = writer.transport  # aiohttp forgets it when it closes it, with what it has to send
         try:
             await self.end
         except asyncio.CancelledError:
-            if self.is_whole:
-                raise
             # The answer was complete before the body was. A transport that is only closed would first try to
             # send what it holds, and whoever waits for that would wait for ever.
-            self._cancelled = True
             self.drop()
             raise
 
     def drop(self) -> None:
-        if self.opened.done() and (transport := self.opened.result().transport) is not None:
-            transport.abort()
+        """Drop the connection; only as long as it is ours, since a pooled one soon serves another request."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         raise TypeError("The body is not known beforehand")
@@ -224,8 +232,13 @@ class _OpenBody(aiohttp.Payload):
 def _break_off(body: _OpenBody, answer: asyncio.Future[aiohttp.ClientResponse]) -> None:
     if answer.get_loop().is_closed():
         return
-    body.drop()
+    is_whole = body.end.done() and not body.end.cancelled()
     if not answer.done():
+        body.drop()
         answer.cancel()
-    elif not answer.cancelled() and not answer.exception():
+    elif answer.cancelled() or answer.exception():
+        if not is_whole:
+            body.drop()
+    elif not (is_whole and answer.result().content.is_eof()):
+        body.drop()
         answer.result().close()
