@@ -67,8 +67,8 @@ Message = dict[str, Any]
 
 
 def encode(message: Message) -> bytes:
-    """A message as it stands on the wire: one line of JSON, non-ASCII characters escaped."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    """A message as it stands on the wire: one line of JSON; lone surrogates, which no other end takes, become "?"."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 class Lines:

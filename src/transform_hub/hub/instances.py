@@ -146,7 +146,8 @@ class Instance:
         """The latest health message; waits for the first."""
         while self._health is None and not self.ended.is_set():
             await self._next_change()
-        return {"healthy": False, **(self._health or {}), "processId": self._pid}
+        ended = {"healthy": False} if self.ended.is_set() else {}
+        return {"healthy": False, **(self._health or {}), **ended, "processId": self._pid}
 
     def _set_status(self, status: InstanceStatus) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"
@@ -295,6 +296,8 @@ class Instance:
     def _on_exit(self, exit_: Exit) -> None:
         self._exit = exit_
         self._check_end()
+        if self.status not in ENDED:  # a process that it left behind may hold the channel
+            self._after(KILL_GRACE, self._on_control_lost)
 
     def _on_control_lost(self) -> None:
         self._control_lost = True
@@ -330,6 +333,9 @@ class Instance:
         self.status = "gone"
         self._cancel_timers()
         self.streams.discard()
+        self.events.close()
+        self.ended.set()
+        self._notify()
         self._on_gone(self)
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
 """What the end of a runner amounts to.
 
 said by the runner     being killed    process ended by    status      exit code, reason
-exit 0, 137, 138       -               -                   completed   that code
+exit 0, 137, 138       -               -                   completed   that code (with an error: errored)
 exit n                 -               -                   errored     that code
 nothing                yes             anything            completed   137 Instance killed
 nothing                no              signal n            errored     128+n Runner killed by <signal>
@@ -36,7 +36,7 @@ def judge(exit_: Exit, said: protocol.Message | None, *, killing: bool) -> Verdi
     if killing:
         return _by_code(protocol.EXIT_KILLED)
     if exit_.signal is not None:
-        words = f"Runner killed by {signal.Signals(exit_.signal).name}"
+        words = f"Runner killed by {_signal_name(exit_.signal)}"
         return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
     if exit_.code == protocol.EXIT_OK:
         return _by_code(protocol.EXIT_OK)
@@ -46,6 +46,15 @@ def judge(exit_: Exit, said: protocol.Message | None, *, killing: bool) -> Verdi
 
 
 def _by_code(code: int, error: str | None = None) -> Verdict:
+    if code in _GOOD and error is not None:  # sys.exit(137) of a Sequence is not a kill
+        return Verdict("errored", Terminated(exitcode=code, reason=protocol.EXIT_REASONS[protocol.EXIT_FAILED]), error)
     reason = protocol.EXIT_REASONS.get(code, protocol.EXIT_REASONS[protocol.EXIT_FAILED])
     status: InstanceStatus = "completed" if code in _GOOD else "errored"
     return Verdict(status, Terminated(exitcode=code, reason=reason), error)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"

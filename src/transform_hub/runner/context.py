@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from transform_hub.protocol import Message
+from transform_hub.protocol import Message, encode
 
 StopHandler = Callable[[float, bool], Awaitable[None] | None]
 HealthCheck = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
@@ -40,7 +40,8 @@ class Context:
         self._listeners: dict[str, list[Listener]] = {}
         self._stop_handlers: list[StopHandler] = []
         self._health_check: HealthCheck | None = None
-        self._kept_alive = False
+        self._stopping = False
+        self._keep_alive_calls = 0
 
     def on(self, event_name: str, callback: Listener | None = None) -> Any:
         """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
@@ -75,7 +76,8 @@ class Context:
 
     async def keep_alive(self, timeout: float = 0) -> None:
         """Ask to go on instead of being killed after a stop, then sleep ``timeout`` seconds."""
-        self._kept_alive = True
+        self._stopping = False
+        self._keep_alive_calls += 1
         self._send({"type": "alive", "keepAlive": int(timeout * 1000)})
         await asyncio.sleep(timeout)
 
@@ -91,13 +93,14 @@ class Context:
 
     async def _stop(self, timeout_s: float, can_keep_alive: bool) -> bool:
         """Call the stop handlers; True if the Sequence wants to go on."""
-        self._kept_alive = False
+        calls_before = self._keep_alive_calls
         for handler in list(self._stop_handlers):
             try:
                 await _maybe_await(handler(timeout_s, can_keep_alive))
             except Exception:
                 self.logger.exception("A stop handler failed")
-        return self._kept_alive and can_keep_alive
+        self._stopping = False
+        return can_keep_alive and self._keep_alive_calls > calls_before
 
     async def _health(self) -> dict[str, Any]:
         """The health check's answer; a failing check is reported as unhealthy."""
@@ -126,7 +129,6 @@ class LinkLogHandler(logging.Handler):
             message = self.format(record)
             level = "WARN" if record.levelname == "WARNING" else record.levelname
             entry = {"ts": int(record.created * 1000), "level": level, "from": record.name, "msg": message}
-            line = json.dumps(entry).encode() + b"\n"
-            self._sock.sendall(line)  # handle() holds this handler's lock
+            self._sock.sendall(encode(entry))  # handle() holds this handler's lock
         except Exception:  # noqa: BLE001 - logging must never break the Sequence
             self.handleError(record)

@@ -91,10 +91,12 @@ class Control:
                     self._receive(message)
 
     def _read(self) -> bytes:
+        data = b""
         with contextlib.suppress(OSError):  # a reset is an end, too
-            if data := self._sock.recv(65536):
-                return data
-        leave_no_orphans()
+            data = self._sock.recv(65536)
+        if not data:
+            leave_no_orphans()
+        return data
 
     def _receive(self, message: Message) -> None:
         kind = message["type"]

@@ -69,8 +69,7 @@ class PythonRunner:
         self.context = Context(spec["id"], spec.get("config") or {}, self.control.send)
         self.loop = asyncio.new_event_loop()
         self.failure: asyncio.Future[None] = self.loop.create_future()
-        self._deliveries: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
-        self._stopping: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self._last_health: dict[str, Any] = {"healthy": True}
         self._health_call: concurrent.futures.Future[dict[str, Any]] | None = None
 
@@ -138,9 +137,9 @@ class PythonRunner:
         content_type = sequence.content_type(getattr(module, "provides", None))
         if not isinstance(result, dict):  # which would be the output itself, not a declaration
             content_type = sequence.content_type(result) or content_type
-            for kind in declared:
+            for kind, already in declared.items():
                 topic = sequence.topic(result, kind)
-                if topic is not None and declared[kind] is None:
+                if topic is not None and already is None:
                     self.control.send({"type": "topic", kind: topic})
         await pump_output(result, self.output, content_type or "text/plain")
 
@@ -192,12 +191,15 @@ class PythonRunner:
         if kind == "input":
             self.input.set_content_type(message["contentType"])
         elif kind == "event":
-            delivery = self.context._deliver(message["eventName"], message.get("message"), message.get("source"))
-            task = self.loop.create_task(delivery)
-            self._deliveries.add(task)
-            task.add_done_callback(self._deliveries.discard)
-        elif kind == "stop" and (self._stopping is None or self._stopping.done()):
-            self._stopping = self.loop.create_task(self._stop(message["timeout"] / 1000, message["canCallKeepalive"]))
+            self._begin(self.context._deliver(message["eventName"], message.get("message"), message.get("source")))
+        elif kind == "stop" and not self.context._stopping:
+            self.context._stopping = True  # until its handlers are done or want to go on: a second stop adds nothing
+            self._begin(self._stop(message["timeout"] / 1000, message["canCallKeepalive"]))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _stop(self, timeout_s: float, can_keep_alive: bool) -> None:
         if not await self.context._stop(timeout_s, can_keep_alive) and not self.failure.done():
@@ -209,13 +211,10 @@ class PythonRunner:
             return self._last_health
         if self._health_call is None:
             self._health_call = asyncio.run_coroutine_threadsafe(self.context._health(), self.loop)
-        try:
+        with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
             self._last_health = self._health_call.result(timeout=0.05)
-        except concurrent.futures.TimeoutError:
-            return self._last_health
-        except concurrent.futures.CancelledError:  # the Sequence is at its end
-            return self._last_health
-        self._health_call = None
+        if self._health_call.done():
+            self._health_call = None
         return self._last_health
 
     def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:

@@ -18,8 +18,7 @@ def load(root: Path, main: Path) -> ModuleType:
         main: the file to import.
 
     Raises:
-        AttributeError: it defines no ``run``.
-        ImportError: it is no Python file, or what it imports is missing.
+        ImportError: it is no Python file, it defines no ``run``, or what it imports is missing.
     """
     os.chdir(main.parent)
     sys.path[:0] = [str(root / "__pypackages__"), str(main.parent)]
@@ -33,7 +32,7 @@ def load(root: Path, main: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     if not callable(getattr(module, "run", None)):
-        raise AttributeError(f"{main.name} defines no function run(context, input, *args)")
+        raise ImportError(f"{main.name} defines no function run(context, input, *args)")  # noqa: TRY004 - the file is wrong
     return module
 
 

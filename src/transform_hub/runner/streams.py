@@ -74,16 +74,16 @@ class Input:
     async def pump(self) -> None:
         """Carry input to the stream until its end."""
         content_type = await self._content_type
-        items: AsyncIterator[Any]
-        if is_json(content_type):
-            items = self._values()
-        else:
-            items = self._lines() if is_text(content_type) else self._chunks()
         try:
-            async for item in items:
+            async for item in self._items(content_type):
                 await self.stream.write(item)
         finally:
             self.stream.end()
+
+    def _items(self, content_type: str) -> AsyncIterator[Any]:
+        if is_json(content_type):
+            return self._values()
+        return self._lines() if is_text(content_type) else self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -94,11 +94,15 @@ class Input:
         number = 0
         async for line in self._lines():
             number += 1
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise ValueError(f"line {number} of the input is not JSON: {error}") from None
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number} of the input is not JSON: {error}") from None
+            if value is None:
+                raise ValueError(f"line {number} of the input is null, which to a Stream is its end")
+            yield value
 
     async def _lines(self) -> AsyncIterator[str]:
         parts: list[bytes] = []
@@ -171,10 +175,10 @@ class Output:
                     self.written += sent
 
     async def _writable(self) -> None:
-        writable = self._loop.create_future()
-        self._loop.add_writer(self._sock, lambda: writable.done() or writable.set_result(None))
+        writable = asyncio.Event()
+        self._loop.add_writer(self._sock, writable.set)
         try:
-            await writable
+            await writable.wait()
         finally:
             self._loop.remove_writer(self._sock)
 
