@@ -163,6 +163,8 @@ async def forward_body(request: web.Request, sink: Sink) -> web.StreamResponse:
         async for chunk, _ in request.content.iter_chunks():  # iter_any() would join, and so copy, the pieces
             if chunk:
                 await sink.write(chunk)
+            elif request.content.at_eof():  # aiohttp's iterator over an empty body never ends from its second use on
+                break
     except ChannelClosedError:
         # The head has said 200 or 202 already: breaking off is the way left to say that it was not all taken.
         if request.transport is not None:

@@ -1,0 +1,104 @@
+"""Input that is not read and output that nobody takes are held back, and memory stays bounded."""
+
+import asyncio
+import io
+import time
+
+SIZE = 60_000_000
+
+
+async def drained(process):
+    """Wait until a process has nothing left to do: its CPU time stands still."""
+    used = None
+    while used != sum(process.cpu_times()[:2]):
+        used = sum(process.cpu_times()[:2])
+        await asyncio.sleep(0.1)
+
+
+async def test_input_that_is_not_read(launch, api, process):
+    instance = await launch("""
+        import asyncio
+        async def run(context, input):
+            go = asyncio.Event()
+            context.on("go", lambda message: go.set())
+            await go.wait()
+            size = 0
+            async for chunk in input: size += len(chunk)
+            yield str(size)
+    """)
+    runner = await process(instance)
+    before = runner.memory_info().rss
+    sending = asyncio.ensure_future(api.input(instance, io.BytesIO(b"x" * SIZE), "application/octet-stream"))
+    await asyncio.sleep(0.05)
+    await drained(runner)
+    assert not sending.done()
+    assert runner.memory_info().rss - before < 30_000_000
+    await api.post(f"{instance}/_event", [5001, {"eventName": "go"}])
+    assert await api.read(f"{instance}/output") == str(SIZE).encode()
+    assert (await sending).status == 200
+
+
+async def test_lines_that_are_not_read(launch, api, process):
+    instance = await launch("""
+        async def run(context, input):
+            context.emit("line", await input.read())
+            await input.read()
+            async for line in input: pass
+    """)
+    runner = await process(instance)
+    before = runner.memory_info().rss
+    line = b"x" * 999 + b"\n"
+    sending = asyncio.ensure_future(api.input(instance, io.BytesIO(line * 40_000)))
+    assert (await api.get(f"{instance}/event/line")).json.encode() == line
+    await sending
+    assert runner.memory_info().rss - before < 30_000_000
+    assert (await api.ended(instance))["status"] == "completed"
+
+
+async def test_output_that_nobody_takes(launch, api, process, held_back):
+    instance = await launch(f"""
+        async def run(context, input):
+            for number in range({SIZE} // 100_000):
+                context.emit("made", number)
+                yield b"%0100000d" % number
+    """)
+    runner = await process(instance)
+    await held_back(instance, "output")
+    await drained(runner)
+    made = (await api.get(f"{instance}/event/made")).json
+    assert made < 100
+    assert runner.memory_info().rss < 60_000_000
+    output = await api.read(f"{instance}/output")
+    assert output[99_996 :: 100_000][:2] == b"00"
+    assert len(output) == SIZE
+    assert (await api.ended(instance))["status"] == "completed"
+
+
+async def test_output_that_nobody_takes_holds_the_input_back(launch, api, process):
+    instance = await launch("def run(context, input): return input.map(lambda chunk: chunk)")
+    runner = await process(instance)
+    before = runner.memory_info().rss
+    data = bytes(range(256)) * (SIZE // 256)
+    sending = asyncio.ensure_future(api.input(instance, io.BytesIO(data), "application/octet-stream"))
+    await asyncio.sleep(0.05)
+    await drained(runner)
+    assert not sending.done()
+    # 64 chunks in the Stream's pipeline, before and after its operator.
+    assert runner.memory_info().rss - before < 45_000_000
+    assert await api.read(f"{instance}/output") == data
+    assert (await sending).status == 200
+
+
+async def test_a_sequence_that_is_held_back_stays_reachable(launch, api, held_back):
+    instance = await launch("""
+        async def run(context, input):
+            context.on("ping", lambda message: context.emit("pong", message))
+            while True: yield "x" * 100_000
+    """)
+    await held_back(instance, "output")
+    await api.post(f"{instance}/_event", [5001, {"eventName": "ping", "message": 1}])
+    assert (await api.get(f"{instance}/event/pong")).json == 1
+    began = time.monotonic()
+    await api.post(f"{instance}/_kill", {})
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 137
+    assert time.monotonic() - began < 1.5

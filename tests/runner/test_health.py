@@ -1,0 +1,116 @@
+"""Health checks and heartbeats."""
+
+import asyncio
+
+import pytest
+
+
+async def health(api, instance):
+    answer = await api.get(f"{instance}/health")
+    assert answer.status == 200
+    return answer.json
+
+
+async def rate(api, instance, per_second):
+    assert (await api.post(f"{instance}/_monitoring_rate", [4001, {"monitoringRate": per_second}])).status == 202
+
+
+async def test_by_default_it_is_healthy(launch, api, process):
+    instance = await launch("def run(context, input): return input")
+    answer = await health(api, instance)
+    assert answer == {"healthy": True, "processId": (await process(instance)).pid}
+
+
+CHECKS = {
+    "sync": ("def check(): return {'healthy': True, 'a': [1]}", {"healthy": True, "a": [1]}),
+    "async": (
+        "async def check():\n    await asyncio.sleep(0)\n    return {'healthy': False, 'why': 'ä'}",
+        {"healthy": False, "why": "ä"},
+    ),
+    "nothing": ("def check(): pass", {"healthy": True}),
+    "extra only": ("def check(): return {'load': 0.5}", {"healthy": True, "load": 0.5}),
+    "raises": ("def check(): 1 / 0", {"healthy": False, "error": "ZeroDivisionError: division by zero"}),
+    "async raises": ("async def check(): 1 / 0", {"healthy": False, "error": "ZeroDivisionError: division by zero"}),
+    "no JSON": (
+        "def check(): return {'a': object()}",
+        {"healthy": False, "error": "TypeError: Object of type object is not JSON serializable"},
+    ),
+    "no dict": ("def check(): return 5", {"healthy": False, "error": "TypeError: 'int' object is not a mapping"}),
+    "lone surrogate": (r"def check(): return {'a': '\ud800'}", {"healthy": True, "a": "?"}),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+async def test_a_check_of_ones_own(kind, launch, api):
+    check, expected = CHECKS[kind]
+    instance = await launch(f"""
+import asyncio
+{check}
+def run(context, input):
+    context.set_health_check(check)
+    return input
+""")
+    await rate(api, instance, 1000)
+    while (answer := await health(api, instance)) == {"healthy": True, "processId": answer["processId"]}:
+        if expected == {"healthy": True}:
+            break
+    del answer["processId"]
+    assert answer == expected
+
+
+async def test_checks_are_asked_again_and_again(launch, api):
+    instance = await launch("""
+        import itertools
+        def run(context, input):
+            count = itertools.count()
+            context.set_health_check(lambda: {"count": next(count)})
+            return input
+    """)
+    await rate(api, instance, 1000)
+    while (await health(api, instance)).get("count", 0) < 20:
+        await asyncio.sleep(0)
+
+
+async def test_heartbeats_go_on_while_the_event_loop_is_blocked(launch, api, hub):
+    instance = await launch("""
+        import time
+        def run(context, input):
+            context.set_health_check(lambda: {"checked": True})
+            context.emit("blocked")
+            time.sleep(1000)
+    """)
+    await rate(api, instance, 1000)
+    await api.get(f"{instance}/event/blocked")
+    beats = 0
+    receive = hub.instances[instance.rpartition("/")[2]].streams.control._on_message
+
+    def count(message):
+        nonlocal beats
+        beats += message["type"] == "health"
+        receive(message)
+
+    hub.instances[instance.rpartition("/")[2]].streams.control._on_message = count
+    while beats < 5:
+        await asyncio.sleep(0.005)
+    assert (await health(api, instance))["healthy"] is True
+
+
+async def test_a_check_that_hangs_does_not_hold_heartbeats_back(launch, api):
+    instance = await launch("""
+        import asyncio
+        def run(context, input):
+            async def check(): await asyncio.sleep(1000)
+            context.set_health_check(check)
+            return input
+    """)
+    await rate(api, instance, 100)
+    assert (await health(api, instance))["healthy"] is True
+    await api.post(f"{instance}/_stop", {"timeout": 7000})
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 138
+
+
+async def test_after_the_end_it_is_not_healthy(launch, api):
+    instance = await launch("def run(context, input): 1 / 0")
+    await api.ended(instance)
+    answer = await health(api, instance)
+    assert answer["healthy"] is False, answer

@@ -1,0 +1,187 @@
+"""Killing: in every state, whatever the Sequence does, and all that it started goes with it."""
+
+import asyncio
+import time
+
+import psutil
+import pytest
+
+KILLED = ("completed", {"exitcode": 137, "reason": "Instance killed"})
+
+
+async def kill(api, instance, **options):
+    answer = await api.post(f"{instance}/_kill", options)
+    assert answer.status == 202, answer.text
+
+
+async def killed(api, instance):
+    await kill(api, instance)
+    info = await api.ended(instance)
+    assert (info["status"], info["terminated"]) == KILLED
+
+
+async def gone(*processes):
+    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
+        await asyncio.sleep(0.005)
+
+
+STUBBORN = {
+    "sleep in run": "import time\ndef run(context, input):\n    time.sleep(1000)",
+    "busy loop": "def run(context, input):\n    while True: pass",
+    "ignores signals": """
+import signal, time
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}: signal.signal(number, signal.SIG_IGN)
+def run(context, input):
+    time.sleep(1000)
+""",
+    "goes on when cancelled": """
+import asyncio
+async def run(context, input):
+    while True:
+        try: await asyncio.sleep(1000)
+        except BaseException: pass
+""",
+    "thread": """
+import threading, time
+def run(context, input):
+    threading.Thread(target=time.sleep, args=(1000,)).start()
+    time.sleep(1000)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", STUBBORN)
+async def test_a_running_instance(kind, launch, api, process):
+    instance = await launch(STUBBORN[kind])
+    runner = await process(instance)
+    began = time.monotonic()
+    await killed(api, instance)
+    assert time.monotonic() - began < 1.5, "its control thread did not answer, it had to be killed from outside"
+    await gone(runner)
+
+
+@pytest.mark.slow
+async def test_what_blocks_even_the_control_thread(launch, api, process):
+    # One call into C that keeps the interpreter's lock, like a long computation of an extension does.
+    instance = await launch("import ctypes\ndef run(context, input):\n    ctypes.PyDLL(None).sleep(1000)")
+    runner = await process(instance)
+    await killed(api, instance)
+    await gone(runner)
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(1000)", "while True: pass"])
+async def test_while_it_is_loaded(code, launch, api):
+    name = "i" * 36
+    instance = f"/instance/{name}"
+    starting = asyncio.ensure_future(launch(code, instanceId=name))
+    while (await api.get(instance)).status == 404:
+        await asyncio.sleep(0.005)
+    await api.status(instance, "starting")
+    await killed(api, instance)
+    assert await starting == instance
+
+
+async def test_before_its_runner_is_there(launch, api, hub):
+    name = "i" * 36
+    starting = asyncio.ensure_future(launch("def run(context, input): return input", instanceId=name))
+    while name not in hub.instances:
+        await asyncio.sleep(0)
+    instance = hub.instances[name]
+    assert instance.status == "initializing"
+    answer = await api.post(f"/instance/{name}/_stop", {"timeout": 0})
+    assert answer.status in (202, 404)
+    with pytest.raises(AssertionError, match="did not connect"):
+        await starting
+    assert (await api.get(f"/instance/{name}")).status == 404
+
+
+async def test_while_it_is_stopping(launch, api):
+    instance = await launch("""
+        import asyncio
+        def run(context, input):
+            async def handler(timeout, can_keep_alive): await asyncio.sleep(1000)
+            context.set_stop_handler(handler)
+            return input
+    """)
+    stopping = asyncio.ensure_future(api.post(f"{instance}/_stop", {"timeout": 60_000, "canCallKeepalive": False}))
+    await api.status(instance, "stopping")
+    await killed(api, instance)
+    assert (await stopping).status == 202
+
+
+async def test_again_and_after_the_end(launch, api):
+    instance = await launch("def run(context, input): return input")
+    await asyncio.gather(*(kill(api, instance) for _ in range(5)))
+    await killed(api, instance)
+    await killed(api, instance)
+
+
+async def test_an_ended_instance_stays_as_it_ended(launch, api):
+    instance = await launch("def run(context, input): return 'a'")
+    await api.ended(instance)
+    await kill(api, instance)
+    assert (await api.get(instance)).json["terminated"] == {"exitcode": 0, "reason": "Instance completed"}
+
+
+async def test_remove_immediately(launch, api):
+    instance = await launch("def run(context, input): return input")
+    await kill(api, instance, removeImmediately=True)
+    while (await api.get(instance)).status != 404:
+        await asyncio.sleep(0.005)
+
+
+ENDS = {
+    "kill": "import time; time.sleep(1000)",
+    "run returns": "pass",
+    "run fails": "1 / 0",
+    "SIGKILL": "os.kill(os.getpid(), 9)",
+    "os._exit": "os._exit(1)",
+}
+
+
+@pytest.mark.parametrize("kind", ENDS)
+async def test_what_it_started_ends_with_it(kind, launch, api):
+    instance = await launch(f"""
+        import os, subprocess, sys
+        def run(context, input):
+            child = subprocess.Popen([sys.executable, "-c", "import signal, time; time.sleep(1000)"])
+            forked = os.fork()
+            if forked == 0:
+                import time
+                time.sleep(1000)
+            context.emit("pids", [os.getpid(), child.pid, forked])
+            input = open(0).readline()
+            {ENDS[kind]}
+    """)
+    pids = (await api.get(f"{instance}/event/pids")).json
+    processes = [psutil.Process(pid) for pid in pids]
+    await api.post(f"{instance}/stdin", b"go\n")
+    if kind == "kill":
+        await kill(api, instance)
+    await api.ended(instance)
+    await gone(*processes)
+    await api.read(f"{instance}/stdout")  # ends, although a child had it, too
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["return", "os.kill(os.getpid(), 9)"])
+async def test_a_daemon_that_leaves_its_group_does_not_keep_the_instance(ending, launch, api):
+    instance = await launch(f"""
+        import os, time
+        def run(context, input):
+            forked = os.fork()
+            if forked == 0:
+                os.setsid()
+                context.logger.handlers[0].flush()
+                time.sleep(1000)
+            context.emit("pid", forked)
+            input = open(0).readline()
+            {ending}
+    """)
+    daemon = psutil.Process((await api.get(f"{instance}/event/pid")).json)
+    try:
+        await api.post(f"{instance}/stdin", b"go\n")
+        info = await api.ended(instance)
+        assert info["terminated"]["exitcode"] == (0 if ending == "return" else 137)
+    finally:
+        daemon.kill()
