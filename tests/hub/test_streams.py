@@ -231,3 +231,10 @@ async def test_the_log_is_replayed_for_every_reader(api, start):
     first, second = [(await api.get(f"{instance}/log")).text for _ in range(2)]
     assert "from the Sequence" in first
     assert first == second
+
+
+async def test_an_empty_input_is_an_input(api, start):
+    for _ in range(2):  # aiohttp has one object for all empty bodies
+        instance = await start(COUNT)
+        assert (await asyncio.wait_for(api.input(instance, b""), 5)).status == 200
+        assert await api.read(f"{instance}/output") == b"0"
