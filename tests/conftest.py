@@ -34,6 +34,12 @@ async def api(hub):
 
 
 @pytest.fixture
+def api_of():
+    """Makes what ``api`` is, for another Hub: ``api_of(hub, session)``."""
+    return Api
+
+
+@pytest.fixture
 def package(tmp_path_factory):
     """Makes the bytes of a package: ``package("def run(context, input): ...", name="x")``."""
 

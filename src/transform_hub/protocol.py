@@ -19,7 +19,8 @@ carry back-pressure from one end to the other.
 
 Messages on control:
 
-    Hub -> runner    input    contentType                       what the first writer of the input sends
+    Hub -> runner    start                                      all channels are there: nothing of the Sequence is lost
+                     input    contentType                       what the first writer of the input sends
                      event    eventName, message, source
                      stop     timeout (ms), canCallKeepalive
                      kill

@@ -5,7 +5,10 @@ import pytest
 FAILS = {
     "run": ("def run(context, input): raise ValueError('oops')", b""),
     "coroutine": ("async def run(context, input): raise ValueError('oops')", b""),
-    "async generator": ("async def run(context, input):\n    yield 'a'\n    yield 'b'\n    raise ValueError('oops')", b"ab"),
+    "async generator": (
+        "async def run(context, input):\n    yield 'a'\n    yield 'b'\n    raise ValueError('oops')",
+        b"ab",
+    ),
     "generator": ("def run(context, input):\n    yield 'a'\n    raise ValueError('oops')", b"a"),
     "large output": (
         "async def run(context, input):\n    yield 'a' * 5_000_000\n    raise ValueError('oops')",
@@ -121,11 +124,10 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("kind", ODD)
-async def test_odd_failures(kind, result):
-    source, error = ODD[kind]
-    _, info = await result(source)
-    assert (info["status"], info["terminated"]["exitcode"], info["error"]) == ("errored", 23, error)
+async def test_odd_failures(result):
+    infos = {kind: (await result(source))[1] for kind, (source, _) in ODD.items()}
+    assert {kind: info["error"] for kind, info in infos.items()} == {kind: error for kind, (_, error) in ODD.items()}
+    assert {(info["status"], info["terminated"]["exitcode"]) for info in infos.values()} == {("errored", 23)}
 
 
 FAILED = "Sequence failed during execution"
@@ -148,15 +150,13 @@ EXITS = {
 }
 
 
-@pytest.mark.parametrize("call", EXITS)
-async def test_ways_to_end_oneself(call, result):
-    _, info = await result(f"import os, signal, sys\nasync def run(context, input):\n    {call}")
-    status, code, reason, error = EXITS[call]
-    assert (info["status"], info["terminated"], info.get("error")) == (
-        status,
-        {"exitcode": code, "reason": reason},
-        error,
-    )
+async def test_ways_to_end_oneself(result):
+    ends = {}
+    for call in EXITS:
+        _, info = await result(f"import os, signal, sys\nasync def run(context, input):\n    {call}")
+        terminated = info["terminated"]
+        ends[call] = (info["status"], terminated["exitcode"], terminated["reason"], info.get("error"))
+    assert ends == EXITS
 
 
 PLACES = {

@@ -60,8 +60,13 @@ async def test_a_running_instance(kind, launch, api, process):
     await gone(runner)
 
 
-@pytest.mark.slow
-async def test_what_blocks_even_the_control_thread(launch, api, process):
+@pytest.fixture
+def short_grace(monkeypatch):
+    """The Hub waits less long for a runner before it ends it from outside."""
+    monkeypatch.setattr("transform_hub.hub.instances.KILL_GRACE", 0.2)
+
+
+async def test_what_blocks_even_the_control_thread(launch, api, process, short_grace):
     # One call into C that keeps the interpreter's lock, like a long computation of an extension does.
     instance = await launch("import ctypes\ndef run(context, input):\n    ctypes.PyDLL(None).sleep(1000)")
     runner = await process(instance)
@@ -163,9 +168,8 @@ async def test_what_it_started_ends_with_it(kind, launch, api):
     await api.read(f"{instance}/stdout")  # ends, although a child had it, too
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["return", "os.kill(os.getpid(), 9)"])
-async def test_a_daemon_that_leaves_its_group_does_not_keep_the_instance(ending, launch, api):
+async def test_a_daemon_that_leaves_its_group_does_not_keep_the_instance(ending, launch, api, short_grace):
     instance = await launch(f"""
         import os, time
         def run(context, input):

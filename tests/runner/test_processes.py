@@ -1,6 +1,7 @@
 """Runner processes: forked or spawned, with a zygote or a Hub that dies."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -65,7 +66,13 @@ async def test_stop_and_kill(launch, api):
         assert (await api.ended(instance))["terminated"]["exitcode"] == code
 
 
-ENDS = {"sys.exit(3)": 3, "os._exit(7)": 7, "os.kill(os.getpid(), 9)": 137, "os.kill(os.getpid(), 15)": 143, "1 / 0": 23}
+ENDS = {
+    "sys.exit(3)": 3,
+    "os._exit(7)": 7,
+    "os.kill(os.getpid(), 9)": 137,
+    "os.kill(os.getpid(), 15)": 143,
+    "1 / 0": 23,
+}
 
 
 @pytest.mark.parametrize("call", ENDS)
@@ -104,7 +111,7 @@ async def test_the_hubs_directory_and_secrets_are_not_the_sequences(launch, api,
             return json.dumps([os.environ.get("HUB_SECRET"), "" in sys.path, sorted(os.listdir("/proc/self/fd"))])
     """)
     await api.ended(instance)
-    secret, in_path, descriptors = __import__("json").loads(await api.read(f"{instance}/output"))
+    secret, in_path, descriptors = json.loads(await api.read(f"{instance}/output"))
     assert secret is None
     assert not in_path
     assert len(descriptors) < 16
@@ -171,7 +178,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
 async def test_a_hub_that_dies_leaves_no_orphans(how, zygote, package, tmp_path):
     program = subprocess.Popen([sys.executable, "-c", HUB.format(zygote=zygote)], stdout=subprocess.PIPE, cwd=tmp_path)

@@ -26,14 +26,17 @@ OUTPUTS = {
 }
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
-async def test_all_ways_to_write_arrive(kind, launch, api):
-    modules = "asyncio, atexit, ctypes, os, subprocess, sys, threading"
-    instance = await launch(f"import {modules}\nasync def run(context, input):\n    {OUTPUTS[kind]}")
-    there, other = ("stderr", "stdout") if "stderr" in kind else ("stdout", "stderr")
-    assert (await api.read(f"{instance}/{there}")).decode() == "ä\n"
-    assert await api.read(f"{instance}/{other}") == b""
-    assert (await api.ended(instance))["status"] == "completed"
+async def test_all_ways_to_write_arrive(launch, api):
+    async def written(kind):
+        modules = "asyncio, atexit, ctypes, os, subprocess, sys, threading"
+        instance = await launch(f"import {modules}\nasync def run(context, input):\n    {OUTPUTS[kind]}")
+        streams = [(await api.read(f"{instance}/{name}")).decode() for name in ("stdout", "stderr")]
+        return *streams, (await api.ended(instance))["status"]
+
+    results = {kind: await written(kind) for kind in OUTPUTS}
+    assert results == {
+        kind: ("", "ä\n", "completed") if "stderr" in kind else ("ä\n", "", "completed") for kind in OUTPUTS
+    }
 
 
 INPUTS = {
@@ -52,27 +55,32 @@ INPUTS = {
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print(await reader.read())""",
 }
+RAW = "äa\nb".encode()
+READ = {
+    "input()": "'äa' 'b'\n",
+    "readline": "'äa\\n' 'b'\n",
+    "read": "'äa\\nb'\n",
+    "for": "'äa\\n'\n'b'\n",
+    "async for": "'äa\\n'\n'b'\n",
+    "map": "'äa\\n'\n'b'\n",
+    "filter": "['äa\\n']\n",
+    "child": "äa\nb",
+    "mixed": "äa\n\n['b']\n",
+    "buffer": f"{RAW}\n",
+    "os.read": f"{RAW}\n",
+    "event loop": f"{RAW}\n",
+}
 
 
-@pytest.mark.parametrize("kind", INPUTS)
-async def test_all_ways_to_read(kind, launch, api):
-    code = INPUTS[kind]
-    source = f"import asyncio, os, subprocess, sys\ninput_ = input\nasync def run(context, input):\n    {code}\n"
-    instance = await launch(source)
-    assert (await api.post(f"{instance}/stdin", "äa\nb".encode())).status == 200
-    expected = {
-        "input()": "'äa' 'b'\n",
-        "readline": "'äa\\n' 'b'\n",
-        "read": "'äa\\nb'\n",
-        "for": "'äa\\n'\n'b'\n",
-        "async for": "'äa\\n'\n'b'\n",
-        "map": "'äa\\n'\n'b'\n",
-        "filter": "['äa\\n']\n",
-        "child": "äa\nb",
-        "mixed": "äa\n\n['b']\n",
-    }.get(kind, repr("äa\nb".encode()) + "\n")
-    assert (await api.read(f"{instance}/stdout")).decode() == expected
-    assert (await api.ended(instance))["status"] == "completed"
+async def test_all_ways_to_read(launch, api):
+    async def read(code):
+        source = f"import asyncio, os, subprocess, sys\ninput_ = input\nasync def run(context, input):\n    {code}\n"
+        instance = await launch(source)
+        assert (await api.post(f"{instance}/stdin", RAW)).status == 200
+        return (await api.read(f"{instance}/stdout")).decode(), (await api.ended(instance))["status"]
+
+    results = {kind: await read(code) for kind, code in INPUTS.items()}
+    assert results == {kind: (READ[kind], "completed") for kind in INPUTS}
 
 
 async def test_input_fails_at_the_end_as_in_any_program(launch, api):

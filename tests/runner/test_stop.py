@@ -9,7 +9,6 @@ STOPPED = ("completed", {"exitcode": 138, "reason": "Instance stopped"})
 KILLED = ("completed", {"exitcode": 137, "reason": "Instance killed"})
 
 
-
 async def stop(api, instance, timeout=7000, can_keep_alive=False):  # noqa: FBT002 - as on the wire
     answer = await api.post(f"{instance}/_stop", {"timeout": timeout, "canCallKeepalive": can_keep_alive})
     assert answer.status == 202

@@ -82,10 +82,8 @@ async def test_renaming_what_is_not_declared_leaves_the_input_open(launch, api):
     assert await api.read(f"{instance}/output") == b"direct"
 
 
-@pytest.mark.parametrize("declared", [None, [], "names", {"provides": 1}, {"provides": ""}, {}, {"other": "x"}])
-async def test_declarations_that_mean_nothing_are_ignored(declared, launch, api):
-    instance = await launch(f"provides = requires = {declared!r}\ndef run(context, input): return 'fine'")
-    assert await api.read(f"{instance}/output") == b"fine"
-    info = await api.ended(instance)
-    assert info["status"] == "completed"
-    assert not {"provides", "requires"} & info.keys()
+async def test_declarations_that_mean_nothing_are_ignored(result):
+    for declared in (None, [], "names", {"provides": 1}, {"provides": ""}, {}, {"other": "x"}):
+        output, info = await result(f"provides = requires = {declared!r}\ndef run(context, input): return 'fine'")
+        assert (output, info["status"]) == (b"fine", "completed")
+        assert not {"provides", "requires"} & info.keys()

@@ -198,6 +198,7 @@ class Instance:
         if self.streams.are_complete and self.status == "initializing":
             self.started_at = _now()
             self._set_status("starting")
+            self.streams.send({"type": "start"})
             self._announce()
         return connected
 

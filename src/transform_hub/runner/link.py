@@ -35,7 +35,11 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     if kind == "unix":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-        sock.connect(place)
+        try:
+            sock.connect(place)
+        except OSError:
+            sock.close()
+            raise
     else:
         host, _, port = place.rpartition(":")
         sock = socket.create_connection((host, int(port)))

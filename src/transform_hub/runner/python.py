@@ -1,6 +1,6 @@
 """Runs a Python Sequence: loads its file, calls ``run`` and carries its input and output.
 
-    spawned ─ dial channels ─ load file ─ "running" ─ run(context, input, *args) ─ output pumped ─ wind up ─ "exit"
+    dial channels ─ "start" ─ load file ─ "running" ─ run(context, input, *args) ─ output pumped ─ wind up ─ "exit"
 
 The main thread has the event loop with the Sequence; control is in a thread of its own (see
 :mod:`transform_hub.runner.link`). Ways to the end, and the exit code of each:
@@ -41,7 +41,7 @@ from transform_hub.runner.streams import Input, Output, pump_output
 WIND_UP = 5.0
 """Seconds that tasks which are cancelled at the end have to clean up."""
 
-SETTLE = 0.2
+SETTLE = 0.1
 """Seconds without output after which a Sequence whose stream has failed is taken to have written all it can."""
 
 _SCRAMJET = str(Path(scramjet.__file__).parent)
@@ -68,6 +68,7 @@ class PythonRunner:
         self.control = Control(self.channels["control"], self._on_message, self._health)
         self.context = Context(spec["id"], spec.get("config") or {}, self.control.send)
         self.loop = asyncio.new_event_loop()
+        self.started = asyncio.Event()
         self.failure: asyncio.Future[None] = self.loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self._last_health: dict[str, Any] = {"healthy": True}
@@ -96,6 +97,7 @@ class PythonRunner:
         self.input = Input(self.channels["input"])
         self.output = Output(self.channels["output"])
         self.control.start()
+        await self.started.wait()
         try:
             module = sequence.load(Path(self.spec["dir"]), Path(self.spec["dir"], self.spec["main"]))
         except Exception as failure:  # noqa: BLE001 - the Sequence's own failure
@@ -188,7 +190,9 @@ class PythonRunner:
 
     def _handle(self, message: Message) -> None:
         kind = message["type"]
-        if kind == "input":
+        if kind == "start":
+            self.started.set()
+        elif kind == "input":
             self.input.set_content_type(message["contentType"])
         elif kind == "event":
             self._begin(self.context._deliver(message["eventName"], message.get("message"), message.get("source")))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import select
 import signal
 import socket
@@ -100,6 +101,7 @@ class Zygote:
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
+    random.seed()  # scramjet seeds it with a constant when it is imported
     os.environ.update(spec.get("env") or {})
     PythonRunner(spec).run()
 
