@@ -192,17 +192,16 @@ async def test_waiters_for_events_end_with_the_instance(api, package):
     assert (await api.post(f"{instance}/_event", [5001, {"eventName": "x"}])).status == 409
 
 
-async def test_an_ended_instance_is_gone_after_its_retention(tmp_path, package):
+async def test_an_ended_instance_is_gone_after_its_retention(tmp_path, package, api_of):
     import aiohttp
 
-    from conftest import Api
     from transform_hub.hub.server import serve
 
     async with (
         serve(data_dir=tmp_path, retention_ms=300) as hub,
         aiohttp.ClientSession() as session,
     ):
-        api = Api(hub, session)
+        api = api_of(hub, session)
         instance = await api.start(await api.send(package("def run(context, input): return 'tail'")))
         await api.ended(instance)
         assert await api.read(f"{instance}/output") == b"tail"
