@@ -121,5 +121,6 @@ class Api:
 
     async def status(self, instance, wanted):
         """Wait until an Instance has a status."""
-        while (await self.get(instance)).json["status"] != wanted:
+        while (status := (await self.get(instance)).json["status"]) != wanted:
+            assert status not in ("completed", "errored")
             await asyncio.sleep(0.005)

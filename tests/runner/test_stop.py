@@ -144,7 +144,6 @@ async def test_it_cleans_up(kind, launch, api):
     instance = await launch("import asyncio\nfrom scramjet.streams import Stream\n" + _dedent(CLEANED[kind]))
     if "not read" in kind:
         stopping = asyncio.ensure_future(stopped(api, instance))
-        await api.status(instance, "stopping")
         async with api.session.get(f"{api.url}{instance}/output") as response:
             async for chunk in response.content.iter_any():
                 assert not chunk.strip(b"x")
