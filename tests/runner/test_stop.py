@@ -103,7 +103,7 @@ CLEANED = {
     "async generator whose output is not read": """
         async def run(context, input):
             try:
-                while True: yield "x" * 1000000
+                while True: yield "x" * 10_000_000
             finally: print("clean")
     """,
     "generator": """
@@ -140,9 +140,10 @@ CLEANED = {
 
 
 @pytest.mark.parametrize("kind", CLEANED)
-async def test_it_cleans_up(kind, launch, api):
+async def test_it_cleans_up(kind, launch, api, held_back):
     instance = await launch("import asyncio\nfrom scramjet.streams import Stream\n" + _dedent(CLEANED[kind]))
     if "not read" in kind:
+        await held_back(instance, "output")
         stopping = asyncio.ensure_future(stopped(api, instance))
         async with api.session.get(f"{api.url}{instance}/output") as response:
             async for chunk in response.content.iter_any():

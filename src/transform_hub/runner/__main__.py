@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from transform_hub.runner.zygote import forget_working_directory, start_runner
+from transform_hub.runner.zygote import forget_hub, start_runner
 
 if __name__ == "__main__":
-    forget_working_directory()
+    forget_hub()
     start_runner(json.load(sys.stdin))

@@ -106,16 +106,25 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     PythonRunner(spec).run()
 
 
-def forget_working_directory() -> None:
-    """Drop the Hub's working directory, which ``python -m`` puts first: a Sequence must not import from it."""
+def forget_hub(*kept: int) -> None:
+    """Drop what a new interpreter has got from the Hub by accident.
+
+    Args:
+        kept: descriptors that it has got on purpose, besides the standard streams.
+    """
     if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]
+        del sys.path[0]  # `python -m` puts the working directory there: a Sequence must not import from the Hub's
+    first = 3
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):  # uvloop lets its own slip through exec
+        os.closerange(first, descriptor)
+        first = descriptor + 1
 
 
 def main() -> None:
     """Entry point: ``python -m transform_hub.runner.zygote <descriptor>``."""
-    forget_working_directory()
-    hub = socket.socket(fileno=int(sys.argv[1]))
+    descriptor = int(sys.argv[1])
+    forget_hub(descriptor)
+    hub = socket.socket(fileno=descriptor)
     bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
     gc.collect()
     gc.freeze()  # what is loaded now stays shared with the children
