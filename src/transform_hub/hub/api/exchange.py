@@ -21,7 +21,7 @@ HUB: web.AppKey[Hub] = web.AppKey("hub")
 
 T = TypeVar("T")
 
-_JSON_TYPES = ("application/json", "text/json")
+JSON = ("application/json", "text/json")
 _STREAM_TYPE = "application/octet-stream"
 
 LARGE = 32 * 1024
@@ -50,7 +50,7 @@ async def json_body(request: web.Request) -> Any:
         return {}
     reason = "Could not parse content"
     charset = (request.charset or "utf-8").lower()
-    if request.content_type not in _JSON_TYPES or charset != "utf-8":
+    if request.content_type not in JSON or charset != "utf-8":
         raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
     try:
         return msgspec.json.decode(data)

@@ -9,12 +9,11 @@ from pathlib import Path
 import psutil
 from aiohttp import web
 
-from transform_hub.hub.api.exchange import HUB, json_response, require_acceptable, stream_response
+from transform_hub.hub.api.exchange import HUB, JSON, json_response, require_acceptable, stream_response
 from transform_hub.models import DiskUsage, Entities, LoadCheck, Status, Version
 
 routes = web.RouteTableDef()
 
-JSON = ("application/json", "text/json")
 
 STH_VERSION = "1.0.1"
 """The release of STH whose API is served."""

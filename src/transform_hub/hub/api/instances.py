@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.api.exchange import (
     HUB,
+    JSON,
     ask_for_body,
     body_as,
     ends_stream,
@@ -30,8 +31,6 @@ from transform_hub.hub.link import Sink
 from transform_hub.models import ENDED, KillRequest, StopRequest
 
 routes = web.RouteTableDef()
-
-JSON = ("application/json", "text/json")
 
 
 @routes.get("/api/v1/instance/{id}")

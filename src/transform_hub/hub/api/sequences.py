@@ -13,6 +13,7 @@ from aiohttp import web
 from transform_hub.errors import PackageError
 from transform_hub.hub.api.exchange import (
     HUB,
+    JSON,
     body_as,
     expect_later,
     json_response,
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 routes = web.RouteTableDef()
 
-JSON = ("application/json", "text/json")
 T = TypeVar("T")
 
 

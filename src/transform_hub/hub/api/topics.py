@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.api.exchange import (
     HUB,
+    JSON,
     expect_later,
     forward_to_topic,
     json_body,
@@ -21,7 +22,7 @@ routes = web.RouteTableDef()
 
 @routes.get("/api/v1/topics")
 async def list_topics(request: web.Request) -> web.Response:
-    require_acceptable(request, "application/json", "text/json")
+    require_acceptable(request, *JSON)
     topics = request.app[HUB].topics
     return json_response(
         [Topic(content_type=topic.content_type, topic=topic.name, topic_name=topic.name) for topic in topics]
