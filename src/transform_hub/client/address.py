@@ -47,6 +47,10 @@ class Address:
         path = re.sub(r"/{2,}", "/", parsed.raw_path).rstrip("/")
         return cls(base + (path or API_BASE), _basic(parsed))
 
+    def below(self, path: str) -> Address:
+        """The address of an API that is served under this one, with the same credentials."""
+        return Address(self.base + path, self.authorization)
+
     def url(self, path: str) -> URL:
         """The URL of a path that is quoted already and begins with a slash."""
         return URL(self.base + path, encoded=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from transform_hub.client.address import segment
 from transform_hub.client.answers import decode
+from transform_hub.client.api import ApiClient
 from transform_hub.client.body import BINARY, Body, Sendable, body_of
 from transform_hub.client.instance import InstanceClient
 from transform_hub.client.sequence import SequenceClient
 from transform_hub.client.streams import Reader
-from transform_hub.client.transport import Token, Transport
 from transform_hub.client.upload import Upload
 from transform_hub.errors import HubTimeoutError, PackageError
 from transform_hub.models import (
@@ -29,13 +29,10 @@ from transform_hub.models import (
 )
 from transform_hub.package import pack
 
-if TYPE_CHECKING:
-    from typing_extensions import Self  # in typing since 3.11
-
 T = TypeVar("T")
 
 
-class HostClient:
+class HostClient(ApiClient):
     """Talks to a Hub.
 
     It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
@@ -60,43 +57,6 @@ class HostClient:
         ...     async for line in instance.get_output().lines():
         ...         print(line)
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: Token | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = 30.0,
-        connect_timeout: float = 10.0,
-        idle_timeout: float | None = None,
-    ) -> None:
-        self.transport = Transport(
-            url,
-            token=token,
-            headers=headers,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            idle_timeout=idle_timeout,
-        )
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    @property
-    def url(self) -> str:
-        """URL of the Hub's API, without credentials."""
-        return self.transport.base
-
-    async def close(self) -> None:
-        """Close the connections made in this event loop. A later call makes new ones."""
-        await self.transport.close()
 
     async def get_version(self) -> Version:
         """Ask which API the Hub serves: ``GET /version``."""
@@ -186,9 +146,6 @@ class HostClient:
     def get_log_stream(self) -> Reader:
         """Read the Hub's log, past and future, one JSON object a line: ``GET /log``."""
         return Reader(self.transport, "/log")
-
-    async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
-        return await self.transport.call(method, path, answer, **options)
 
     async def _send_sequence(self, source: str | Sendable, answer: type[T]) -> T:
         async with _package(source) as body:

@@ -10,12 +10,13 @@ There are two kinds of request:
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
@@ -32,6 +33,9 @@ from transform_hub.errors import (
     PermissionDeniedError,
     RequestError,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing since 3.11
 
 T = TypeVar("T")
 
@@ -105,6 +109,7 @@ class Transport:
         self._headers = dict(headers or {})
         self._connect_timeout = connect_timeout
         self._sessions = Sessions(connector)
+        self._is_owner = True
         self.timeout = timeout
         self.idle_timeout = idle_timeout
 
@@ -116,9 +121,23 @@ class Transport:
         """URL of the API, without credentials."""
         return self._address.base
 
+    def below(self, path: str) -> Self:
+        """The transport for an API that is served under this one, like that of a Hub behind a Manager.
+
+        It shares everything with this one: connections, token, headers and deadlines.
+
+        Args:
+            path: below this API's base, quoted, with a slash in front.
+        """
+        lower = copy.copy(self)
+        lower._address = self._address.below(path)  # noqa: SLF001 - it is one of us
+        lower._is_owner = False  # noqa: SLF001
+        return lower
+
     async def close(self) -> None:
-        """Close the connections that belong to the running event loop."""
-        await self._sessions.close()
+        """Close the connections that belong to the running event loop; does nothing if they are another's."""
+        if self._is_owner:
+            await self._sessions.close()
 
     async def call(
         self,
