@@ -1,0 +1,6 @@
+"""What a Hub tells about itself."""
+
+
+async def test_version(host):
+    version = await host.get_version()
+    assert version.version
