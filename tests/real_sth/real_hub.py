@@ -47,9 +47,7 @@ def install():
         return
     command = ["npm", "ci", "--ignore-scripts", "--no-progress", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     try:
-        npm = subprocess.run(
-            command, cwd=FOLDER, timeout=INSTALL_TIMEOUT, capture_output=True, text=True, check=False
-        )
+        npm = subprocess.run(command, cwd=FOLDER, timeout=INSTALL_TIMEOUT, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"npm did not finish within {INSTALL_TIMEOUT} s") from None
     if npm.returncode:

@@ -21,11 +21,11 @@ class Model(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Base of all shapes."""
 
 
-class Version(Model, omit_defaults=False):
-    """Answer of ``GET /version``: which API is served, by what."""
+class Version(Model, omit_defaults=False, kw_only=True):
+    """Answer of ``GET /version``: which API is served, by what; old Hubs tell no more than their version."""
 
-    service: str
-    api_version: str
+    service: str = ""
+    api_version: str = ""
     version: str
     build: str = ""
 
