@@ -14,6 +14,21 @@ LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class InstanceRequirements:
+    """What must be free for another Instance to be started.
+
+    Attributes:
+        cpu_load: percent of the CPU: the load average of 15 minutes has to be below ``100 - cpu_load``.
+        free_mem: MiB of memory.
+        free_space: MiB of the first disk, beyond the safe operation limit.
+    """
+
+    cpu_load: float = 10
+    free_mem: float = 256
+    free_space: float = 128
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HubConfig:
     """Settings of a Hub.
 
@@ -28,6 +43,9 @@ class HubConfig:
         zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
         runner_envs: environment variables that Sequences get in addition.
         limits: what an uploaded package may be.
+        instance_requirements: what must be free for another Instance.
+        safe_operation_limit: MiB of each disk that do not count as available.
+        heartbeat_ms: ms between the heartbeats in the audit while somebody reads it.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +63,9 @@ class HubConfig:
     zygote: bool = True
     runner_envs: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     limits: Limits = dataclasses.field(default_factory=Limits)
+    instance_requirements: InstanceRequirements = InstanceRequirements()
+    safe_operation_limit: float = 512
+    heartbeat_ms: int = 10_000
 
     def check(self) -> None:
         """Refuse what would be dangerous or can't work.
@@ -64,6 +85,7 @@ class HubConfig:
         """The answer of ``GET /config``, in STH's shape: no secrets, no paths of this machine."""
         return {
             "logLevel": self.log_level.upper(),
+            "logColors": False,
             "customName": self.custom_name,
             "description": self.description,
             "tags": list(self.tags),
@@ -72,10 +94,19 @@ class HubConfig:
             "debug": False,
             "identifyExisting": True,
             "host": {"apiBase": "/api/v1", "hostname": self.host, "port": port, "id": self.hub_id},
+            "instanceRequirements": {
+                "cpuLoad": self.instance_requirements.cpu_load,
+                "freeMem": self.instance_requirements.free_mem,
+                "freeSpace": self.instance_requirements.free_space,
+            },
+            "safeOperationLimit": self.safe_operation_limit,
             "runtimeAdapter": "process",
             "startupConfig": "",
             "exitWithLastInstance": False,
-            "timings": {"instanceLifetimeExtensionDelay": self.retention_ms},
+            "timings": {
+                "heartBeatInterval": self.heartbeat_ms,
+                "instanceLifetimeExtensionDelay": self.retention_ms,
+            },
             "telemetry": {"status": False},
             "platform": {"apiVersion": "v1"},
         }

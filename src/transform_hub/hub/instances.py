@@ -139,6 +139,7 @@ class Instance:
             ended=self.ended_at,
             status=self.status,
             terminated=self.terminated,
+            limits=self.request.limits,
             error=self.error,
         )
 

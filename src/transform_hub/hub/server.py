@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import platform
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -17,16 +18,19 @@ from aiohttp import web
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
+from transform_hub.hub.audit import Audit
 from transform_hub.hub.config import HubConfig
+from transform_hub.hub.engines import require_engine
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import LinkServer
+from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.log import HubLog
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.topics import Topics
-from transform_hub.models import SequenceInfo, StartRequest
+from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Hub:
         url: base of its REST API, e.g. ``http://127.0.0.1:8000/api/v1``.
         sequences: the store of Sequences.
         instances: the Instances that are running or kept after their end, by id.
+        engines: what runs Sequences here, and in which version.
     """
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None) -> None:
@@ -55,6 +60,8 @@ class Hub:
         self.instances: dict[str, Instance] = {}
         self.topics = Topics()
         self.log = HubLog(config.log_level)
+        self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
+        self.engines = {"python3": platform.python_version()}
         self.link = LinkServer(self.instances.get)
         self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs)
 
@@ -98,9 +105,24 @@ class Hub:
         for instance in list(self.instances.values()):
             instance.discard()
         self.log.close()
+        self.audit.close()
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
         await self.link.close()
+
+    def load_check(self) -> LoadCheck:
+        """The load of this machine, its memory, and the disks that matter here."""
+        return load_check([Path("/"), Path.home(), self.sequences.root], self.config.safe_operation_limit * MIB)
+
+    def require_room(self) -> None:
+        """Refuse another Instance when the machine has no room for it.
+
+        Raises:
+            ApiError: there is too little memory or disk, or too much load.
+        """
+        if lack := shortage(self.load_check(), self.config.instance_requirements):
+            reason = "Insufficient Space on Resource"
+            raise ApiError(419, f"{reason}: {lack}", reason=reason)
 
     def instances_of(self, sequence_id: str) -> list[Instance]:
         """The Instances of a Sequence, ended ones included while they are kept."""
@@ -122,8 +144,7 @@ class Hub:
         Raises:
             ApiError: the id is taken, the language can't be run here, or the runner could not be started.
         """
-        if sequence.config.language != "py":
-            raise ApiError(400, f"This Hub runs Python Sequences, not {sequence.config.language!r}")
+        require_engine(sequence.config, self.engines)
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
@@ -145,6 +166,7 @@ class Hub:
             if isinstance(error, OSError):
                 raise ApiError(500, f"No runner could be started: {error.strerror}") from error
             raise
+        self.audit.follow(instance)
         return instance
 
     def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
@@ -161,21 +183,48 @@ class Hub:
             if instance is not source:
                 instance.send_event(name, message, source.id)
 
+    async def replace_sequence(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
+        """Put a package in the place of a Sequence, whole or not at all.
+
+        Raises:
+            ApiError: it has Instances, ended ones included while they are kept, or was deleted meanwhile.
+            PackageError: the package is refused.
+            OSError: the disk does not take it.
+        """
+        self.require_unused(sequence)
+        return await self.sequences.replace(sequence.id, body, check=lambda: self.require_unused(sequence))
+
+    def require_unused(self, sequence: SequenceInfo) -> None:
+        """Refuse to replace a Sequence that has Instances.
+
+        Raises:
+            ApiError: it has some, or is no longer there.
+        """
+        if self.sequences.get(sequence.id) is None:
+            raise ApiError(404, f"Sequence with id: {sequence.id} not found")
+        if self.instances_of(sequence.id):
+            raise ApiError(409, "Can't update sequence with instances")
+
     async def remove_sequence(self, sequence: SequenceInfo, *, force: bool) -> None:
         """Delete a Sequence; with ``force`` its Instances are killed first.
 
         Raises:
-            ApiError: an Instance of it is running.
+            ApiError: an Instance of it is running, or it was deleted meanwhile.
         """
-        alive = [instance for instance in self.instances_of(sequence.id) if not instance.ended.is_set()]
-        if alive and not force:
-            raise ApiError(409, "Can't remove- Sequence in use")
         if force:
-            for instance in self.instances_of(sequence.id):
-                instance.kill(remove_immediately=True)
-            for instance in alive:
-                await instance.ended.wait()
+            await self._kill_instances(sequence)
+        if any(not instance.ended.is_set() for instance in self.instances_of(sequence.id)):
+            raise ApiError(409, "Can't remove- Sequence in use")
+        if self.sequences.get(sequence.id) is None:
+            raise ApiError(404, f"The sequence {sequence.id} does not exist.")
         await self.sequences.remove(sequence.id)
+
+    async def _kill_instances(self, sequence: SequenceInfo) -> None:
+        while instances := self.instances_of(sequence.id):  # others may be started meanwhile
+            for instance in instances:
+                instance.kill(remove_immediately=True)
+            for instance in instances:
+                await instance.ended.wait()
 
 
 def _why_not_listening(config: HubConfig, error: OSError) -> str:

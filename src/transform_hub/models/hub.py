@@ -6,7 +6,7 @@ decoded, and fields that are unset are left out when one is encoded.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -103,6 +103,7 @@ class InstanceInfo(Model, kw_only=True):
     """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
 
     Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
+    ``limits`` are those it was started with.
     ``error`` says what went wrong in an Instance that is ``errored``.
     """
 
@@ -118,6 +119,7 @@ class InstanceInfo(Model, kw_only=True):
     ended: str | None = None
     status: InstanceStatus = msgspec.field(default_factory=lambda: "initializing")
     terminated: Terminated | None = None
+    limits: dict[str, Any] | None = None
     error: str | None = None
 
     @property
@@ -166,6 +168,13 @@ class StartRequest(Model):
     limits: dict[str, Any] | None = None
 
 
+class InstanceLimits(Model, forbid_unknown_fields=True):
+    """What ``limits`` in a :class:`StartRequest` may say: MB of memory, and whether a GPU is needed."""
+
+    memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    gpu: bool | None = None
+
+
 class StopRequest(Model):
     """Body of ``POST /instance/:id/_stop``: ``timeout`` in ms until the Instance is killed."""
 
@@ -196,3 +205,24 @@ class LogEntry(Model, omit_defaults=False):
     msg: str
     from_: str = msgspec.field(default="", name="from")
     data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+OpState = Literal["START", "ACTIVE", "END", "ERROR", ""]
+"""What an :class:`AuditRecord` tells of; empty for what happened to a Sequence or an Instance."""
+
+
+class AuditRecord(Model, kw_only=True):
+    """One line of ``GET /audit``; ``rx`` and ``tx`` in bytes, ``received_at`` in ms since the epoch.
+
+    ``object_id`` is the Sequence, Instance or topic; ``requestor_id`` who is billed, else ``system``.
+    """
+
+    op_state: OpState
+    op_code: int
+    requestor_id: str
+    received_at: int
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
+    object_id: str | msgspec.UnsetType = msgspec.UNSET
+    rx: int | msgspec.UnsetType = msgspec.UNSET
+    tx: int | msgspec.UnsetType = msgspec.UNSET
+    limits: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET

@@ -6,9 +6,11 @@ too many are ignored; the path may be that of a Hub behind a Manager (``/space/:
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import re
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.api import host, instances, sequences, topics
 from transform_hub.hub.api.exchange import HUB, error_response
+from transform_hub.hub.audit import op_code
 from transform_hub.hub.errors import ApiError
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAX_JSON = 64 * 1024 * 1024
 """Bytes that the JSON body of a request may have."""
+
+MAX_REQUEST_ID = 200
+"""Letters of a request's id that go into the audit."""
 
 BASE = "/api/v1"
 _BEHIND_MANAGER = re.compile(r"^.*/(?:sth|host)/[^/]+(?=/api/v1(?:/|$))")
@@ -53,6 +59,14 @@ async def _common_rules(request: web.Request, handler: Handler) -> web.StreamRes
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
+    code = op_code(request.method, path.removeprefix(BASE))
+    if code is None:
+        return await _answer(request, handler)
+    return await _audited(request, handler, code)
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a route answers, or the error that it raises."""
     try:
         _authorize(request)
         return await handler(request)
@@ -61,10 +75,37 @@ async def _common_rules(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPClientError as error:
         return error_response(_refused_by_aiohttp(request, error))
     except Exception:
-        if request._payload_writer.output_size or request.transport is None:  # noqa: SLF001 - has the answer begun?
+        if request.writer.output_size or request.transport is None:  # has the answer begun?
             raise
         log.exception("%s %s failed", request.method, request.path)
         return error_response(ApiError(500, "The Hub failed; its log says why"))
+
+
+async def _audited(request: web.Request, handler: Handler, code: int) -> web.StreamResponse:
+    audit = request.app[HUB].audit
+    entry = audit.begin(
+        code,
+        object_id=request.match_info.get("id") or request.match_info.get("name") or _object_id(request),
+        requestor=request.headers.get("x-mw-billable"),
+        request_id=request.headers.get("X-Request-Id", "")[:MAX_REQUEST_ID] or str(uuid.uuid4()),
+        traffic=lambda: (request.content.total_bytes, request.writer.output_size),
+    )
+    complete = False
+    try:
+        response = await _answer(request, handler)
+        with contextlib.suppress(ConnectionError):  # aiohttp finds out by itself
+            await response.prepare(request)
+            await response.write_eof()
+            complete = True
+    finally:
+        audit.end(entry, complete=complete)
+    return response
+
+
+def _object_id(request: web.Request) -> str | None:
+    """The id in a path for which there is no route."""
+    parts = request.path.removeprefix(BASE).split("/", 3)
+    return parts[2] if len(parts) > 2 else None
 
 
 def _refused_by_aiohttp(request: web.Request, error: web.HTTPClientError) -> ApiError:

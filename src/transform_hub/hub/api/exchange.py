@@ -124,6 +124,7 @@ async def send_all(request: web.Request, reader: ChannelReader, response: web.St
         # writelines(): asyncio's takes any amount without pushing back up to Python 3.12.8 and 3.13.1.
         for part in (b"%x\r\n" % len(data), data, b"\r\n"):
             request.transport.write(part)
+            request.writer.output_size += len(part)
         await request.writer.drain()
 
 

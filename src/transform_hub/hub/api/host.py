@@ -1,25 +1,27 @@
-"""Routes of the Hub itself: version, status, config, load, lists and its log."""
+"""Routes of the Hub itself: version, status, config, load, lists, log and audit."""
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version as package_version
-from pathlib import Path
 
-import psutil
 from aiohttp import web
 
-from transform_hub.hub.api.exchange import HUB, JSON, json_response, require_acceptable, stream_response
-from transform_hub.models import DiskUsage, Entities, LoadCheck, Status, Version
+from transform_hub.hub.api.exchange import (
+    HUB,
+    JSON,
+    expect_later,
+    json_response,
+    require_acceptable,
+    stream_response,
+)
+from transform_hub.hub.errors import ApiError
+from transform_hub.models import Entities, Status, Version
 
 routes = web.RouteTableDef()
 
 
 STH_VERSION = "1.0.1"
 """The release of STH whose API is served."""
-
-SAFE_OPERATION_LIMIT = 512 * 1024 * 1024
-"""Bytes of each disk that do not count as available."""
 
 
 @routes.get("/api/v1/version")
@@ -45,7 +47,7 @@ async def get_config(request: web.Request) -> web.Response:
 @routes.get("/api/v1/load-check")
 async def get_load_check(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
-    return json_response(load_check([Path("/"), Path.home(), request.app[HUB].sequences.root]))
+    return json_response(request.app[HUB].load_check())
 
 
 @routes.get("/api/v1/sequences")
@@ -77,29 +79,13 @@ async def get_log(request: web.Request) -> web.StreamResponse:
     return await stream_response(request, request.app[HUB].log.channel)
 
 
-def load_check(paths: list[Path]) -> LoadCheck:
-    """The machine's load, memory and the disks that ``paths`` are on."""
-    one_minute, _, fifteen_minutes = os.getloadavg()
-    memory = psutil.virtual_memory()
-    disks = []
-    for path in paths:
-        try:
-            usage = psutil.disk_usage(str(path))
-        except OSError:
-            continue
-        disks.append(
-            DiskUsage(
-                fs=str(path),
-                available=usage.free - SAFE_OPERATION_LIMIT,
-                size=usage.total,
-                used=usage.used,
-                use=usage.used / usage.total if usage.total else 0,
-            )
-        )
-    return LoadCheck(
-        avg_load=fifteen_minutes,
-        current_load=one_minute,
-        mem_free=memory.available,
-        mem_used=memory.total - memory.available,
-        fs_size=disks,
-    )
+@routes.get("/api/v1/audit")
+async def get_audit(request: web.Request) -> web.StreamResponse:
+    return await stream_response(request, request.app[HUB].audit.listen())
+
+
+@routes.post("/api/v1/platform", expect_handler=expect_later)
+@routes.route("*", "/api/v1/cpm", expect_handler=expect_later)
+@routes.route("*", "/api/v1/cpm/{path:.*}", expect_handler=expect_later)
+async def refuse_manager(_: web.Request) -> web.StreamResponse:
+    raise ApiError(404, "This Hub is connected to no Manager")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from transform_hub.errors import PackageError
@@ -20,8 +22,10 @@ from transform_hub.hub.api.exchange import (
     received,
     require_acceptable,
 )
+from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.errors import ApiError
-from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
+from transform_hub.hub.sequence_files import too_large
+from transform_hub.models import InstanceLimits, InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +34,68 @@ routes = web.RouteTableDef()
 T = TypeVar("T")
 
 
+# A package may have a scope in its name, whose slash not every client escapes.
+ID = "{id:[^/]+|@[^/]+/[^/]+}"
+
+
 @routes.post("/api/v1/sequence", expect_handler=expect_later)
 async def send_sequence(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    _check_package(request)
+    with _refusals():
+        sequence = await hub.sequences.add(received(request))
+    log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name)
+    hub.audit.note(SEQUENCE_CREATED, sequence.id)
+    return json_response(SequenceCreated(id=sequence.id))
+
+
+@routes.put(f"/api/v1/sequence/{ID}", expect_handler=expect_later)
+async def replace_sequence(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    sequence = _sequence(request, "Sequence with id: {} not found")
+    _check_package(request)
+    with _refusals():
+        sequence = await hub.replace_sequence(sequence, received(request))
+    log.info("Sequence %s (%s) was replaced", sequence.id, sequence.config.name)
+    return json_response(SequenceCreated(id=sequence.id))
+
+
+def _check_package(request: web.Request) -> None:
+    """Refuse what can't be a package before it is sent."""
     if request.headers.get("Content-Type", "application/octet-stream") != "application/octet-stream":
         message = "A Sequence is sent as application/octet-stream"
         raise ApiError(415, message, reason="Invalid content-type")
-    store = request.app[HUB].sequences
-    if (request.content_length or 0) > store.limits.max_archive_bytes:
-        raise ApiError(413, f"The package is larger than {store.limits.max_archive_bytes} bytes")
+    limits = request.app[HUB].sequences.limits
+    if (request.content_length or 0) > limits.max_archive_bytes:
+        raise refusal(too_large(limits))
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what is wrong with a package, or with the disk, into answers."""
     try:
-        sequence = await store.add(received(request))
+        yield
     except PackageError as error:
         raise refusal(error) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ApiError(507, "The Hub's disk is full") from None
         raise
-    log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name)
-    return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.get("/api/v1/sequence/{id}")
-async def get_sequence(request: web.Request) -> web.Response:
-    require_acceptable(request, *JSON)
-    return json_response(request.app[HUB].describe(_sequence(request)))
-
-
-@routes.get("/api/v1/sequence/{id}/instances")
+@routes.get(f"/api/v1/sequence/{ID}/instances")
 async def list_instances(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     return json_response([instance.id for instance in request.app[HUB].instances_of(_sequence(request).id)])
 
 
-@routes.delete("/api/v1/sequence/{id}")
+@routes.get(f"/api/v1/sequence/{ID}")
+async def get_sequence(request: web.Request) -> web.Response:
+    require_acceptable(request, *JSON)
+    return json_response(request.app[HUB].describe(_sequence(request)))
+
+
+@routes.delete(f"/api/v1/sequence/{ID}")
 async def delete_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     sequence = _sequence(request, "The sequence {} does not exist.")
@@ -72,14 +105,17 @@ async def delete_sequence(request: web.Request) -> web.Response:
     except OSError as error:
         raise ApiError(500, f"Error removing Sequence: {error.strerror}") from error
     log.info("Sequence %s was deleted", sequence.id)
+    hub.audit.note(SEQUENCE_DELETED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.post("/api/v1/sequence/{id}/start")
+@routes.post(f"/api/v1/sequence/{ID}/start")
 async def start_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     start = await body_as(request, StartRequest)
+    hub.require_room()
     _check_instance_id(start.instance_id)
+    _check_limits(start.limits)
     sequence = _sequence(request, "Not Found")
     instance = await to_the_end(hub.start_instance(sequence, start))
     log.info("Instance %s of Sequence %s was started", instance.id, sequence.id)
@@ -104,11 +140,24 @@ def refusal(error: PackageError) -> ApiError:
 
 
 def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") -> SequenceInfo:
-    sequence_id = request.match_info["id"]
-    sequence = request.app[HUB].sequences.get(sequence_id)
-    if sequence is None:
-        raise ApiError(404, otherwise.format(sequence_id))
-    return sequence
+    """The Sequence that the path names, by its id or by a name that only it has."""
+    name = request.match_info["id"]
+    found = request.app[HUB].sequences.find(name)
+    if not found:
+        raise ApiError(404, otherwise.format(name))
+    if len(found) > 1:
+        ids = ", ".join(sequence.id for sequence in found)
+        raise ApiError(409, f"{len(found)} Sequences are named {name}: say which one by its id: {ids}")
+    return found[0]
+
+
+def _check_limits(limits: dict[str, Any] | None) -> None:
+    if limits is None:
+        return
+    try:
+        msgspec.convert(limits, InstanceLimits)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, f"Invalid limits format: {error}") from None
 
 
 def _check_instance_id(instance_id: str | None) -> None:

@@ -1,0 +1,207 @@
+"""The directory in which a Hub keeps its Sequences.
+
+    <root>/<id>/                the unpacked package, package.json at its top
+    <root>/.meta/<id>.json      what is known of it besides
+    <root>/.incoming/<upload>/  uploads on their way, and what is to be deleted; emptied when a Hub starts
+    <root>/.replacing/<id>/     an upload that takes the place of a Sequence
+
+A Sequence is there as soon as its directory is: uploads are unpacked aside and moved into place in one step. One
+that replaces another takes three, of which a restart finishes what is left once the first is done:
+
+    .incoming/<upload> ─> .replacing/<id>             from here on the new one counts
+    <id>               ─> .replacing/<id>/old
+    .replacing/<id>/package ─> <id>
+
+So neither a failed upload nor a Hub that is killed leaves half a Sequence, or none where there was one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from io import FileIO
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from transform_hub.errors import HubStartError, PackageError
+from transform_hub.models import Model
+from transform_hub.package import Limits, PackageJson, unpack
+
+T = TypeVar("T")
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Meta(Model):
+    """What ``.meta/<id>.json`` holds; sizes in bytes."""
+
+    package_size: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """A package that has been received and checked; ``folder`` has its files in ``package``."""
+
+    folder: Path
+    package: PackageJson
+    meta: Meta
+
+
+class SequenceFiles:
+    """Sequences on disk.
+
+    Args:
+        root: the directory they are in; created if missing.
+        limits: what an uploaded package may be.
+    """
+
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self.root = root
+        self.limits = limits
+        self._incoming = root / ".incoming"
+        self._replacing = root / ".replacing"
+        self._meta = root / ".meta"
+
+    def open(self) -> list[Path]:
+        """Finish or remove what was interrupted, and list the directories that may be Sequences.
+
+        Raises:
+            HubStartError: the directory can't be created, read or written.
+        """
+        try:
+            for folder in (self.root, self._meta, self._replacing, self._incoming):
+                folder.mkdir(parents=True, exist_ok=True)
+            for half in self._replacing.iterdir():
+                self._finish(half)
+                _remove(half)
+            for left in self._incoming.iterdir():
+                _remove(left)
+            found = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
+            for orphan in {path.stem for path in self._meta.iterdir()} - {path.name for path in found}:
+                (self._meta / f"{orphan}.json").unlink()
+        except OSError as error:
+            raise HubStartError(
+                f"The data directory {self.root} can't be used: {error.strerror}. "
+                "Choose another or mend its permissions"
+            ) from error
+        return found
+
+    @contextlib.asynccontextmanager
+    async def receive(self, body: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
+        """Take in a package; what has not been placed by then is gone afterwards.
+
+        Raises:
+            PackageError: it is not a valid package.
+            OSError: the disk does not take it.
+        """
+        folder = self._incoming / str(uuid.uuid4())
+        folder.mkdir()
+        try:
+            archive = folder / "package.tar.gz"
+            meta = Meta(package_size=await self._spool(body, archive))
+            package = await _in_thread(lambda: unpack(archive, folder / "package", limits=self.limits))
+            (folder / "meta.json").write_bytes(msgspec.json.encode(meta))
+            yield Upload(folder, package, meta)
+        finally:
+            await _in_thread(lambda: _remove(folder))
+
+    def place(self, sequence_id: str, upload: Upload) -> None:
+        """Make an upload a new Sequence."""
+        (upload.folder / "meta.json").replace(self._meta_of(sequence_id))
+        (upload.folder / "package").rename(self.root / sequence_id)
+
+    def swap(self, sequence_id: str, upload: Upload) -> None:
+        """Put an upload in the place of a Sequence.
+
+        Raises:
+            OSError: the disk does not do it; the old files are where they were.
+        """
+        staged = upload.folder.rename(self._replacing / sequence_id)
+        try:
+            self._finish(staged)
+        except OSError:
+            if not (self.root / sequence_id).exists():
+                (staged / "old").rename(self.root / sequence_id)
+            raise
+        finally:
+            staged.rename(upload.folder)  # where it is removed
+
+    def withdraw(self, sequence_id: str) -> Path:
+        """Move a Sequence out of the way, to be discarded.
+
+        Raises:
+            OSError: its directory can't be moved.
+        """
+        doomed = (self.root / sequence_id).rename(self._incoming / str(uuid.uuid4()))
+        self._meta_of(sequence_id).unlink(missing_ok=True)
+        return doomed
+
+    async def discard(self, doomed: Path) -> None:
+        """Delete what was withdrawn."""
+        await _in_thread(lambda: _remove(doomed))
+
+    def read_meta(self, sequence_id: str) -> Meta:
+        """What is known of a Sequence besides its package.json."""
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode(self._meta_of(sequence_id).read_bytes(), type=Meta)
+        return Meta()
+
+    def _meta_of(self, sequence_id: str) -> Path:
+        return self._meta / f"{sequence_id}.json"
+
+    def _finish(self, staged: Path) -> None:
+        """Do what is left of a replacement."""
+        place = self.root / staged.name
+        if (staged / "package").exists():
+            if place.exists():
+                place.rename(staged / "old")
+            (staged / "package").rename(place)
+        if (staged / "meta.json").exists():
+            (staged / "meta.json").replace(self._meta_of(staged.name))
+
+    async def _spool(self, body: AsyncIterator[bytes], archive: Path) -> int:
+        """Write the body to disk; stops early at what can't be a package."""
+        size = 0
+        with archive.open("wb", buffering=0) as file:
+            async for chunk in body:
+                if size == 0 and not GZIP_MAGIC.startswith(chunk[:2]):
+                    raise PackageError("The package is not a tar.gz archive", code="not-an-archive")
+                size += len(chunk)
+                if size > self.limits.max_archive_bytes:
+                    raise too_large(self.limits)
+                await asyncio.to_thread(_write, file, chunk)
+        return size
+
+
+def too_large(limits: Limits) -> PackageError:
+    """The refusal of a package by its size."""
+    return PackageError(f"The package is larger than {limits.max_archive_bytes} bytes", code="too-large")
+
+
+async def _in_thread(function: Callable[[], T]) -> T:
+    """Run in a thread to the end, even if the caller is cancelled: files are not pulled away under it."""
+    call = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait({call})
+        raise
+
+
+def _write(file: FileIO, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]  # a disk that fills up takes a part
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
