@@ -138,6 +138,14 @@ async def test_kill_is_accepted_in_every_state_and_idempotent(echo, api):
     assert (await api.get(echo)).status == 404
 
 
+async def test_orders_may_be_control_messages_as_older_clients_send_them(echo, api):
+    answer = await api.post(f"{echo}/_kill", [4002, {"removeImmediately": "x"}])
+    assert "Invalid removeImmediately format" in answer.json["error"]
+    assert (await api.post(f"{echo}/_stop", [4001, {"timeout": 60_000, "canCallKeepalive": True}])).status == 202
+    assert (await api.post(f"{echo}/_kill", [4002, {"removeImmediately": True}])).status == 202
+    assert (await api.get(echo)).status == 404
+
+
 async def test_stop_answers_when_the_instance_has_stopped(echo, api):
     answer = await asyncio.wait_for(api.post(f"{echo}/_stop", {"timeout": 60_000}), 10)
     assert answer.status == 202

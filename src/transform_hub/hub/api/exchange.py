@@ -65,6 +65,8 @@ async def body_as(request: web.Request, model: type[T]) -> T:
         ApiError: it is not JSON, not an object, or a field has the wrong type.
     """
     value = await json_body(request)
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
+        value = value[1]  # as a control message, [code, {...}]: older clients of STH send orders so
     if not isinstance(value, dict):
         raise ApiError(400, "The body must be a JSON object")
     try:
