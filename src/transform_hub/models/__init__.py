@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from transform_hub.models.hub import (
     ENDED,
+    AuditRecord,
     DiskUsage,
     Entities,
     InstanceInfo,
+    InstanceLimits,
     InstanceStarted,
     InstanceStatus,
     KillRequest,
@@ -14,6 +16,7 @@ from transform_hub.models.hub import (
     LogEntry,
     ManagerStatus,
     Model,
+    OpState,
     SequenceConfig,
     SequenceCreated,
     SequenceInfo,
@@ -27,9 +30,11 @@ from transform_hub.models.hub import (
 
 __all__ = [
     "ENDED",
+    "AuditRecord",
     "DiskUsage",
     "Entities",
     "InstanceInfo",
+    "InstanceLimits",
     "InstanceStarted",
     "InstanceStatus",
     "KillRequest",
@@ -37,6 +42,7 @@ __all__ = [
     "LogEntry",
     "ManagerStatus",
     "Model",
+    "OpState",
     "SequenceConfig",
     "SequenceCreated",
     "SequenceInfo",
