@@ -87,7 +87,7 @@ class SequenceInfo(Model, kw_only=True):
 
     id: str
     name: str | None = None
-    config: SequenceConfig
+    config: SequenceConfig = msgspec.field(default_factory=SequenceConfig)  # Managers may name only the id
     location: str = ""
     instances: list[str] | msgspec.UnsetType = msgspec.UNSET
 
