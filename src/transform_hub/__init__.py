@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient as HostClient
     from transform_hub.client.instance import InstanceClient as InstanceClient
+    from transform_hub.client.reader import Reader as Reader
     from transform_hub.client.sequence import SequenceClient as SequenceClient
-    from transform_hub.client.streams import Reader as Reader
-    from transform_hub.client.streams import Writer as Writer
+    from transform_hub.client.writer import Writer as Writer
     from transform_hub.errors import HubError as HubError
     from transform_hub.hub.server import Hub as Hub
     from transform_hub.hub.server import serve as serve
@@ -24,9 +24,9 @@ _HOME = {
     "Hub": "transform_hub.hub.server",
     "HubError": "transform_hub.errors",
     "InstanceClient": "transform_hub.client.instance",
-    "Reader": "transform_hub.client.streams",
+    "Reader": "transform_hub.client.reader",
     "SequenceClient": "transform_hub.client.sequence",
-    "Writer": "transform_hub.client.streams",
+    "Writer": "transform_hub.client.writer",
     "pack": "transform_hub.package",
     "serve": "transform_hub.hub.server",
 }

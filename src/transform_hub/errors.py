@@ -3,6 +3,11 @@
 HubError
 ├── PackageError            a Sequence package that can't be packed, read or unpacked
 ├── HubStartError           a Hub can't be started here: port in use, no permission, ...
+├── ProfileError            a profile of si is not there, or can't be read
+├── AmbiguousNameError      a name that several Sequences have
+├── InstanceFailedError     an Instance ended with an exit code other than 0
+├── InstanceTimeoutError    an Instance did not run, or end, in time
+├── OutputTooLargeError     an Instance wrote more than was to be kept
 ├── HubConnectionError      no Hub answered, or it went away during a call
 │   └── HubTimeoutError     it did not answer within the deadline
 ├── StreamError             a byte stream broke off before its end
@@ -13,6 +18,7 @@ HubError
     ├── AuthenticationError         401
     ├── PermissionDeniedError       403
     ├── NotFoundError               404
+    │   └── InstanceGoneError           the Hub forgot an Instance before it told how that ended
     ├── MethodNotAllowedError       405   (input that comes from a topic, for instance)
     ├── NotAcceptableError          406
     ├── ConflictError               409
@@ -46,6 +52,74 @@ class PackageError(HubError):
 
 class HubStartError(HubError):
     """A Hub can't be started: its port is in use, its data directory can't be written, ..."""
+
+
+class ProfileError(HubError):
+    """A profile of ``si`` is not there, or can't be read."""
+
+
+class AmbiguousNameError(HubError):
+    """Several Sequences have this name.
+
+    Attributes:
+        name: it.
+        ids: theirs.
+    """
+
+    def __init__(self, name: str, ids: list[str]) -> None:
+        super().__init__(f"{len(ids)} Sequences are named {name!r}; use one of their ids: {', '.join(ids)}")
+        self.name = name
+        self.ids = ids
+
+
+class _RunError(HubError):
+    """An Instance was run to no good end.
+
+    Attributes:
+        id: of the Instance.
+        output, stdout, stderr: what it had written, if it was collected.
+    """
+
+    def __init__(self, message: str, *, id: str, output: bytes = b"", stdout: bytes = b"", stderr: bytes = b"") -> None:
+        super().__init__(message)
+        self.id = id
+        self.output = output
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class InstanceFailedError(_RunError):
+    """An Instance ended with an exit code other than 0.
+
+    Attributes:
+        id: of the Instance.
+        returncode: its exit code.
+        reason: the end in words.
+        output, stdout, stderr: what it had written.
+    """
+
+    def __init__(self, message: str, *, returncode: int, reason: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.returncode = returncode
+        self.reason = reason
+
+
+class InstanceTimeoutError(_RunError, TimeoutError):
+    """An Instance did not run, or end, in time.
+
+    Attributes:
+        id: of the Instance.
+        output, stdout, stderr: what it had written, if it was collected.
+    """
+
+
+class OutputTooLargeError(_RunError):
+    """An Instance wrote more than was to be kept, and was killed.
+
+    Attributes:
+        id: of the Instance.
+        output, stdout, stderr: what was kept.
+    """
 
 
 class RequestError(HubError):
@@ -131,6 +205,10 @@ class PermissionDeniedError(HubResponseError):
 
 class NotFoundError(HubResponseError):
     """404: there is no such Sequence, Instance, topic or route."""
+
+
+class InstanceGoneError(NotFoundError):
+    """The Hub forgot an Instance before it told how that ended."""
 
 
 class MethodNotAllowedError(HubResponseError):

@@ -49,7 +49,7 @@ async def test_the_hub_itself(client, hub):
     assert await client.list_instances() == []
     entities = await client.list_entities()
     assert (entities.sequences, entities.instances) == ([], [])
-    async for entry in client.get_log_stream().json():
+    async for entry in client.get_log().json():
         assert entry["level"]
         break
 

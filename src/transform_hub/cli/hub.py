@@ -24,4 +24,4 @@ def load() -> None:
 @app.command()
 def logs() -> None:
     """Follow the Hub's log."""
-    pour(lambda host: host.get_log_stream())
+    pour(lambda host: host.get_log())

@@ -16,7 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
-    from transform_hub.client.streams import Reader
+    from transform_hub.client.reader import Reader
 
 DEFAULT_URL = "http://127.0.0.1:8000/api/v1"
 

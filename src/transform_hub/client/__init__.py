@@ -1,9 +1,25 @@
 """Clients of a Hub: start with :class:`HostClient`."""
 
 from transform_hub.client.duplex import Duplex
+from transform_hub.client.follower import Follower
 from transform_hub.client.host import HostClient
 from transform_hub.client.instance import InstanceClient
+from transform_hub.client.readable import Gap
+from transform_hub.client.reader import Reader
+from transform_hub.client.run import CompletedInstance
 from transform_hub.client.sequence import SequenceClient
-from transform_hub.client.streams import Reader, Writer
+from transform_hub.client.topic import TopicClient
+from transform_hub.client.writer import Writer
 
-__all__ = ["Duplex", "HostClient", "InstanceClient", "Reader", "SequenceClient", "Writer"]
+__all__ = [
+    "CompletedInstance",
+    "Duplex",
+    "Follower",
+    "Gap",
+    "HostClient",
+    "InstanceClient",
+    "Reader",
+    "SequenceClient",
+    "TopicClient",
+    "Writer",
+]

@@ -20,6 +20,9 @@ Text is sent as UTF-8. A sync iterable is advanced in the event loop, so it must
 that does is better an async one. Files are read in threads, and not closed unless they are opened here.
 """
 
+Progress = Callable[[int, int | None], object]
+"""Told of an upload or download that moves: bytes so far, and bytes in all if that is known."""
+
 PIECE = 256 * 1024
 """Bytes that are handed to the connection, or read from a file, at once."""
 

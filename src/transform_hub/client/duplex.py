@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from transform_hub.client.body import Chunk, pieces
-from transform_hub.client.streams import Reader
+from transform_hub.client.reader import Reader
 from transform_hub.client.transport import Transport
 from transform_hub.client.upload import Explain, Upload, as_told
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import tempfile
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from transform_hub.client.address import segment
-from transform_hub.client.answers import decode
 from transform_hub.client.api import ApiClient
-from transform_hub.client.body import BINARY, Body, Sendable, body_of
+from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.delivery import deliver
+from transform_hub.client.follower import Follower
 from transform_hub.client.instance import InstanceClient
+from transform_hub.client.reader import Reader
+from transform_hub.client.run import MAX_BYTES, CompletedInstance, run
 from transform_hub.client.sequence import SequenceClient
-from transform_hub.client.streams import Reader
-from transform_hub.client.upload import Upload
-from transform_hub.errors import HubTimeoutError, PackageError
+from transform_hub.client.topic import TopicClient
+from transform_hub.client.transport import Deadline
+from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
     Entities,
     InstanceInfo,
@@ -25,9 +23,9 @@ from transform_hub.models import (
     SequenceCreated,
     SequenceInfo,
     Status,
+    Topic,
     Version,
 )
-from transform_hub.package import pack
 
 T = TypeVar("T")
 
@@ -86,12 +84,14 @@ class HostClient(ApiClient):
         """List Sequences and Instances: ``GET /entities``."""
         return await self._call("GET", "/entities", Entities)
 
-    async def send_sequence(self, source: str | Sendable) -> SequenceClient:
+    async def send_sequence(self, source: str | Sendable, *, progress: Progress | None = None) -> SequenceClient:
         """Send a Sequence: ``POST /sequence``.
 
         Args:
             source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
                 file or iterable of chunks.
+            progress: told after each piece how many bytes have been sent, and how many there are if that is
+                known.
 
         Returns:
             The Sequence.
@@ -102,7 +102,7 @@ class HostClient(ApiClient):
             HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
                 last longer.
         """
-        created = await self._send_sequence(source, SequenceCreated)
+        created = await self._send_sequence(source, SequenceCreated, progress)
         return self.sequence(created.id)
 
     def sequence(self, sequence_id: str) -> SequenceClient:
@@ -112,6 +112,101 @@ class HostClient(ApiClient):
     def instance(self, instance_id: str) -> InstanceClient:
         """The client of an Instance; nothing is asked of the Hub."""
         return InstanceClient(instance_id, self)
+
+    def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
+        """The client of a topic; nothing is asked of the Hub."""
+        return TopicClient(name, self, content_type)
+
+    async def find_sequences(self, name: str) -> list[SequenceInfo]:
+        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``."""
+        return [sequence for sequence in await self.list_sequences() if name in (sequence.name, sequence.config.name)]
+
+    async def get_sequence(self, name_or_id: str) -> SequenceClient:
+        """Find a Sequence by its id, or else by its name: ``GET /sequences``.
+
+        Raises:
+            NotFoundError: there is none.
+            AmbiguousNameError: several have this name; it has their ids.
+        """
+        sequences = await self.list_sequences()
+        ids = [sequence.id for sequence in sequences if sequence.id == name_or_id] or [
+            sequence.id for sequence in sequences if name_or_id in (sequence.name, sequence.config.name)
+        ]
+        if not ids:
+            message = f"There is no Sequence with the id or name {name_or_id!r}"
+            raise NotFoundError(message, status=404, method="GET", url=f"{self.url}/sequences")
+        if len(ids) > 1:
+            raise AmbiguousNameError(name_or_id, ids)
+        return self.sequence(ids[0])
+
+    async def run(
+        self,
+        source: str | Sendable | SequenceClient,
+        *,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        app_config: dict[str, Any] | None = None,
+        input: Sendable | None = None,
+        content_type: str | None = None,
+        stdin: Sendable | None = None,
+        input_topic: str | None = None,
+        output_topic: str | None = None,
+        limits: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        max_bytes: int | None = MAX_BYTES,
+    ) -> CompletedInstance:
+        r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
+
+        Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
+        deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
+        streams instead.
+
+        Args:
+            source: what :meth:`send_sequence` takes; or a Sequence that the Hub has, which is then kept.
+            args: positional arguments, after the input stream.
+            app_config: becomes ``context.config`` in the Sequence.
+            input: what it gets as input; None is an empty one.
+            content_type: of the input; by default the obvious one, e.g. ``text/plain`` for a str.
+            stdin: what it gets as standard input; None is an empty one.
+            input_topic: name to use for the topic that the Sequence requires.
+            output_topic: name to use for the topic that the Sequence provides.
+            limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+            timeout: seconds from the start of the Instance after which it is killed; None is no limit.
+            check: raise if its exit code is not 0.
+            max_bytes: that each of output, stdout and stderr may have before it is killed; None is no limit.
+
+        Returns:
+            Exit code, reason and all that was written.
+
+        Raises:
+            PackageError: there is nothing at the path, or it can't be packed.
+            BadRequestError, UnprocessableError: the Hub can't start it, or refuses the package.
+            InstanceFailedError: the exit code is not 0, and ``check`` is set.
+            InstanceTimeoutError: it did not end in time; has what it had written.
+            OutputTooLargeError: it wrote more than ``max_bytes``; has what it had written.
+            InstanceGoneError: the Hub forgot the Instance before it told how it ended.
+
+        Example:
+            >>> done = await host.run("my-sequence", input="one line\n", check=True)
+            >>> print(done.output.decode())
+        """
+        done = await run(
+            self,
+            source,
+            args=args,
+            app_config=app_config,
+            input=input,
+            content_type=content_type,
+            stdin=stdin,
+            input_topic=input_topic,
+            output_topic=output_topic,
+            limits=limits,
+            timeout=timeout,
+            max_bytes=max_bytes,
+        )
+        if check:
+            done.check_returncode()
+        return done
 
     async def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
         """Look at a Sequence: ``GET /sequence/:id``.
@@ -143,19 +238,65 @@ class HostClient(ApiClient):
         """
         return await self._call("GET", f"/instance/{segment(instance_id, 'an Instance id')}", InstanceInfo)
 
-    def get_log_stream(self) -> Reader:
-        """Read the Hub's log, past and future, one JSON object a line: ``GET /log``."""
-        return Reader(self.transport, "/log")
+    async def list_topics(self) -> list[Topic]:
+        """List the topics: ``GET /topics``."""
+        return await self._call("GET", "/topics", list[Topic])
 
-    async def _send_sequence(self, source: str | Sendable, answer: type[T]) -> T:
-        async with _package(source) as body:
-            headers = {"Content-Type": BINARY}
-            upload = Upload(self.transport, "/sequence", headers, length=body.length)
-            try:
-                data = await _send(upload, body, self.transport.timeout)
-            finally:
-                upload.abort()
-        return decode(data, answer, status=200, request=upload.request)
+    async def create_topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
+        """Create a topic: ``POST /topics``.
+
+        Args:
+            name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
+            content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or
+                ``application/octet-stream``.
+
+        Returns:
+            The topic.
+
+        Raises:
+            BadRequestError: the name or content type is none of a topic, or there is one of this name.
+        """
+        body = {"id": name, "content-type": content_type}
+        await self._call("POST", "/topics", Any, body=body)
+        return self.topic(name, content_type)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic: ``DELETE /topics/:name``.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        await self._call("DELETE", f"/topics/{segment(name, 'a topic name')}", Any)
+
+    @overload
+    def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
+    @overload
+    def get_log(self, *, follow: Literal[True], idle_timeout: Deadline = ...) -> Follower: ...
+
+    def get_log(self, *, follow: bool = False, idle_timeout: Deadline = "default") -> Reader | Follower:
+        """Read the Hub's log, past and future, one JSON object a line: ``GET /log``.
+
+        Args:
+            follow: connect again when the connection is lost or the Hub is restarted; the reader then gives a
+                :class:`Gap` there.
+            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        """
+
+        def opening() -> Reader:
+            return Reader(self.transport, "/log", idle_timeout=idle_timeout)
+
+        return Follower(opening, is_over=_never) if follow else opening()
+
+    def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
+        """Read who did what, past and future, one :class:`AuditRecord` a line: ``GET /audit``.
+
+        Args:
+            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        """
+        return Reader(self.transport, "/audit", idle_timeout=idle_timeout)
+
+    async def _send_sequence(self, source: str | Sendable, answer: type[T], progress: Progress | None = None) -> T:
+        return await deliver(self.transport, "POST", "/sequence", source, answer, progress=progress)
 
 
 def sequence_path(sequence_id: str) -> str:
@@ -163,40 +304,6 @@ def sequence_path(sequence_id: str) -> str:
     return f"/sequence/{segment(sequence_id, 'a Sequence id')}"
 
 
-async def _send(upload: Upload, body: Body, patience: float | None) -> bytes:
-    await upload.accepted(patience)
-    async with contextlib.aclosing(body.pieces) as pieces:
-        async for piece in pieces:
-            await _in_time(upload, upload.write(piece), patience)
-    upload.finish()
-    return await _in_time(upload, upload.confirmed(), patience)
-
-
-async def _in_time(upload: Upload, step: Awaitable[T], patience: float | None) -> T:
-    try:
-        return await asyncio.wait_for(step, patience)
-    except asyncio.TimeoutError:
-        message = f"The Hub took nothing more for {patience:g} s"
-        raise HubTimeoutError(message, **upload.request) from None
-
-
-@contextlib.asynccontextmanager
-async def _package(source: str | Sendable) -> AsyncIterator[Body]:
-    path = Path(source) if isinstance(source, str) else source
-    if not isinstance(path, Path):
-        yield body_of(path)
-    elif _is_directory(path):
-        with tempfile.TemporaryFile(prefix="sequence-") as file:
-            packed = await asyncio.to_thread(pack, path, file)
-            file.seek(0)
-            yield Body(body_of(file).pieces, packed.packed_bytes)
-    else:
-        yield body_of(path)
-
-
-def _is_directory(path: Path) -> bool:
-    if not path.exists():
-        where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        message = f"There is no {str(path)[:200]!r}{where}; name a tar.gz, or the directory of a Sequence"
-        raise PackageError(message, code="no-such-file")
-    return path.is_dir()
+async def _never() -> bool:
+    """Whether a log is over that goes on when its Hub is back."""
+    return False

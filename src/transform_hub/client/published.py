@@ -26,10 +26,11 @@ from transform_hub.client import host as native
 from transform_hub.client.address import segment
 from transform_hub.client.body import NDJSON, Sendable, body_of
 from transform_hub.client.instance import InstanceClient as NativeInstance
+from transform_hub.client.reader import Reader
 from transform_hub.client.sequence import SequenceClient as NativeSequence
 from transform_hub.client.sequence import start_request
-from transform_hub.client.streams import Reader, Writer
 from transform_hub.client.transport import Transport
+from transform_hub.client.writer import Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -75,7 +76,7 @@ class BaseClient:
 
     def get_log_stream(self) -> Reader:
         """``GET /log``; can be awaited, and iterated over."""
-        return self.native.get_log_stream()
+        return self.native.get_log()
 
 
 class ClientUtils(BaseClient):

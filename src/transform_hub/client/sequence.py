@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from transform_hub.client.address import segment
-from transform_hub.models import InstanceStarted, SequenceInfo, StartRequest
+from transform_hub.client.body import Progress, Sendable
+from transform_hub.client.delivery import deliver
+from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -96,6 +98,23 @@ class SequenceClient:
             NotFoundError: the Sequence is not there.
         """
         return await self._call("GET", f"{self._path}/instances", list[str])
+
+    async def overwrite(self, source: str | Sendable, *, progress: Progress | None = None) -> None:
+        """Replace what the Sequence is, and keep its id: ``PUT /sequence/:id``.
+
+        Args:
+            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
+                file or iterable of chunks.
+            progress: told after each piece how many bytes have been sent, and how many there are if that is
+                known.
+
+        Raises:
+            PackageError: there is nothing at the path, or it can't be packed.
+            NotFoundError: the Sequence is not there.
+            ConflictError: it has Instances.
+            UnprocessableError: the Hub refuses the package.
+        """
+        await deliver(self.host.transport, "PUT", self._path, source, SequenceCreated, progress=progress)
 
     async def delete(self, *, force: bool = False) -> None:
         """Delete the Sequence: ``DELETE /sequence/:id``.

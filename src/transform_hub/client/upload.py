@@ -36,12 +36,13 @@ async def as_told(error: StreamError) -> StreamError:
 
 
 class Upload:
-    """One POST with a body that is written piece by piece.
+    """One request with a body that is written piece by piece.
 
     Args:
         transport: carries it.
         path: below the API's base.
         headers: besides those of all requests.
+        method: POST or PUT.
         length: bytes that will be written; None if that is not known.
         idle_timeout: seconds of silence after which the answer is given up.
         explain: finds out why it broke off.
@@ -53,6 +54,7 @@ class Upload:
         path: str,
         headers: Mapping[str, str],
         *,
+        method: str = "POST",
         length: int | None = None,
         idle_timeout: float | None = None,
         explain: Explain = as_told,
@@ -64,7 +66,7 @@ class Upload:
         self._written = 0
         self._explain = explain
         self._failure: RequestError | None = None
-        request = Request("POST", path, headers, self._body, idle_timeout)
+        request = Request(method, path, headers, self._body, idle_timeout)
         self.request = transport.describe(request)
         self.answer = asyncio.ensure_future(transport.open(request))
         # Nobody may be left to ask what became of it.

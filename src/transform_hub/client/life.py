@@ -1,0 +1,183 @@
+"""An Instance's life as its Hub tells it: waiting for a state, and why a stream broke off.
+
+The API has no call that waits for a state. The Hub is asked again, in pauses that grow; a stream of events
+that ends with the Instance is what tells at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from transform_hub.errors import (
+    HubError,
+    InstanceEndedError,
+    InstanceGoneError,
+    InstanceTimeoutError,
+    NotFoundError,
+    StreamError,
+)
+from transform_hub.models import InstanceInfo, Terminated
+
+if TYPE_CHECKING:
+    from transform_hub.client.instance import InstanceClient
+
+T = TypeVar("T")
+
+EXPLAINING = 2.0
+"""Seconds that are spent on finding out why a stream broke off."""
+
+NOTICING = 0.1
+"""Seconds that a Hub may take from losing a runner's streams to knowing that it has ended."""
+
+FIRST_PAUSE = 0.01
+"""Seconds after which a Hub is asked again; each pause is half as long again as the one before."""
+
+LONGEST_PAUSE = 1.0
+
+NO_EVENT = "transform-hub.client.wait"
+"""An event that no Instance sends."""
+
+
+async def terminated(instance: InstanceClient) -> Terminated:
+    """Wait until an Instance has ended.
+
+    Raises:
+        NotFoundError: it is not there.
+        InstanceGoneError: the Hub forgot it before it told how it ended.
+    """
+    info = await instance.get_info()
+    if not info.is_ended:
+        async with _end_of_events(instance) as end:
+            try:
+                async for info in _states(instance, end):
+                    if info.is_ended:
+                        break
+            except NotFoundError as error:
+                raise _gone(instance, error) from None
+    return _verdict(instance, info)
+
+
+async def running(instance: InstanceClient) -> InstanceInfo:
+    """Wait until an Instance runs.
+
+    Raises:
+        NotFoundError: it is not there.
+        InstanceEndedError: it has ended.
+    """
+    async for info in _states(instance):
+        if info.status == "running":
+            return info
+        if info.is_ended:
+            raise _ended(info, {"method": "GET", "url": instance.host.url + instance.path})
+    raise AssertionError("states come until they are no longer asked for")
+
+
+async def gone(instance: InstanceClient) -> None:
+    """Wait until the Hub has forgotten an Instance."""
+    with contextlib.suppress(NotFoundError):
+        async for _ in _states(instance):
+            pass
+
+
+async def in_time(instance: InstanceClient, step: Awaitable[T], limit: float | None, what: str) -> T:
+    """Wait for a state of an Instance.
+
+    Raises:
+        InstanceTimeoutError: it was not reached in time.
+    """
+    waiting = asyncio.ensure_future(step)
+    try:
+        await asyncio.wait({waiting}, timeout=limit)
+        if waiting.done():
+            return waiting.result()
+    finally:
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    raise InstanceTimeoutError(f"Instance {instance.id} {what} within {limit:g} s", id=instance.id)
+
+
+async def explain(instance: InstanceClient, error: StreamError) -> StreamError:
+    """If a stream broke off because its Instance ended, say so."""
+    about: dict[str, Any] = {"method": error.method, "url": error.url, "request_id": error.request_id}
+    try:
+        info = await _last_info(instance)
+    except NotFoundError:
+        reason = "the Hub does not have it any more"
+        return InstanceEndedError(f"The Instance ended; {reason}", exit_code=None, reason=reason, **about)
+    except HubError:
+        return error
+    return _ended(info, about) if info.is_ended else error
+
+
+async def _states(instance: InstanceClient, end: asyncio.Future[None] | None = None) -> AsyncIterator[InstanceInfo]:
+    """What an Instance is, again and again; at once when ``end`` is done."""
+    pause = FIRST_PAUSE
+    while True:
+        yield await instance.get_info()
+        if end is None or end.done():
+            await asyncio.sleep(pause)
+        else:
+            await asyncio.wait({end}, timeout=pause)
+            if end.done():
+                pause = FIRST_PAUSE
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+@contextlib.asynccontextmanager
+async def _end_of_events(instance: InstanceClient) -> AsyncIterator[asyncio.Future[None]]:
+    async def read() -> None:
+        with contextlib.suppress(HubError):
+            await instance.get_event_stream(NO_EVENT, idle_timeout=None).read()
+
+    reading = asyncio.ensure_future(read())
+    try:
+        yield reading
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
+
+
+def _verdict(instance: InstanceClient, info: InstanceInfo) -> Terminated:
+    if info.terminated is None:
+        message = f"Instance {instance.id} is {info.status}, and the Hub does not tell its exit code"
+        raise InstanceGoneError(message, status=200, method="GET", url=instance.host.url + instance.path)
+    if info.status == "completed" and info.terminated.exitcode == -1:
+        return Terminated(exitcode=0, reason=info.terminated.reason)  # STH turns 0 into -1
+    return info.terminated
+
+
+def _gone(instance: InstanceClient, error: NotFoundError) -> InstanceGoneError:
+    message = f"Instance {instance.id} ended, and the Hub forgot it before it told how"
+    return InstanceGoneError(
+        message,
+        status=error.status,
+        body=error.body,
+        method=error.method,
+        url=error.url,
+        request_id=error.request_id,
+        hint="let the Hub keep ended Instances for longer",
+    )
+
+
+def _ended(info: InstanceInfo, about: dict[str, Any]) -> InstanceEndedError:
+    code, reason = (info.terminated.exitcode, info.terminated.reason) if info.terminated else (None, "")
+    told = f" with exit code {code}" if code is not None else ""
+    reason = ", ".join(text for text in (reason, info.error) if text)
+    message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
+    return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
+
+
+async def _last_info(instance: InstanceClient) -> InstanceInfo:
+    """What the Instance is now, or what it becomes in the moment that a Hub needs to notice an end."""
+    begun = time.monotonic()
+    while True:
+        call = instance.host.transport.call
+        info = await call("GET", instance.path, InstanceInfo, timeout=EXPLAINING)
+        patience = EXPLAINING if info.status in ("stopping", "killing") else NOTICING
+        if info.is_ended or time.monotonic() - begun > patience:
+            return info
+        await asyncio.sleep(NOTICING / 5)

@@ -1,0 +1,139 @@
+"""What a Hub sends, as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import aiohttp
+
+from transform_hub.client.answers import FAILURES
+from transform_hub.client.body import Progress
+from transform_hub.client.readable import Readable
+from transform_hub.client.transport import Deadline, Request, Transport
+from transform_hub.client.upload import Explain, as_told
+from transform_hub.errors import StreamError, StreamTimeoutError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing since 3.11
+
+
+class Reader(Readable[NoReturn]):
+    """A byte stream from a Hub; opened when it is first awaited, entered or iterated.
+
+    Args:
+        transport: carries it.
+        path: below the API's base.
+        headers: besides those of all requests.
+        explain: finds out why it broke off.
+        idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        progress: told after each chunk how many bytes have come, and how many there are if the Hub says so.
+
+    Attributes:
+        received: bytes that have come.
+
+    Example:
+        >>> async with instance.get_output() as output:
+        ...     async for line in output.lines():
+        ...         print(line)
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        explain: Explain = as_told,
+        idle_timeout: Deadline = "default",
+        progress: Progress | None = None,
+    ) -> None:
+        idle = transport.idle_timeout if idle_timeout == "default" else idle_timeout
+        self._transport = transport
+        self._request = Request("GET", path, headers or {}, idle_timeout=idle)
+        self._explain = explain
+        self._progress = progress
+        self._response: aiohttp.ClientResponse | None = None
+        self._finalizer: weakref.finalize[..., Reader] | None = None
+        self._closed = False
+        self._ended = False
+        self.received = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._response else "not open"
+        return f"<{type(self).__name__} {self._transport.base}{self._request.path}, {state}>"
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Open it now, so that an error such as 404 is raised here."""
+        return self._opened().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self._opened()
+
+    async def read(self) -> bytes:
+        """Read everything up to the end.
+
+        Raises:
+            StreamError: it broke off before.
+        """
+        return b"".join([chunk async for chunk in self])
+
+    async def close(self) -> None:
+        """Close the stream and its connection; does nothing if it is closed."""
+        self._closed = True
+        if self._finalizer is not None:
+            self._finalizer()
+
+    async def _opened(self) -> Self:
+        if self._response is None and not self._closed:
+            self._response = await self._open()
+            # Closes what is dropped without closing. It holds on to the response, which would otherwise
+            # complain when it is collected before the reader.
+            self._finalizer = weakref.finalize(self, self._response.close)
+            self._finalizer.atexit = False
+            if self._closed:  # by another task, meanwhile
+                self._finalizer()
+        return self
+
+    async def _open(self) -> aiohttp.ClientResponse:
+        return await self._transport.open(self._request)
+
+    async def _next(self) -> bytes:
+        """The next chunk, empty at the end."""
+        if self._ended:
+            return b""
+        if self._closed or self._response is None:
+            raise self._error("The stream was closed here")
+        failure: StreamError
+        try:
+            chunk = await self._response.content.readany()
+        except asyncio.TimeoutError:
+            failure = self._idle()
+        except FAILURES as error:
+            failure = self._error(f"The stream broke off: {error or type(error).__name__}")
+            failure.__cause__ = error
+        else:
+            self._count(chunk)
+            return chunk
+        if self._closed:
+            raise self._error("The stream was closed here")
+        await self.close()
+        raise await self._explain(failure)
+
+    def _count(self, chunk: bytes) -> None:
+        self._ended = not chunk
+        self.received += len(chunk)
+        if self._progress is not None and chunk:
+            assert self._response is not None
+            self._progress(self.received, self._response.content_length)
+
+    def _about(self) -> dict[str, str]:
+        return self._transport.describe(self._request)
+
+    def _idle(self) -> StreamError:
+        return StreamTimeoutError(f"Nothing came for {self._request.idle_timeout:g} s", **self._about())
+
+    def _error(self, message: str) -> StreamError:
+        return StreamError(message, **self._about())
