@@ -197,31 +197,6 @@ class Topic(Model, omit_defaults=False):
     topic_name: str = ""
 
 
-class AuditRecord(Model, omit_defaults=False):
-    """One line of ``GET /audit``: a request, a heartbeat, or something that became of a Sequence or Instance.
-
-    Attributes:
-        op_state: ``START``, ``ACTIVE``, ``END`` or ``ERROR`` of a request; empty otherwise.
-        op_code: what was done, as a number.
-        request_id: the request's, a uuid.
-        object_id: of what it was done to.
-        requestor_id: who did it, ``system`` if that is not known.
-        rx, tx: bytes of the connection.
-        received_at: ms since the epoch.
-        limits: of the Instance, where one is meant.
-    """
-
-    op_state: str = ""
-    op_code: int | str = 0
-    request_id: str = ""
-    object_id: str = ""
-    requestor_id: str = ""
-    rx: int = 0
-    tx: int = 0
-    received_at: float = 0
-    limits: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-
-
 class LogEntry(Model, omit_defaults=False):
     """One line of ``GET /log`` or ``GET /instance/:id/log``; ``ts`` in ms since the epoch."""
 
