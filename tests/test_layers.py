@@ -16,12 +16,19 @@ ALLOWED = {
     "errors": set(),
     "protocol": set(),
     "package": {"errors"},
-    "client": {"models", "errors", "package"},
+    "profile": {"errors"},
+    "client": {"models", "errors", "package", "profile"},
     "hub": {"models", "errors", "package", "protocol"},
     "runner": {"protocol"},
-    "cli": {"models", "errors", "package", "client", "hub"},
+    "cli": {"models", "errors", "package", "profile", "client", "hub"},
 }
-PART_OF = {"_archive": "package", "_tree": "package", "_package_json": "package"}
+PART_OF = {
+    "_archive": "package",
+    "_tree": "package",
+    "_package_json": "package",
+    "_profile_files": "profile",
+    "_profile_values": "profile",
+}
 
 
 def layer(module):

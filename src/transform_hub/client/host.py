@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from transform_hub.client.address import segment
 from transform_hub.client.api import ApiClient
@@ -26,6 +26,10 @@ from transform_hub.models import (
     Topic,
     Version,
 )
+from transform_hub.profile import Connection
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing since 3.11
 
 T = TypeVar("T")
 
@@ -55,6 +59,26 @@ class HostClient(ApiClient):
         ...     async for line in instance.get_output().lines():
         ...         print(line)
     """
+
+    @classmethod
+    def from_env(cls, profile: str | None = None, **options: Any) -> Self:
+        """The client of the Hub that the environment names, or else the profile of ``si`` that holds.
+
+        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` go first, then the profile that ``SI_CONFIG_PATH`` or
+        ``SI_CONFIG`` names, then the active one. In a profile for production, ``SCRAMJET_SPACE`` and
+        ``SCRAMJET_HUB`` name the Hub behind the platform. With nothing of all that it is the Hub at
+        ``http://127.0.0.1:8000/api/v1``.
+
+        Args:
+            profile: name of the profile to use instead of all that.
+            options: as in the constructor; a ``token`` goes before all others.
+
+        Raises:
+            ProfileError: the profile is not there, can't be read, or lacks what is needed.
+            ValueError: the URL is not that of a Hub.
+        """
+        found = Connection.find(profile)
+        return cls(found.url, **{"token": found.token or None, **options})
 
     async def get_version(self) -> Version:
         """Ask which API the Hub serves: ``GET /version``."""
