@@ -18,6 +18,7 @@ from aiohttp import web
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
+from transform_hub.hub.api.connections import Runner
 from transform_hub.hub.audit import Audit
 from transform_hub.hub.config import HubConfig
 from transform_hub.hub.engines import require_engine
@@ -77,7 +78,7 @@ class Hub:
         self.log.open()
         await self.link.start()
         await self.runtime.start()
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             make_app(self), handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_GRACE
         )
         await self._runner.setup()

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from transform_hub.hub.api import host, instances, sequences, topics
 from transform_hub.hub.api.exchange import HUB, error_response
@@ -74,6 +75,10 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_response(error)
     except web.HTTPClientError as error:
         return error_response(_refused_by_aiohttp(request, error))
+    except (HttpProcessingError, web.RequestPayloadError) as error:  # of its body: a wrong chunk, or encoding
+        return error_response(
+            ApiError(400, f"The body of the request is malformed: {str(error).split(maxsplit=2)[-1]}")
+        )
     except Exception:
         if request.writer.output_size or request.transport is None:  # has the answer begun?
             raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
@@ -21,11 +21,22 @@ HUB: web.AppKey[Hub] = web.AppKey("hub")
 
 T = TypeVar("T")
 
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
+
 JSON = ("application/json", "text/json")
 _STREAM_TYPE = "application/octet-stream"
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
+
+
+class Routes(web.RouteTableDef):
+    """Routes that say in JSON, as all of the API does, what they can't do."""
+
+    def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Decorate the handler of a route."""
+        decorate = super().route(method, path, **{"expect_handler": expect_at_once, **options})
+        return cast("Callable[[Handler], Handler]", decorate)
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
@@ -45,6 +56,8 @@ async def json_body(request: web.Request) -> Any:
     Raises:
         ApiError: the body is not JSON, or the content type says that it is not.
     """
+    if (request.content_length or 0) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
     data = await request.read()
     if not data.strip():
         return {}
@@ -54,8 +67,10 @@ async def json_body(request: web.Request) -> Any:
         raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
     try:
         return msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(400, f"{reason}: {error}", reason=reason) from None
+    except RecursionError:
+        raise ApiError(400, f"{reason}: it is nested too deep", reason=reason) from None
 
 
 async def body_as(request: web.Request, model: type[T]) -> T:
@@ -142,6 +157,14 @@ async def ask_for_body(request: web.Request) -> None:
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
+
+
+async def expect_at_once(request: web.Request) -> None:
+    """Expect handler of routes that take any body."""
+    if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
+        error = msgspec.json.encode({"error": "The only expectation that can be met is 100-continue"})
+        raise web.HTTPExpectationFailed(text=error.decode(), content_type="application/json")
+    await ask_for_body(request)
 
 
 async def expect_later(request: web.Request) -> None:

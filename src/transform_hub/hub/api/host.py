@@ -9,6 +9,7 @@ from aiohttp import web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    Routes,
     expect_later,
     json_response,
     require_acceptable,
@@ -17,7 +18,7 @@ from transform_hub.hub.api.exchange import (
 from transform_hub.hub.errors import ApiError
 from transform_hub.models import Entities, Status, Version
 
-routes = web.RouteTableDef()
+routes = Routes()
 
 
 STH_VERSION = "1.0.1"

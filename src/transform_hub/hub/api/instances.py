@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    Routes,
     ask_for_body,
     body_as,
     ends_stream,
@@ -30,7 +31,7 @@ from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import Sink
 from transform_hub.models import ENDED, KillRequest, StopRequest
 
-routes = web.RouteTableDef()
+routes = Routes()
 
 
 @routes.get("/api/v1/instance/{id}")

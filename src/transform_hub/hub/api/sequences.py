@@ -16,6 +16,7 @@ from transform_hub.errors import PackageError
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    Routes,
     body_as,
     expect_later,
     json_response,
@@ -29,7 +30,7 @@ from transform_hub.models import InstanceLimits, InstanceStarted, SequenceCreate
 
 log = logging.getLogger(__name__)
 
-routes = web.RouteTableDef()
+routes = Routes()
 
 T = TypeVar("T")
 

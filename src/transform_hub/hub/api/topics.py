@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    Routes,
     expect_later,
     forward_to_topic,
     json_body,
@@ -17,7 +18,7 @@ from transform_hub.hub.api.exchange import (
 from transform_hub.hub.errors import ApiError
 from transform_hub.models import Topic
 
-routes = web.RouteTableDef()
+routes = Routes()
 
 
 @routes.get("/api/v1/topics")
