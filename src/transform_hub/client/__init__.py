@@ -8,10 +8,12 @@ from transform_hub.client.readable import Gap
 from transform_hub.client.reader import Reader
 from transform_hub.client.run import CompletedInstance
 from transform_hub.client.sequence import SequenceClient
+from transform_hub.client.tls import TLS
 from transform_hub.client.topic import TopicClient
 from transform_hub.client.writer import Writer
 
 __all__ = [
+    "TLS",
     "CompletedInstance",
     "Duplex",
     "Follower",

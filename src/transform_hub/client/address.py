@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass, field
-from urllib.parse import quote
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
 API_BASE = "/api/v1"
+
+
+_UNIX = re.compile(r"http\+unix://([^/?#@]+)(/[^?#]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -19,22 +22,28 @@ class Address:
     Attributes:
         base: like ``http://127.0.0.1:8000/api/v1``, no slash at its end.
         authorization: value of the Authorization header that the credentials amount to; may be empty.
+        socket: path of the Unix socket that the Hub listens on, if it does.
     """
 
     base: str
     authorization: str = field(default="", repr=False)
+    socket: str | None = None
+    _sent: str = field(default="", repr=False)  # base of the URLs that are sent, if it is another
 
     @classmethod
     def parse(cls, url: str | URL) -> Address:
         """Read the URL a user wrote.
 
         Args:
-            url: slashes too many are forgiven; a URL without any path means ``/api/v1`` there.
+            url: slashes too many are forgiven; a URL without any path means ``/api/v1`` there. In the URL of a
+                Unix socket its path is quoted: ``http+unix://%2Frun%2Fhub.sock/api/v1``.
 
         Raises:
-            ValueError: it is not an http or https URL; the text says what to write.
+            ValueError: it is not an http, https or http+unix URL; the text says what to write.
         """
         text = str(url).strip()
+        if match := _UNIX.fullmatch(text):
+            return cls._of_socket(*match.groups())
         if not re.match(r"https?://[^/]", text, re.IGNORECASE):
             raise ValueError(_advice(text))
         try:
@@ -44,16 +53,20 @@ class Address:
             raise ValueError(_advice(text)) from None
         if parsed.raw_query_string or parsed.raw_fragment:
             raise ValueError(f"The URL of a Hub has no query and no fragment; write only {_shown(text)!r}")
-        path = re.sub(r"/{2,}", "/", parsed.raw_path).rstrip("/")
-        return cls(base + (path or API_BASE), _basic(parsed))
+        return cls(base + _path(parsed.raw_path), _basic(parsed))
+
+    @classmethod
+    def _of_socket(cls, socket: str, path: str | None) -> Address:
+        whole = _path(path)
+        return cls(f"http+unix://{socket}{whole}", socket=unquote(socket), _sent=f"http://localhost{whole}")
 
     def below(self, path: str) -> Address:
         """The address of an API that is served under this one, with the same credentials."""
-        return Address(self.base + path, self.authorization)
+        return replace(self, base=self.base + path, _sent=self._sent and self._sent + path)
 
     def url(self, path: str) -> URL:
         """The URL of a path that is quoted already and begins with a slash."""
-        return URL(self.base + path, encoded=True)
+        return URL((self._sent or self.base) + path, encoded=True)
 
 
 def segment(value: str, what: str) -> str:
@@ -66,7 +79,12 @@ def segment(value: str, what: str) -> str:
         raise TypeError(f"{what} is a str, not {type(value).__name__}")
     if value.strip(".") == "":
         raise ValueError(f"{value!r} can't be {what}")
-    return quote(value, safe="")
+    # What may stand in a segment as it is must do so: STH compares paths as they are sent.
+    return quote(value, safe="!$&'()*+,;=:@")
+
+
+def _path(path: str | None) -> str:
+    return re.sub(r"/{2,}", "/", path or "").rstrip("/") or API_BASE
 
 
 def _basic(url: URL) -> str:

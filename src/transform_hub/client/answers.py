@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 from typing import Any, TypeVar
 
 import aiohttp
@@ -29,6 +30,9 @@ ERROR_PATIENCE = 5.0
 
 FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 """What aiohttp raises when a request or its answer fails."""
+
+_THROWN = re.compile(r"([45]\d\d): ")
+"""What an error's text begins with that STH, within an Instance's routes, answers with 500."""
 
 _INSECURE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
@@ -82,6 +86,8 @@ async def refusal(
     """
     data = await _beginning(response)
     value, status = _value(data), response.status
+    if status == 500 and isinstance(value, str) and (match := _THROWN.match(value)):
+        status, value = int(match[1]), value[match.end() :]
     message = _message(value) or response.reason or "The Hub gave no reason"
     if 300 <= status < 400:
         message = f"Redirected to {response.headers.get('Location', 'nowhere')}"
@@ -148,6 +154,8 @@ def failure(error: BaseException, *, base: str, request: dict[str, str]) -> HubC
         return HubTimeoutError("The Hub did not answer in time", **request)
     if isinstance(error, aiohttp.ClientConnectorError):
         message, hint = _not_connected(error, base)
+    elif isinstance(error, aiohttp.ClientHttpProxyError):
+        message, hint = f"The proxy does not connect to {base}: {error.status} {error.message}", _PROXY_HINT
     elif isinstance(error, aiohttp.ClientResponseError):
         message, hint = "What answered does not speak HTTP", "check that the URL is that of a Hub"
     else:
@@ -155,8 +163,15 @@ def failure(error: BaseException, *, base: str, request: dict[str, str]) -> HubC
     return HubConnectionError(message, hint=hint, **request)
 
 
+_PROXY_HINT = "check the proxy in the environment, or name the Hub's host in NO_PROXY"
+
+
 def _not_connected(error: aiohttp.ClientConnectorError, base: str) -> tuple[str, str]:
     """Message and hint."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"No connection to the proxy for {base}: {error.os_error}", _PROXY_HINT
+    if error.os_error.errno == errno.ENOENT:  # of a Unix socket
+        return f"There is no socket at {base}", "start the Hub, or check the path"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"The host of {base} is not known", "check the host name in the URL"
     if isinstance(error, _INSECURE):

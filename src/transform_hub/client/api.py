@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from transform_hub.client.tls import TLS
 from transform_hub.client.transport import Token, Transport
 
 if TYPE_CHECKING:
@@ -27,9 +29,13 @@ class ApiClient:
         timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
         connect_timeout: seconds for making a connection.
         idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
+        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
+            this machine itself or for what ``NO_PROXY`` names.
 
     Raises:
-        ValueError: this can't be the URL of an API.
+        ValueError: this can't be the URL of an API; or the settings of TLS or of the proxy can't be used.
+        OSError: a file of the TLS settings can't be read.
     """
 
     def __init__(
@@ -41,6 +47,8 @@ class ApiClient:
         timeout: float | None = 30.0,
         connect_timeout: float = 10.0,
         idle_timeout: float | None = None,
+        tls: TLS | ssl.SSLContext | None = None,
+        trust_env: bool = True,
     ) -> None:
         self.transport = Transport(
             url,
@@ -49,6 +57,8 @@ class ApiClient:
             timeout=timeout,
             connect_timeout=connect_timeout,
             idle_timeout=idle_timeout,
+            tls=tls,
+            trust_env=trust_env,
         )
 
     @classmethod

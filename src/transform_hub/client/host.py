@@ -42,15 +42,20 @@ class HostClient(ApiClient):
 
     Args:
         url: of the Hub's API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
+            ``http+unix://%2Frun%2Fhub.sock/api/v1`` is that of a Unix socket.
         token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for
             each request, and once more when the Hub does not accept what it returned.
         headers: sent with each request.
         timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
         connect_timeout: seconds for making a connection.
         idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
+        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
+            this machine itself or for what ``NO_PROXY`` names.
 
     Raises:
-        ValueError: this can't be the URL of a Hub.
+        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        OSError: a file of the TLS settings can't be read.
 
     Example:
         >>> async with HostClient("http://127.0.0.1:8000/api/v1") as host:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import weakref
 from collections.abc import AsyncGenerator, MutableMapping
 
@@ -42,10 +43,20 @@ class Sessions:
 
     Args:
         connector: makes the connections, instead of one connector for each loop; it is not closed.
+        socket: path of the Unix socket to connect to.
+        tls: how to make secure connections, if not as the system does.
     """
 
-    def __init__(self, connector: aiohttp.BaseConnector | None = None) -> None:
+    def __init__(
+        self,
+        connector: aiohttp.BaseConnector | None = None,
+        *,
+        socket: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._connector = connector
+        self._socket = socket
+        self._tls = tls
         self._pools: Pools = weakref.WeakKeyDictionary()
         # The finalizer holds the pools: if they became garbage together with the client, a session could be
         # collected, and complain, before anything closes it.
@@ -71,13 +82,18 @@ class Sessions:
             await found[1].aclose()
 
     def _new_session(self) -> aiohttp.ClientSession:
-        # No limit of connections: long-lived streams would use them up and starve the calls.
         return aiohttp.ClientSession(
-            connector=self._connector or aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE),
+            connector=self._connector or self._new_connector(),
             connector_owner=self._connector is None,
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_once,),
         )
+
+    def _new_connector(self) -> aiohttp.BaseConnector:
+        # No limit of connections: long-lived streams would use them up and starve the calls.
+        if self._socket is not None:
+            return aiohttp.UnixConnector(self._socket, limit=0, keepalive_timeout=KEEPALIVE)
+        return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=self._tls or True)
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

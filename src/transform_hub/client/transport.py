@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import ssl
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +27,9 @@ from multidict import CIMultiDict
 
 from transform_hub.client.address import Address
 from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
+from transform_hub.client.proxy import proxy_for
 from transform_hub.client.sessions import Pool, Sessions
+from transform_hub.client.tls import TLS
 from transform_hub.errors import (
     AuthenticationError,
     HubTimeoutError,
@@ -49,6 +52,15 @@ READ_SIZE = 256 * 1024
 """Bytes of a stream that are taken from the connection before the Hub is made to wait."""
 
 
+class StreamBody(aiohttp.Payload):
+    """A body that can be sent only once."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the Hub has asked for it."""
+        raise NotImplementedError
+
+
 @dataclass
 class Request:
     """One request, which may take several tries.
@@ -65,11 +77,16 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | aiohttp.Payload | None = None
+    body: bytes | StreamBody | None = None
     idle_timeout: float | None = None
     limit: float | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of its body may be gone, so that it can't be sent again."""
+        return isinstance(self.body, StreamBody) and self.body.has_begun
 
     @property
     def remaining(self) -> float | None:
@@ -90,7 +107,13 @@ class Transport:
         timeout: seconds for a call, tries and pauses included; None is no limit.
         connect_timeout: seconds for making a connection.
         idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        tls: settings of secure connections.
+        trust_env: whether to use the HTTP proxy that the environment names.
         connector: makes the connections instead of an own one; stays open.
+
+    Raises:
+        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        OSError: a file of the TLS settings can't be read.
     """
 
     def __init__(
@@ -102,13 +125,17 @@ class Transport:
         timeout: float | None = 30.0,
         connect_timeout: float = 10.0,
         idle_timeout: float | None = None,
+        tls: TLS | ssl.SSLContext | None = None,
+        trust_env: bool = True,
         connector: aiohttp.BaseConnector | None = None,
     ) -> None:
         self._address = Address.parse(url)
+        self._proxy = proxy_for(self._address.url("")) if trust_env and self._address.socket is None else None
         self._token = token.strip() if isinstance(token, str) else token
         self._headers = dict(headers or {})
         self._connect_timeout = connect_timeout
-        self._sessions = Sessions(connector)
+        context = tls.context() if isinstance(tls, TLS) else tls
+        self._sessions = Sessions(connector, socket=self._address.socket, tls=context)
         self._is_owner = True
         self.timeout = timeout
         self.idle_timeout = idle_timeout
@@ -234,8 +261,8 @@ class Transport:
         try:
             return await self._send(request, await self._authorization(request), consume)
         except (AuthenticationError, PermissionDeniedError):
-            # A body that is a stream has not begun: the Hub refuses before it asks for it.
-            if not callable(self._token):
+            # A Hub refuses before it asks for a body that is a stream, or else that body is lost.
+            if not callable(self._token) or request.has_begun:
                 raise
         return await self._send(request, await self._authorization(request), consume)
 
@@ -293,9 +320,11 @@ class Transport:
             data=request.body,
             # aiohttp holds the head back until the first chunk is written. With Expect it sends it at once,
             # and the body, which may be long in coming, when the Hub says that it is wanted.
-            expect100=isinstance(request.body, aiohttp.Payload),
+            expect100=isinstance(request.body, StreamBody),
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=READ_SIZE,
+            proxy=self._proxy and self._proxy.url,
+            proxy_auth=self._proxy and self._proxy.auth,
             timeout=aiohttp.ClientTimeout(
                 total=request.remaining,
                 connect=self._connect_timeout,

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from transform_hub.client.answers import FAILURES
-from transform_hub.client.transport import Request, Transport
+from transform_hub.client.transport import Request, StreamBody, Transport
 from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestError, StreamError
 
 GRACE = 1.0
@@ -194,7 +194,7 @@ class Upload:
         return StreamError("What was sent changed its size meanwhile", **self.request)
 
 
-class _OpenBody(aiohttp.Payload):
+class _OpenBody(StreamBody):
     """Body that gives away the writer it should write to."""
 
     def __init__(self) -> None:
@@ -203,6 +203,10 @@ class _OpenBody(aiohttp.Payload):
         self.opened: asyncio.Future[AbstractStreamWriter] = loop.create_future()
         self.end: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.WriteTransport | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self.opened.done()
 
     @property
     def is_lost(self) -> bool:
