@@ -19,7 +19,7 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(*routes, expect=None):
+async def serving(*routes, expect=None, ssl_context=None):
     """Serve ``("GET", "/version", handler)`` below /api/v1; a handler may also be a response's JSON."""
     server = Server()
 
@@ -37,9 +37,10 @@ async def serving(*routes, expect=None):
         app.router.add_route(method, "/api/v1" + path, wrapped(handler), **options)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context)
     await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1"
+    scheme = "https" if ssl_context else "http"
+    server.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/api/v1"
     try:
         yield server
     finally:

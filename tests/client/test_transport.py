@@ -92,6 +92,29 @@ async def test_the_message_is_the_hubs_own(response, message):
     assert raised.value.request_id == server.requests[0].headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "message"),
+    [
+        ("415: Invalid content-type", 415, "Invalid content-type"),
+        ("404: Not found", 404, "Not found"),
+        ("502: no", 502, "no"),
+        ("200: fine", 500, "200: fine"),
+        ("4040: x", 500, "4040: x"),
+        ("object is not iterable", 500, "object is not iterable"),
+    ],
+)
+async def test_the_status_that_sth_hides_in_a_500(text, status, message):
+    async with (
+        serving(("POST", "/instance/x/_event", answer(500, text=text))) as server,
+        HostClient(server.url) as host,
+    ):
+        with pytest.raises(errors.error_class(status)) as raised:
+            await host.instance("x").send_event("e")
+    assert (raised.value.status, raised.value.message) == (status, message)
+    assert type(raised.value) is errors.error_class(status)
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 409, 413, 415, 418, 419, 422, 429, 500, 507])
 async def test_each_status_has_its_error(status):
     async with serving(("GET", "/config", answer(status))) as server, HostClient(server.url) as host:

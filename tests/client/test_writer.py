@@ -521,6 +521,27 @@ async def test_a_fresh_token_is_used_before_the_body_begins():
     assert box.data == b"once"
 
 
+async def test_a_body_that_has_begun_is_not_sent_again_with_a_fresh_token():
+    tokens, bodies = [], []
+
+    async def refuse(request):
+        bodies.append(await request.content.readany())
+        return web.json_response({"error": "expired"}, status=401)
+
+    def token():
+        tokens.append(1)
+        return "t"
+
+    async with (
+        serving(("POST", "/instance/x/input", refuse), ("GET", "/instance/x", INFO)) as server,
+        HostClient(server.url, token=token) as host,
+    ):
+        with pytest.raises(errors.AuthenticationError):
+            await host.instance("x").send_input([b"once"])
+    assert bodies == [b"once"]
+    assert len(server.of("/input")) == 1
+
+
 async def test_two_tasks_may_write():
     async with inbox() as (box, instance), instance.open_input() as writer:
         await asyncio.gather(writer.write(b"a" * 1000), writer.write(b"b" * 1000))

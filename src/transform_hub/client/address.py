@@ -53,7 +53,7 @@ class Address:
             raise ValueError(_advice(text)) from None
         if parsed.raw_query_string or parsed.raw_fragment:
             raise ValueError(f"The URL of a Hub has no query and no fragment; write only {_shown(text)!r}")
-        return cls(base + _path(parsed.raw_path), _basic(parsed))
+        return cls(base + _path(parsed.raw_path), basic(parsed))
 
     @classmethod
     def _of_socket(cls, socket: str, path: str | None) -> Address:
@@ -87,7 +87,8 @@ def _path(path: str | None) -> str:
     return re.sub(r"/{2,}", "/", path or "").rstrip("/") or API_BASE
 
 
-def _basic(url: URL) -> str:
+def basic(url: URL) -> str:
+    """What the credentials in a URL are in a header; empty if there are none."""
     if url.user is None and url.password is None:
         return ""
     return "Basic " + b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import aiohttp
+from aiohttp import hdrs
 from yarl import URL
+
+from transform_hub.client.address import basic
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,11 @@ class Proxy:
 
     Attributes:
         url: without credentials.
-        auth: its credentials, if it has any.
+        headers: what it wants to see, which is its credentials, if it has any.
     """
 
     url: URL
-    auth: aiohttp.BasicAuth | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def proxy_for(url: URL) -> Proxy | None:
@@ -48,8 +51,7 @@ def _parsed(text: str) -> Proxy:
             f"The proxy in the environment, {shown!r}, is no HTTP proxy: "
             "name the Hub's host in NO_PROXY, or give the client trust_env=False"
         )
-    auth = aiohttp.BasicAuth(url.user or "", url.password or "", "utf-8") if url.user or url.password else None
-    return Proxy(url.origin(), auth)
+    return Proxy(url.origin(), {hdrs.PROXY_AUTHORIZATION: credentials} if (credentials := basic(url)) else {})
 
 
 def _is_loopback(host: str) -> bool:

@@ -288,6 +288,8 @@ class Transport:
         headers["x-request-id"] = request.id
         if authorization:
             headers[hdrs.AUTHORIZATION] = authorization
+        if self._proxy is not None and not self.base.startswith("https:"):
+            headers.update(self._proxy.headers)  # aiohttp sends those of a proxy only where it makes a tunnel
         pool = await self._sessions.get()
         error: RequestError
         try:
@@ -324,7 +326,7 @@ class Transport:
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=READ_SIZE,
             proxy=self._proxy and self._proxy.url,
-            proxy_auth=self._proxy and self._proxy.auth,
+            proxy_headers=self._proxy and self._proxy.headers,
             timeout=aiohttp.ClientTimeout(
                 total=request.remaining,
                 connect=self._connect_timeout,
