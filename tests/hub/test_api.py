@@ -93,6 +93,39 @@ async def test_head_answers_without_body(api):
     assert (answer.status, answer.body) == (200, b"")
 
 
+async def test_head_takes_nothing_creates_nothing_and_waits_for_nothing(api, package):
+    source = "async def run(context, input):\n    print('said', flush=True)\n    yield 'out'"
+    instance = await api.start(await api.send(package(source)))
+    for path in ("output", "stdout", "log", "event/never", "once/never", "events/never", "health", ""):
+        answer = await api.call("HEAD", f"{instance}/{path}")
+        assert (answer.status, answer.body) == (200, b"")
+    assert await api.read(f"{instance}/output") == b"out"
+    assert await api.read(f"{instance}/stdout") == b"said\n"
+    assert (await api.call("HEAD", "/topic/new")).status == 404
+    assert (await api.get("/topics")).json == []
+
+
+async def test_a_refused_reader_creates_no_topic(api):
+    assert (await api.get("/topic/new", accept="text/plain")).status == 415
+    assert (await api.get("/topics")).json == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/platform"), ("GET", "/cpm"), ("PUT", "/cpm/api/v1/version")])
+async def test_without_a_manager_its_routes_are_refused_at_once(method, path, api):
+    answer = await api.call(method, path, b"x" if method != "GET" else None)
+    assert (answer.status, answer.json) == (404, {"error": "This Hub is connected to no Manager"})
+
+
+async def test_the_configuration_tells_no_secrets(tmp_path, api_of):
+    settings = {"token": "s3cret", "runner_envs": {"KEY": "s3cret"}}
+    async with serve(data_dir=tmp_path, **settings) as hub, aiohttp.ClientSession() as session:
+        session.headers["Authorization"] = "Bearer s3cret"
+        answer = await api_of(hub, session).get("/config")
+        assert answer.status == 200
+        assert "s3cret" not in answer.text
+        assert str(tmp_path) not in answer.text
+
+
 async def test_the_hubs_log_is_replayed_and_goes_on(hub, api, package):
     await api.send(package("def run(context, input): pass"))
     async with api.session.get(hub.url + "/log") as response:

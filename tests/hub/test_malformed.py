@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 
 import pytest
 
@@ -14,17 +15,20 @@ JSON = b"Content-Type: application/json\r\n"
 
 @pytest.fixture
 def raw(hub):
-    """Sends bytes to the Hub and gives status and body of what comes back, until the Hub closes."""
+    """Sends bytes to the Hub and gives status and body of its answer; None if it closes without one."""
 
     async def exchange(data, *, half_close=False):
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         writer.write(data)
         if half_close:
             writer.write_eof()
-        answer = await reader.read()
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and (line := await reader.readline()):
+            head += line
+        length = re.search(rb"Content-Length: (\d+)", head)
+        body = await reader.readexactly(int(length[1])) if length else b""
         writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        return (int(head.split()[1]), json.loads(body)) if answer else None
+        return (int(head.split()[1]), json.loads(body)) if head else None
 
     return exchange
 

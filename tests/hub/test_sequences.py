@@ -276,3 +276,47 @@ async def test_beyond_loopback_a_token_is_needed():
     with pytest.raises(HubStartError, match="token"):
         async with serve(host="0.0.0.0"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"limits": 5}, "Invalid limits format"),
+        ({"limits": {"memory": "much"}}, "Invalid limits format: Expected `float"),
+        ({"limits": {"memory": 0}}, "Invalid limits format: Expected `float` > 0.0"),
+        ({"limits": {"gpu": 1}}, "Invalid limits format: Expected `bool"),
+        ({"limits": {"cpu": 1}}, "Invalid limits format: Object contains unknown field `cpu`"),
+        ({"instanceId": "short"}, "Invalid instanceId format"),
+        ({"instanceId": 5}, "Invalid instanceId format"),
+        ({"instanceId": "../" * 12}, "Invalid instanceId format"),
+        ({"args": "abc"}, "Invalid args format"),
+        ({"appConfig": []}, "Invalid appConfig format"),
+        ({"inputTopic": 1}, "Invalid inputTopic format"),
+        ([], "The body must be a JSON object"),
+    ],
+)
+async def test_a_start_with_a_wrong_option_is_refused(request_, message, api, package):
+    sequence_id = await api.send(package(ECHO))
+    answer = await api.post(f"/sequence/{sequence_id}/start", request_)
+    assert answer.status == 400
+    assert answer.json["error"].startswith(message)
+    assert (await api.get("/instances")).json == []
+
+
+async def test_a_start_with_all_options(api, package):
+    sequence_id = await api.send(package(ECHO))
+    options = {
+        "instanceId": "00000000-1111-2222-3333-444444444444",
+        "appConfig": {"a": 1},
+        "args": [1, "two", {"three": 4}],
+        "limits": {"memory": 512, "gpu": False},
+        "unknown": "is no mistake",
+    }
+    answer = await api.post(f"/sequence/{sequence_id}/start", options)
+    instance_id = options["instanceId"]
+    assert answer.json == {"id": instance_id, "message": f"Sequence {instance_id} starting"}
+    info = (await api.get(f"/instance/{instance_id}")).json
+    for name in ("appConfig", "args", "limits"):
+        assert info[name] == options[name]
+    again = await api.post(f"/sequence/{sequence_id}/start", {"instanceId": instance_id})
+    assert (again.status, again.json) == (409, {"error": "Instance with a given ID already exists"})

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 JSON = ("application/json", "text/json")
-_STREAM_TYPE = "application/octet-stream"
+STREAM = "application/octet-stream"
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
@@ -110,7 +110,7 @@ def require_acceptable(request: web.Request, *types: str) -> None:
 
 async def stream_response(request: web.Request, channel: Channel) -> web.StreamResponse:
     """Answer with what a channel gives, until its end or the client's."""
-    require_acceptable(request, _STREAM_TYPE)
+    require_acceptable(request, STREAM)
     response = stream_answer(request)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
@@ -125,7 +125,7 @@ async def stream_response(request: web.Request, channel: Channel) -> web.StreamR
 
 def stream_answer(request: web.Request) -> web.StreamResponse:
     """An answer that is a stream of bytes."""
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: _STREAM_TYPE})
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: STREAM})
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -87,20 +88,23 @@ async def set_monitoring_rate(request: web.Request) -> web.Response:
 
 @routes.get("/api/v1/instance/{id}/event/{name}")
 async def get_event(request: web.Request) -> web.Response:
-    require_acceptable(request, *JSON)
-    try:
-        return json_response(await _instance(request).events.last(request.match_info["name"]))
-    except EndedError:
-        raise _no_event(request) from None
+    return await _await_event(request, _instance(request).events.last)
 
 
 @routes.get("/api/v1/instance/{id}/once/{name}")
 async def get_next_event(request: web.Request) -> web.Response:
+    return await _await_event(request, _instance(request).events.next)
+
+
+async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]]) -> web.Response:
     require_acceptable(request, *JSON)
+    if request.method == hdrs.METH_HEAD:  # a look waits for nothing
+        return json_response(None)
+    name = request.match_info["name"]
     try:
-        return json_response(await _instance(request).events.next(request.match_info["name"]))
+        return json_response(await get(name))
     except EndedError:
-        raise _no_event(request) from None
+        raise ApiError(404, f"Instance {request.match_info['id']} has ended without the event {name}") from None
 
 
 @routes.get("/api/v1/instance/{id}/events/{name}")
@@ -207,8 +211,3 @@ async def _command(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
         raise ApiError(400, "Invalid format: the body must be [code, {...}]")
     return body[1]
-
-
-def _no_event(request: web.Request) -> ApiError:
-    instance_id, name = request.match_info["id"], request.match_info["name"]
-    return ApiError(404, f"Instance {instance_id} has ended without the event {name}")

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    STREAM,
     Routes,
     expect_later,
     forward_to_topic,
@@ -62,8 +63,12 @@ async def send_topic(request: web.Request) -> web.Response:
 @routes.get("/api/v1/topic/{name}")
 async def get_topic(request: web.Request) -> web.StreamResponse:
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "application/x-ndjson")
+    name = request.match_info["name"]
+    if request.method == hdrs.METH_HEAD and request.app[HUB].topics.find(name) is None:
+        raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
+    require_acceptable(request, STREAM)
     try:
-        topic = request.app[HUB].topics.get(request.match_info["name"], content_type)
+        topic = request.app[HUB].topics.get(name, content_type)
     except ApiError as error:
         if error.error == "Unsupported content-type":
             raise ApiError(415, error.error, reason=error.error) from None
