@@ -1,14 +1,18 @@
-"""``sth``: run a Transform Hub, with the options that STH has."""
+"""``sth``: run a Transform Hub, with the options that STH has.
+
+Each setting can be given in four ways, of which the later one counts: the default, the configuration file
+(``--config``), the environment (``STH_`` and the name of the option), the option itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
-import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,132 +20,242 @@ import platformdirs
 import typer
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.config import LOG_LEVELS
+from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
+from transform_hub.hub.settings import NO_MANAGER, read_settings
+from transform_hub.package import Limits
+
+log = logging.getLogger(__name__)
 
 DATA_DIR = platformdirs.user_data_path("scramjet-transform-hub")
+MIB = 1024 * 1024
 
 app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STH"},
 )
 
+_option = functools.partial(typer.Option, show_envvar=False)  # the rule says it better than forty names
+_api = functools.partial(_option, rich_help_panel="API")
+_sequences = functools.partial(_option, rich_help_panel="Sequences")
+_instances = functools.partial(_option, rich_help_panel="Instances")
+_room = functools.partial(_option, rich_help_panel="What must be free for another Instance", min=0)
+_about = functools.partial(_option, rich_help_panel="Description and log")
+_health = functools.partial(_option, rich_help_panel="Health server")
+_useless = functools.partial(
+    _option, rich_help_panel="Accepted because STH has them, without effect", allow_from_autoenv=False
+)
+_refused = functools.partial(_option, rich_help_panel="Refused", allow_from_autoenv=False)
 
-@app.command()
-def sth(
-    port: Annotated[int, typer.Option("-P", "--port", help="Port of the API; 0 takes a free one.")] = 8000,
-    hostname: Annotated[str, typer.Option("-H", "--hostname", help="Address to listen on.")] = "127.0.0.1",
-    sequences_root: Annotated[Path, typer.Option("-D", "--sequences-root", help="Where Sequences are kept.")] = DATA_DIR
-    / "sequences",
-    hub_id: Annotated[str, typer.Option("-I", "--id", help="Id of this Hub.")] = "STH",
-    log_level: Annotated[str, typer.Option("-L", "--log-level", help=", ".join(LOG_LEVELS) + ".")] = "info",
-    identify_existing: Annotated[
-        bool, typer.Option("-E", "--identify-existing", help="Accepted for STH's sake: always on.")
-    ] = True,
-    instance_lifetime_extension_delay: Annotated[
-        int, typer.Option(help="Milliseconds that an ended Instance and its unread output are kept.")
-    ] = 180_000,
-    runner_envs: Annotated[str, typer.Option(help='Variables for Sequences: "A=1;B=2".')] = "",
-    description: Annotated[str, typer.Option(help="Shown in the configuration.")] = "",
-    custom_name: Annotated[str, typer.Option(help="Shown in the configuration.")] = "",
-    tags: Annotated[str, typer.Option(help='Shown in the configuration: "a,b".')] = "",
-    token_file: Annotated[
-        Path | None,
-        typer.Option(help="File with the token that clients must send.", envvar="STH_TOKEN_FILE"),
-    ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without a token.")] = False,
-    zygote: Annotated[bool, typer.Option(help="Fork runners from a warmed-up process.")] = True,
-    runtime_adapter: Annotated[str, typer.Option(help="Where runners live: process, or detect.")] = "process",
-    no_docker: Annotated[bool, typer.Option("--no-docker", hidden=True)] = False,
-    no_telemetry: Annotated[bool, typer.Option("--no-telemetry", hidden=True)] = False,
-    no_colors: Annotated[bool, typer.Option("--no-colors", hidden=True)] = False,
-) -> None:
-    """Run a Transform Hub until Ctrl-C or SIGTERM.
 
-    A token for clients is taken from the environment (STH_TOKEN) or a file, never from the command line.
-    """
-    settings: dict[str, Any] = {
-        "host": hostname,
-        "port": port,
-        "data_dir": DATA_DIR,
-        "sequences_root": sequences_root,
-        "hub_id": hub_id,
-        "log_level": log_level,
-        "retention_ms": instance_lifetime_extension_delay,
-        "runner_envs": _pairs(runner_envs),
-        "description": description,
-        "custom_name": custom_name,
-        "tags": tuple(tag for tag in tags.split(",") if tag),
-        "token": _token(token_file),
-        "insecure": insecure,
-        "zygote": zygote,
-    }
-    # Accepted because scripts for STH say them: here they are always so.
-    del identify_existing, no_docker, no_telemetry, no_colors
-    if runtime_adapter not in ("process", "detect"):
-        raise typer.BadParameter("this Hub runs Sequences as processes only", param_hint="--runtime-adapter")
-    _log_to_stderr(log_level)
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        _run(_serve(settings))
+        yield
     except HubStartError as error:
         typer.echo(f"sth: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-async def _serve(settings: dict[str, Any]) -> None:
-    from transform_hub.hub.server import serve  # noqa: PLC0415 - aiohttp is not needed for --help
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_, stop.set)
-    async with serve(**settings) as hub:
-        typer.echo(f"API on {hub.url.removesuffix('/api/v1')}")  # scripts look for these two lines
-        typer.echo("Running!")
-        sys.stdout.flush()
-        await stop.wait()
-        typer.echo("Stopping", err=True)
-        for signal_ in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C does not wait
-            loop.remove_signal_handler(signal_)
+def _from_file(context: typer.Context, path: Path | None) -> Path | None:
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    if path is not None:
+        with _refusals():
+            context.default_map = read_settings(path)
+    return path
 
 
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
-
-
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):  # from a file
+        return value
     pairs = {}
-    for pair in filter(None, text.split(";")):
-        name, equals, value = pair.partition("=")
+    for pair in filter(None, value.split(";")):
+        name, equals, content = pair.partition("=")
         if not equals or not name:
-            raise typer.BadParameter(f"{pair!r} is not NAME=value", param_hint="--runner-envs")
-        pairs[name] = value
+            raise typer.BadParameter(f"{pair!r} is not NAME=value")
+        pairs[name] = content
     return pairs
 
 
+def _names(value: Any) -> list[str]:
+    return [name for name in (value.split(",") if isinstance(value, str) else value) if name]
+
+
+@app.command()
+def sth(
+    config: Annotated[
+        Path | None,
+        _option("-c", "--config", help="JSON or YAML file with settings.", callback=_from_file, is_eager=True),
+    ] = None,
+    port: Annotated[int, _api("-P", "--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    hostname: Annotated[str, _api("-H", "--hostname", help="Address to listen on.")] = "127.0.0.1",
+    token_file: Annotated[
+        Path | None, _api(help="File with the token that clients must send. STH_TOKEN may have it instead.")
+    ] = None,
+    insecure: Annotated[bool, _api("--insecure", help="Listen beyond loopback without a token.")] = False,
+    id: Annotated[str, _api("-I", "--id", help="Id of this Hub.")] = "STH",
+    sequences_root: Annotated[
+        Path, _sequences("-D", "--sequences-root", help="Directory where Sequences are kept.")
+    ] = DATA_DIR / "sequences",
+    identify_existing: Annotated[
+        bool, _sequences("-E", "--identify-existing", help="Find the Sequences that are there: always on.")
+    ] = True,
+    package_max_size: Annotated[int, _sequences(min=1, help="MiB that a package may have.")] = 1024,
+    package_max_unpacked: Annotated[int, _sequences(min=1, help="MiB that it may have unpacked.")] = 2048,
+    package_max_files: Annotated[int, _sequences(min=1, help="Files, links, directories it may have.")] = 100_000,
+    package_max_ratio: Annotated[float, _sequences(min=1, help="Bytes unpacked for each byte packed.")] = 200,
+    startup_config: Annotated[
+        Path | None, _instances("-S", "--startup-config", help="JSON or YAML file that says what to start.")
+    ] = None,
+    exit_with_last_instance: Annotated[
+        bool, _instances("-X", "--exit-with-last-instance", help="End when the last Instance is gone.")
+    ] = False,
+    kill_on_exit: Annotated[
+        bool, _instances("-K", "--kill-on-exit", help="Exit with the signal's number. Instances end in any case.")
+    ] = False,
+    instance_lifetime_extension_delay: Annotated[
+        int, _instances(min=0, help="ms that an ended Instance and its unread output are kept.")
+    ] = 180_000,
+    heart_beat_interval: Annotated[int, _instances(min=1, help="ms between heartbeats in the audit.")] = 10_000,
+    runner_envs: Annotated[
+        Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
+    ] = None,
+    runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
+    zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
+    safe_operation_limit: Annotated[float, _room(help="MiB of each disk that do not count as available.")] = 512,
+    min_free_cpu: Annotated[float, _room(max=100, help="Percent; the load must be below 100 less this.")] = 10,
+    min_free_mem: Annotated[float, _room(help="MiB of memory.")] = 256,
+    min_free_space: Annotated[float, _room(help="MiB of disk.")] = 128,
+    log_level: Annotated[str, _about("-L", "--log-level", help=f"One of {', '.join(LOG_LEVELS)}.")] = "info",
+    description: Annotated[str, _about(help="Shown in the configuration.")] = "",
+    custom_name: Annotated[str, _about(help="Shown in the configuration.")] = "",
+    tags: Annotated[Any, _about(parser=_names, metavar="A,B", help="Shown in the configuration.")] = None,
+    healtz_port: Annotated[int | None, _health(min=0, max=65535, help="Port; without one there is no server.")] = None,
+    healtz_host: Annotated[str, _health(help="Address to listen on.")] = "localhost",
+    healtz_path: Annotated[str, _health(help="Path that answers.")] = "healtz",
+    no_colors: Annotated[bool, _useless("--no-colors", help="The log has no colours.")] = False,
+    no_docker: Annotated[bool, _useless("--no-docker", help="There are no containers.")] = False,
+    no_telemetry: Annotated[bool, _useless("--no-telemetry", help="There is no telemetry.")] = False,
+    debug: Annotated[bool, _useless("--debug", help="Runners are not started in a debugger.")] = False,
+    federation: Annotated[bool, _useless("--enable-federation-control", help="There is no federation.")] = False,
+    environment: Annotated[str, _useless("--environment-name", help="There is no telemetry.")] = "",
+    instances_port: Annotated[
+        int | None, _useless("--isp", "--instances-server-port", help="Runners need no port.")
+    ] = None,
+    containers: Annotated[
+        list[str] | None,
+        _useless(
+            "--runner-image", "--runner-py-image", "--runner-max-mem", "--prerunner-image", "--prerunner-max-mem",
+            "--expose-host-ip", help="There are no containers.",
+        ),
+    ] = None,
+    kubernetes: Annotated[
+        list[str] | None,
+        _useless(
+            "--k8s-namespace", "--k8s-quota-name", "--k8s-auth-config-path", "--k8s-sth-pod-host",
+            "--k8s-runner-image", "--k8s-runner-py-image", "--k8s-sequences-root", "--k8s-runner-cleanup-timeout",
+            "--k8s-runner-resources-requests-cpu", "--k8s-runner-resources-requests-memory",
+            "--k8s-runner-resources-limits-cpu", "--k8s-runner-resources-limits-memory",
+            help="There are no containers.",
+        ),
+    ] = None,
+    manager: Annotated[
+        list[str] | None,
+        _refused(
+            "-C", "--cpm-url", "--cpm-id", "--cpm-ssl-ca-path", "--cpm-max-reconnections",
+            "--cpm-reconnection-delay", "--platform-api", "--platform-api-version", "--platform-api-key",
+            "--platform-space", help="This Hub can't be connected to a Manager.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Run a Transform Hub until Ctrl-C or SIGTERM.
+
+    A setting is taken from its option, else from the environment (STH_PORT for --port, and so on), else from the
+    file of --config, else it has its default. A token for clients is taken from the environment (STH_TOKEN) or a
+    file, never from the command line.
+    """
+    del config, no_colors, no_docker, no_telemetry
+    _set_log_level(log_level)
+    _refuse(manager=manager, runtime_adapter=runtime_adapter)
+    _warn(
+        identify_existing=identify_existing, debug=debug, federation=federation, environment=environment,
+        instances_port=instances_port, containers=containers, kubernetes=kubernetes,
+    )  # fmt: skip
+    settings = HubConfig(
+        host=hostname,
+        port=port,
+        data_dir=DATA_DIR,
+        sequences_root=sequences_root,
+        hub_id=id,
+        log_level=log_level,
+        retention_ms=instance_lifetime_extension_delay,
+        heartbeat_ms=heart_beat_interval,
+        runner_envs=runner_envs or {},
+        description=description,
+        custom_name=custom_name,
+        tags=tuple(tags or ()),
+        token=_token(token_file),
+        insecure=insecure,
+        zygote=zygote,
+        exit_with_last_instance=exit_with_last_instance,
+        safe_operation_limit=safe_operation_limit,
+        instance_requirements=InstanceRequirements(
+            cpu_load=min_free_cpu, free_mem=min_free_mem, free_space=min_free_space
+        ),
+        limits=Limits(
+            max_archive_bytes=package_max_size * MIB,
+            max_unpacked_bytes=package_max_unpacked * MIB,
+            max_files=package_max_files,
+            max_ratio=package_max_ratio,
+        ),
+    )
+    health = None if healtz_port is None else HealtzConfig(port=healtz_port, host=healtz_host, path=healtz_path)
+    from transform_hub.hub.daemon import run  # noqa: PLC0415 - aiohttp is not needed for --help
+
+    with _refusals():
+        code = _run(run(settings, startup_config=startup_config, healtz=health, kill_on_exit=kill_on_exit))
+    raise typer.Exit(code)
+
+
+def _refuse(*, manager: list[str] | None, runtime_adapter: str) -> None:
+    if manager:
+        raise typer.BadParameter(NO_MANAGER, param_hint="--cpm-*, --platform-*")
+    if runtime_adapter not in ("process", "detect"):
+        raise typer.BadParameter("this Hub runs Sequences as processes only", param_hint="--runtime-adapter")
+
+
+def _warn(*, identify_existing: bool, **useless: Any) -> None:
+    if not identify_existing:
+        log.warning("The Sequences that are there are always found")
+    for name, value in useless.items():
+        if value:
+            log.warning("%s: no effect here", name.replace("_", " "))
+
+
 def _token(file: Path | None) -> str | None:
-    if file is not None:
-        try:
-            token = file.read_text().strip()
-        except OSError as error:
-            raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--token-file") from None
-        if not token:
-            raise typer.BadParameter(f"{file} is empty", param_hint="--token-file")
-        return token
-    return os.environ.get("STH_TOKEN") or None
+    if file is None:
+        return os.environ.get("STH_TOKEN") or None
+    try:
+        token = file.read_text().strip()
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--token-file") from None
+    if not token:
+        raise typer.BadParameter(f"{file} is empty", param_hint="--token-file")
+    return token
 
 
-def _log_to_stderr(level: str) -> None:
+def _set_log_level(level: str) -> None:
     names: dict[str, int | str] = {"trace": 1, "fatal": "CRITICAL"}
     with contextlib.suppress(ValueError):  # the Hub refuses a level that does not exist
-        logging.basicConfig(
-            level=names.get(level.lower()) or level.upper(),
-            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
+        logging.getLogger().setLevel(names.get(level.lower()) or level.upper())
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 def main() -> None:

@@ -29,6 +29,15 @@ class InstanceRequirements:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HealtzConfig:
+    """Where health is told; a port of 0 takes a free one."""
+
+    port: int
+    host: str = "localhost"
+    path: str = "healtz"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HubConfig:
     """Settings of a Hub.
 
@@ -46,6 +55,7 @@ class HubConfig:
         instance_requirements: what must be free for another Instance.
         safe_operation_limit: MiB of each disk that do not count as available.
         heartbeat_ms: ms between the heartbeats in the audit while somebody reads it.
+        exit_with_last_instance: what ``sth`` does when the last Instance is gone; of no effect elsewhere.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +76,7 @@ class HubConfig:
     instance_requirements: InstanceRequirements = InstanceRequirements()
     safe_operation_limit: float = 512
     heartbeat_ms: int = 10_000
+    exit_with_last_instance: bool = False
 
     def check(self) -> None:
         """Refuse what would be dangerous or can't work.
@@ -102,7 +113,7 @@ class HubConfig:
             "safeOperationLimit": self.safe_operation_limit,
             "runtimeAdapter": "process",
             "startupConfig": "",
-            "exitWithLastInstance": False,
+            "exitWithLastInstance": self.exit_with_last_instance,
             "timings": {
                 "heartBeatInterval": self.heartbeat_ms,
                 "instanceLifetimeExtensionDelay": self.retention_ms,

@@ -56,14 +56,18 @@ class SequenceStore:
         by_id = self._sequences.get(name)
         return [by_id] if by_id else [sequence for sequence in self if sequence.name == name]
 
-    async def add(self, body: AsyncIterator[bytes]) -> SequenceInfo:
+    async def add(self, body: AsyncIterator[bytes], *, sequence_id: str | None = None) -> SequenceInfo:
         """Store an uploaded package as a new Sequence.
+
+        Args:
+            body: the package.
+            sequence_id: an id that is free, instead of a random one.
 
         Raises:
             PackageError: it is not a valid package; nothing is left of it.
             OSError: the disk does not take it.
         """
-        sequence_id = str(uuid.uuid4())
+        sequence_id = sequence_id or str(uuid.uuid4())
         async with self._files.receive(body) as upload:
             self._files.place(sequence_id, upload)
             return self._remember(sequence_id, upload.package, upload.meta)

@@ -59,6 +59,7 @@ class Hub:
         self.port = config.port
         self.sequences = SequenceStore(config.sequences_root or config.data_dir / "sequences", config.limits)
         self.instances: dict[str, Instance] = {}
+        self._gone = asyncio.Event()
         self.topics = Topics()
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
@@ -157,7 +158,7 @@ class Hub:
             retention=self.config.retention_ms / 1000,
             on_event=self._spread_event,
             on_topic=self.topics.route,
-            on_gone=lambda instance: self.instances.pop(instance.id, None),
+            on_gone=self._forget,
         )
         self.instances[instance_id] = instance
         try:
@@ -178,6 +179,16 @@ class Hub:
             "args": request.args or [],
             "config": request.app_config or {},
         }
+
+    def _forget(self, instance: Instance) -> None:
+        self.instances.pop(instance.id, None)
+        self._gone.set()
+
+    async def last_instance_gone(self) -> None:
+        """Wait until there is no Instance any more, not even one that is kept after its end."""
+        while self.instances:
+            self._gone.clear()
+            await self._gone.wait()
 
     def _spread_event(self, source: Instance, name: str, message: Any) -> None:
         for instance in self.instances.values():

@@ -1,0 +1,133 @@
+"""A Hub that has a process to itself: what ``sth`` runs.
+
+    opening ──"API on"──> starting up ──"Running!"──> running ──┬─ signal ───────────────────> closing ──> exit
+                                                                └─ the last Instance is gone ─>
+
+Exit codes: 0 for an end that was asked for, 101 if it should end with the last Instance and none was started,
+the signal's number if it was told to kill on exit, as STH does then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transform_hub.hub.config import HealtzConfig, HubConfig
+from transform_hub.hub.healtz import HealtzServer
+from transform_hub.hub.server import Hub
+from transform_hub.hub.startup import Startup, read_startup, start_all
+
+log = logging.getLogger(__name__)
+
+NOTHING_STARTED = 101
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def run(
+    config: HubConfig,
+    *,
+    startup_config: Path | None = None,
+    healtz: HealtzConfig | None = None,
+    kill_on_exit: bool = False,
+) -> int:
+    """Run a Hub until it is told to end.
+
+    Args:
+        config: its settings.
+        startup_config: file that says what to start with it.
+        healtz: where to tell its health.
+        kill_on_exit: exit with the number of the signal that ended it. Its Instances end with it anyway.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        HubStartError: it can't be started, or the file is not right; nothing has been started then.
+    """
+    stop = _stop_signal()
+    with TemporaryDirectory(prefix="sth-startup-") as workspace:
+        startup = Startup()
+        if startup_config is not None:
+            startup = await asyncio.to_thread(read_startup, startup_config, Path(workspace), config.limits)
+        async with _health(healtz) as health, _running(config) as hub:
+            await _until(stop, start_all(hub, startup))
+            if not stop.done():
+                _say("Running!")
+            with health.telling() if health else contextlib.nullcontext():
+                code = await _life(hub, stop)
+    return stop.result() if stop.done() and kill_on_exit else code
+
+
+async def _life(hub: Hub, stop: asyncio.Future[int]) -> int:
+    if hub.config.exit_with_last_instance and not stop.done():
+        if not hub.instances:
+            log.error("Nothing was started, so there is nothing to wait for")
+            return NOTHING_STARTED
+        await _until(stop, hub.last_instance_gone())
+    else:
+        await stop
+    return 0
+
+
+def _stop_signal() -> asyncio.Future[int]:
+    """Has the number of the signal that asked for the end; a second one does not wait for it."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def stopped(number: int) -> None:
+        for each in _SIGNALS:
+            loop.remove_signal_handler(each)
+        stop.set_result(number)
+        print("Stopping", file=sys.stderr, flush=True)  # noqa: T201
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stopped, int(number))
+    return stop
+
+
+async def _until(stop: asyncio.Future[int], work: Awaitable[None]) -> None:
+    """Do something, but not longer than until the end is asked for."""
+    task = asyncio.ensure_future(work)
+    both: set[asyncio.Future[Any]] = {task, stop}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task})
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _running(config: HubConfig) -> AsyncIterator[Hub]:
+    hub = Hub(config)
+    try:
+        await hub.start()
+        _say(f"API on {hub.url.removesuffix('/api/v1')}")
+        yield hub
+    finally:
+        await hub.close()
+
+
+@contextlib.asynccontextmanager
+async def _health(config: HealtzConfig | None) -> AsyncIterator[HealtzServer | None]:
+    if config is None:
+        yield None
+        return
+    health = HealtzServer(config)
+    log.info("Health on %s", await health.start())
+    try:
+        yield health
+    finally:
+        await health.close()
+
+
+def _say(line: str) -> None:
+    """Print a line that scripts look for."""
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,106 @@
+"""The configuration file of ``sth``: the names that settings have there, in the nesting of ``GET /config``."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transform_hub.errors import HubStartError
+from transform_hub.hub.document import convert, read_document
+
+log = logging.getLogger(__name__)
+
+KEYS: dict[str, tuple[str, Any]] = {
+    "host.port": ("port", int),
+    "host.hostname": ("hostname", str),
+    "host.id": ("id", str),
+    "host.tokenFile": ("token_file", str),
+    "host.insecure": ("insecure", bool),
+    "sequencesRoot": ("sequences_root", str),
+    "identifyExisting": ("identify_existing", bool),
+    "packages.maxSize": ("package_max_size", int),
+    "packages.maxUnpacked": ("package_max_unpacked", int),
+    "packages.maxFiles": ("package_max_files", int),
+    "packages.maxRatio": ("package_max_ratio", float),
+    "startupConfig": ("startup_config", str),
+    "exitWithLastInstance": ("exit_with_last_instance", bool),
+    "killOnExit": ("kill_on_exit", bool),
+    "runtimeAdapter": ("runtime_adapter", str),
+    "runnerEnvs": ("runner_envs", str | dict[str, str]),
+    "zygote": ("zygote", bool),
+    "timings.instanceLifetimeExtensionDelay": ("instance_lifetime_extension_delay", int),
+    "timings.heartBeatInterval": ("heart_beat_interval", int),
+    "safeOperationLimit": ("safe_operation_limit", float),
+    "instanceRequirements.cpuLoad": ("min_free_cpu", float),
+    "instanceRequirements.freeMem": ("min_free_mem", float),
+    "instanceRequirements.freeSpace": ("min_free_space", float),
+    "logLevel": ("log_level", str),
+    "description": ("description", str),
+    "customName": ("custom_name", str),
+    "tags": ("tags", str | list[str]),
+    "monitorgingServer.port": ("healtz_port", int),  # spelled as STH spells it
+    "monitorgingServer.host": ("healtz_host", str),
+    "monitorgingServer.path": ("healtz_path", str),
+}
+"""Key in the file, name of the option, type in the file."""
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "cpm", "debug", "docker", "kubernetes", "logColors", "telemetry",
+        "host.apiBase", "host.federationControl", "host.infoFilePath", "host.instancesServerPort",
+        "platform.apiVersion", "platform.hostType", "timings.instanceAdapterExitDelay",
+    }
+)  # fmt: skip
+"""What STH knows and has no meaning here."""
+
+OF_MANAGERS = frozenset({"cpmId", "cpmSslCaPath", "cpmUrl", "platform.api", "platform.apiKey", "platform.space"})
+
+NO_MANAGER = "this Hub can't be connected to a Manager"
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a configuration file, by the names of the options of ``sth``.
+
+    Args:
+        path: of a JSON or YAML file.
+
+    Raises:
+        HubStartError: it can't be read, or has a key or a value that is not possible.
+    """
+    document = read_document(path)
+    settings: dict[str, Any] = {}
+    useless = []
+    for key, value in _flat(convert({} if document is None else document, dict[str, Any], str(path)), ""):
+        if key in KEYS:
+            name, kind = KEYS[key]
+            if value is not None:
+                settings[name] = convert(value, kind, f"{path}: {key}")
+        elif key in OF_MANAGERS:
+            if value:
+                raise HubStartError(f"{path}: {key}: {NO_MANAGER}; remove it")
+        elif key in WITHOUT_EFFECT:
+            useless.append(key)
+        else:
+            raise HubStartError(f"{path}: there is no setting {key!r}{_meant(key)}")
+    if useless:
+        log.warning("%s: no effect here: %s", path, ", ".join(useless))
+    return settings
+
+
+def _flat(section: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    known = {*KEYS, *WITHOUT_EFFECT, *OF_MANAGERS}
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        is_section = any(each.startswith(f"{key}.") for each in known)
+        if is_section and isinstance(value, dict):
+            yield from _flat(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _meant(key: str) -> str:
+    close = difflib.get_close_matches(key, KEYS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,443 @@
+"""``sth`` as a process: its settings, what it starts by itself, and how it ends."""
+
+import http.client
+import inspect
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from transform_hub.cli import sth as command
+from transform_hub.errors import HubStartError
+from transform_hub.hub.config import HubConfig, InstanceRequirements
+from transform_hub.hub.settings import KEYS, read_settings
+from transform_hub.hub.startup import read_startup
+from transform_hub.package import Limits
+
+BIN = Path(sys.executable).parent
+DOCS = Path(__file__).parents[2] / "docs"
+
+pytestmark = pytest.mark.slow
+
+SAY = """
+import asyncio
+async def run(context, input, *args):
+    yield f"{context.config} {args}\\n"
+"""
+WAIT = "async def run(context, input):\n    async for _ in input: pass\n    yield ''\n"
+TOPIC = """
+provides = {"provides": "declared", "contentType": "text/plain"}
+async def run(context, input):
+    yield "said\\n"
+    async for _ in input: pass
+"""
+
+
+class Sth:
+    """A running ``sth``."""
+
+    def __init__(self, arguments, env):
+        self.process = subprocess.Popen(
+            [BIN / "sth", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        )
+        self.url = self.rest = ""
+
+    def line(self):
+        return self.process.stdout.readline()
+
+    def run(self):
+        """Wait until it runs."""
+        api = self.line()
+        assert api.startswith("API on "), self.process.communicate()
+        self.url = api.removeprefix("API on ").strip() + "/api/v1"
+        assert self.line() == "Running!\n"
+        return self
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            return json.load(answer)
+
+    def open(self, method, path, **headers):
+        """A request that is not over; the connection stays open as long as it is held."""
+        host, port = self.url.removeprefix("http://").partition("/")[0].split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        connection.putrequest(method, "/api/v1" + path)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        return connection
+
+    def end(self, number=signal.SIGTERM):
+        """Exit code and stderr after a signal."""
+        self.process.send_signal(number)
+        self.rest, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts ``sth`` on a free port, with its Sequences in ``tmp_path``."""
+    started = []
+
+    def run(*arguments, **env):
+        own = ["-D", str(tmp_path / "sequences"), *map(str, arguments)]
+        started.append(Sth(own, {**os.environ, "STH_PORT": "0", **env}))
+        return started[-1]
+
+    yield run
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file; dicts become YAML, or JSON if it is named so."""
+
+    def make(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content)
+        else:
+            path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def sequence(write):
+    """Writes a Sequence; its directory."""
+
+    def make(name, source):
+        write(f"{name}/package.json", {"name": name, "main": "main.py", "engines": {"python3": ">=3.10"}})
+        return write(f"{name}/main.py", source).parent
+
+    return make
+
+
+# Settings
+
+
+@pytest.mark.parametrize("name", ["hub.yaml", "hub.json"])
+def test_the_option_counts_more_than_the_environment_than_the_file_than_the_default(start, write, name):
+    file = write(
+        name,
+        {
+            "description": "file", "customName": "file", "host": {"id": "file"}, "tags": ["a", "b"],
+            "instanceRequirements": {"freeMem": 7}, "runnerEnvs": {"A": "1;2"},
+            "docker": {"runner": {"maxMem": 512}}, "cpmUrl": "",
+        },
+    )  # fmt: skip
+    sth = start("-c", file, "--custom-name", "option", STH_CUSTOM_NAME="environment", STH_DESCRIPTION="environment")
+    config = sth.run().get("/config")
+    assert (config["customName"], config["description"], config["host"]["id"]) == ("option", "environment", "file")
+    assert (config["tags"], config["safeOperationLimit"]) == (["a", "b"], 512)
+    assert config["instanceRequirements"]["freeMem"] == 7
+    code, errors = sth.end()
+    assert code == 0
+    assert "no effect here: docker" in errors
+
+
+def test_the_configuration_shows_nothing_secret(start, write, tmp_path):
+    secret, token = "s3cret", write("token", "t0ken")
+    sth = start("--token-file", token, "--runner-envs", f"KEY={secret}", "--healtz-port", "0").run()
+    request = urllib.request.Request(sth.url + "/config", headers={"Authorization": "Bearer t0ken"})
+    with urllib.request.urlopen(request) as answer:
+        text = answer.read().decode()
+    assert json.loads(text)["host"]["apiBase"] == "/api/v1"
+    for hidden in (secret, "t0ken", str(tmp_path)):
+        assert hidden not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"host": {"prot": 1}}, "there is no setting 'host.prot'; did you mean 'host.port'?"),
+        ({"host": {"port": "x"}}, "host.port: Expected `int`, got `str`"),
+        ({"tags": [1]}, "tags: "),
+        ("a: [", "hub.yaml:1:5 is not YAML"),
+        ("[]", "Expected `object`, got `array`"),
+        ({"cpmUrl": "http://x"}, "cpmUrl: this Hub can't be connected to a Manager"),
+        ({"platform": {"apiKey": "x"}}, "platform.apiKey: this Hub"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(write, content, said):
+    with pytest.raises(HubStartError) as raised:
+        read_settings(write("hub.yaml", content))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("-c", "x.json can't be read: No such file"), ("-S", "x.json can't be read")]
+)
+def test_a_file_that_is_not_there_is_told_and_nothing_starts(start, tmp_path, option, said):
+    sth = start(option, tmp_path / "x.json")
+    out, errors = sth.process.communicate(timeout=20)
+    assert (sth.process.returncode, out) == (1, "")
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cpm-url", "x"), "Manager"),
+        (("--platform-api-key", "x"), "Manager"),
+        (("--runtime-adapter", "docker"), "processes only"),
+        (("--port", "70000"), "65535"),
+        (("--runner-envs", "A"), "'A' is not NAME=value"),
+    ],
+)
+def test_wrong_options_are_refused(start, arguments, said):
+    sth = start(*arguments)
+    out, errors = sth.process.communicate(timeout=20)
+    assert (sth.process.returncode, out) == (2, "")
+    assert said in re.sub(r"\s+", " ", errors.replace("│", ""))
+
+
+def test_options_of_sth_without_meaning_here_are_accepted_aloud(start):
+    sth = start(
+        "-E", "-K", "--no-docker", "--no-telemetry", "--no-colors", "--isp", "0", "--runner-image", "x",
+        "--k8s-namespace", "x", "--debug", "--runtime-adapter", "detect",
+    )  # fmt: skip
+    errors = sth.run().end(signal.SIGINT)[1]
+    for name in ("containers", "kubernetes", "debug"):
+        assert f"{name}: no effect here" in errors
+    assert "telemetry" not in errors
+
+
+def options():
+    """Names, flags, environment variables and defaults of the options that have an effect."""
+    for name, parameter in inspect.signature(command.sth, eval_str=True).parameters.items():
+        (option,) = parameter.annotation.__metadata__
+        if option.allow_from_autoenv:
+            flags = [flag for flag in (option.default, *(option.param_decls or ())) if isinstance(flag, str)]
+            flags = flags or [f"--{name.replace('_', '-')}"]
+            yield name, flags, f"STH_{name.upper()}", parameter.default
+
+
+def test_every_setting_stands_in_the_documentation():
+    rows = [
+        [cell.strip(" `") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in (DOCS / "hub.md").read_text().splitlines()
+        if line.startswith("| `-")
+    ]
+    keys = {name: key for key, (name, _) in KEYS.items()}
+    expected = []
+    for name, flags, variable, default in options():
+        shown = {None: "", True: "on", False: "off"}.get(default, str(default))
+        if name == "sequences_root":
+            shown = "user's data directory"
+        expected.append([" ".join(flags), variable, keys.get(name, ""), shown])
+    assert [row[:4] for row in rows] == expected
+    assert all(row[4] for row in rows)
+
+
+def test_every_key_of_the_file_is_an_option():
+    assert {name for name, _ in KEYS.values()} == {name for name, *_ in options()} - {"config"}
+
+
+def test_defaults_are_those_of_the_hub():
+    defaults = {name: default for name, _, _, default in options()}
+    config = HubConfig(data_dir=Path())
+    pairs = {
+        "port": config.port, "hostname": config.host, "id": config.hub_id, "zygote": config.zygote,
+        "instance_lifetime_extension_delay": config.retention_ms, "heart_beat_interval": config.heartbeat_ms,
+        "log_level": config.log_level, "safe_operation_limit": config.safe_operation_limit,
+        "min_free_cpu": InstanceRequirements.cpu_load, "min_free_mem": InstanceRequirements.free_mem,
+        "min_free_space": InstanceRequirements.free_space,
+        "package_max_size": config.limits.max_archive_bytes >> 20,
+        "package_max_unpacked": config.limits.max_unpacked_bytes >> 20,
+        "package_max_files": config.limits.max_files, "package_max_ratio": config.limits.max_ratio,
+    }  # fmt: skip
+    assert {name: defaults[name] for name in pairs} == pairs
+
+
+# What it starts by itself
+
+
+def test_what_the_startup_configuration_says_runs_before_running_is_said(start, write, sequence):
+    sequence("say", SAY)
+    sequence("topic", TOPIC)
+    instance_id = "0f2c8a1e-3a51-4a0e-9d6c-0b9f6d1f7a11"
+    file = write(
+        "startup.yaml",
+        {
+            "topics": [{"name": "made", "contentType": "text/plain"}],
+            "sequences": [
+                {"path": "say", "args": [1, "two"], "appConfig": {"x": None}, "instanceId": instance_id},
+                {"path": "topic", "outputTopic": "made", "limits": {"memory": 512}},
+                {"id": "nobody"},
+                *[{"path": "topic", "outputTopic": "made"}] * 6,
+            ],
+        },
+    )
+    sth = start("-S", file).run()
+    instances = sth.get("/instances")
+    assert len(instances) == 8
+    with urllib.request.urlopen(f"{sth.url}/instance/{instance_id}/output") as answer:
+        assert answer.read().decode() == "{'x': None} (1, 'two')\n"
+    assert [topic["topicName"] for topic in sth.get("/topics")] == ["made"]
+    assert {each.get("provides") for each in instances} - {None, ""} == {"made"}
+    code, errors = sth.end()
+    assert code == 0
+    assert "nobody is not started: there is no such Sequence" in errors
+
+
+def test_a_restart_finds_the_sequences_of_the_startup_configuration(start, write, sequence):
+    sequence("say", SAY)
+    file = write("startup.json", {"sequences": [{"path": "say"}]})
+    ids = []
+    for source in (SAY, SAY, WAIT):
+        sequence("say", source)
+        sth = start("-S", file).run()
+        ids.append({each["id"] for each in sth.get("/sequences")})
+        assert sth.end()[0] == 0
+    assert ids[0] == ids[1]
+    assert len(ids[2]) == 2
+
+
+def test_sequences_that_are_there_are_started_by_name_or_id(start, write, sequence):
+    sequence("say", SAY)
+    first = start("-S", write("first.json", {"sequences": [{"path": "say"}]})).run()
+    (there,) = first.get("/sequences")
+    first.end()
+    sth = start("-S", write("second.yaml", {"sequences": [{"name": "say"}, {"id": there["id"]}]})).run()
+    assert len(sth.get("/instances")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"sequences": {}}, "sequences: Expected `array`, got `object`"),
+        ({"sequences": [{"id": "x", "args": "x"}]}, "sequences[0].args: Expected `array`, got `str`"),
+        ({"sequences": [{"id": "x", "argz": []}]}, "sequences[0]: Object contains unknown field `argz`"),
+        ({"sequences": [{"args": []}]}, "sequences[0]: say which Sequence by one of id, name and path"),
+        ({"sequences": [{"id": "x", "name": "x"}]}, "by one of"),
+        ({"sequences": [{"id": "x", "instanceId": "x"}]}, "sequences[0].instanceId: 36 letters"),
+        ({"sequences": [{"id": "x", "outputTopic": "a b"}]}, "sequences[0].outputTopic: 'a b'"),
+        ({"sequences": [{"id": "x", "limits": {"memory": -1}}]}, "sequences[0].limits.memory: "),
+        ({"sequences": [{"path": "nowhere"}]}, "sequences[0].path: there is no "),
+        ({"sequences": [{"path": "say/main.py"}]}, "main.py is not a Sequence"),
+        ({"sequences": [{"path": "sequences"}]}, "sequences is not a Sequence"),
+        ({"topics": [{"name": "a"}, {"name": "b", "contentType": "x/y"}]}, "topics[1]: 'b', 'x/y': Unsupported"),
+        ({"topics": [{"name": "a"}, {"name": "a", "contentType": "text/plain"}]}, "topics[1]: 'a'"),
+        ("sequences: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_startup_configuration_is_refused(write, sequence, tmp_path, content, said):
+    sequence("say", SAY)
+    (tmp_path / "sequences").mkdir()
+    with pytest.raises(HubStartError) as raised:
+        read_startup(write("startup.yaml", content), tmp_path, Limits())
+    assert said in str(raised.value)
+
+
+def test_the_rest_is_started_if_one_can_not_be(start, write, sequence):
+    sequence("say", SAY)
+    one = {"path": "say", "instanceId": "0f2c8a1e-3a51-4a0e-9d6c-0b9f6d1f7a11"}
+    sth = start("-S", write("startup.yaml", {"sequences": [one, one, {"path": "say"}]})).run()
+    assert len(sth.get("/instances")) == 2
+    assert "say could not be started: Instance with a given ID already exists" in sth.end()[1]
+
+
+# How it ends
+
+
+def test_it_ends_with_the_last_instance(start, write, sequence):
+    sequence("say", SAY)
+    sequence("wait", WAIT)
+    file = write("startup.yaml", {"sequences": [{"path": "say"}, {"path": "wait"}]})
+    sth = start("-S", file, "-X", "--instance-lifetime-extension-delay", "0").run()
+    assert sth.get("/config")["exitWithLastInstance"] is True
+    while len(instances := sth.get("/instances")) > 1:
+        pass
+    path = f"{sth.url}/instance/{instances[0]['id']}/input"
+    request = urllib.request.Request(path, b"x", {"Content-Type": "text/plain"}, method="POST")
+    urllib.request.urlopen(request).close()
+    assert sth.process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("startup", [None, {"sequences": [{"id": "nobody"}]}])
+def test_it_ends_with_101_if_there_was_nothing_to_wait_for(start, write, startup):
+    sth = start("-X", *(("-S", write("startup.yaml", startup)) if startup else ()))
+    assert "Nothing was started" in sth.process.communicate(timeout=20)[1]
+    assert sth.process.returncode == 101
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_kill_on_exit_it_exits_with_the_signal(start, write, sequence, number):
+    sequence("wait", WAIT)
+    sth = start("-K", "-S", write("startup.yaml", {"sequences": [{"path": "wait"}]})).run()
+    (instance,) = sth.get("/instances")
+    pid = sth.get(f"/instance/{instance['id']}/health")["processId"]
+    code, errors = sth.end(number)
+    assert code == number
+    assert not Path(f"/proc/{pid}").exists()
+    assert "Traceback" not in errors
+
+
+def test_open_requests_do_not_hold_it_up(start, write, sequence):
+    sequence("wait", WAIT)
+    sth = start("-S", write("startup.yaml", {"sequences": [{"path": "wait"}]})).run()
+    instance = f"/instance/{sth.get('/instances')[0]['id']}"
+    held = [
+        sth.open("GET", path) for path in ("/log", "/audit", f"{instance}/output", f"{instance}/once/x", "/topic/a")
+    ]
+    held += [
+        sth.open("POST", path, Transfer_Encoding="chunked", Content_Type="text/plain")
+        for path in (f"{instance}/input", "/topic/b", "/sequence")
+    ]
+    assert held[0].getresponse().status == 200
+    code, errors = sth.end()
+    assert code == 0
+    assert "Traceback" not in errors
+    for connection in held:
+        connection.close()
+
+
+def test_a_signal_while_it_starts_up_ends_it(start, write, sequence):
+    sequence("slow", "import time\ntime.sleep(4)\ndef run(context, input): pass")
+    sth = start("-S", write("startup.yaml", {"sequences": [{"path": "slow"}]}))
+    assert sth.line().startswith("API on ")
+    code, errors = sth.end()
+    assert code == 0
+    assert "Traceback" not in errors
+    assert sth.rest == ""
+
+
+# Health
+
+
+def status(url):
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_health_is_told_beside_the_api(start):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    sth = start("--healtz-port", port, "--healtz-host", "127.0.0.1", "--healtz-path", "/well/").run()
+    assert status(f"http://127.0.0.1:{port}/well") == (200, b"ok")
+    assert status(f"http://127.0.0.1:{port}/")[0] == 404
+    other = start("--healtz-port", port, "--healtz-host", "127.0.0.1")
+    out, errors = other.process.communicate(timeout=20)
+    assert (other.process.returncode, out) == (1, "")
+    assert f"Health can't be told on 127.0.0.1 port {port}: Address already in use" in errors
+    assert sth.end()[0] == 0
