@@ -185,7 +185,7 @@ def test_a_file_that_is_not_there_is_told_and_nothing_starts(start, tmp_path, op
     sth = start(option, tmp_path / "x.json")
     out, errors = sth.process.communicate(timeout=20)
     assert (sth.process.returncode, out) == (1, "")
-    assert said in errors
+    assert "x.json can't be read: No such file" in errors
     assert "Traceback" not in errors
 
 
