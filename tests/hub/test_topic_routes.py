@@ -1,10 +1,14 @@
 """Topics over the API: made, listed, deleted, written and read."""
 
 import asyncio
+import io
+import json
 
+import psutil
 import pytest
 
 NDJSON = "application/x-ndjson"
+OCTETS = "application/octet-stream"
 
 
 async def test_create_list_delete(api):
@@ -73,3 +77,122 @@ async def test_lines_of_several_writers_never_mix(api):
         await asyncio.gather(*writers)
     for name in names:
         assert [line for line in got if line.startswith(name)] == [b"%s%d\n" % (name, n) for n in range(200)]
+
+
+async def raw_writer(hub, content_type=NDJSON, **headers):
+    """A POST to /topic/t whose body is still open."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    head = ["POST /api/v1/topic/t HTTP/1.1", "Host: x", f"Content-Type: {content_type}", "Transfer-Encoding: chunked"]
+    writer.write("\r\n".join([*head, *lines, "", ""]).encode())
+    return reader, writer
+
+
+def chunk(data):
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def test_a_writer_that_breaks_off_takes_its_unfinished_line_along(api, hub):
+    async with api.session.get(f"{api.url}/topic/t") as reader:
+        _, writer = await raw_writer(hub)
+        writer.write(chunk(b'{"whole":1}\n{"ha'))
+        assert await reader.content.readline() == b'{"whole":1}\n'
+        writer.transport.abort()
+        await api.post("/topic/t", b"2", content_type=NDJSON)
+        assert await reader.content.readline() == b"2\n"
+
+
+async def test_a_writer_that_waits_for_100_is_asked_at_once(api, hub):
+    _, idle = await raw_writer(hub)  # STH would let the second wait for the end of the first
+    reader, writer = await raw_writer(hub, Expect="100-continue")
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(chunk(b"1\n") + b"0\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    for end in (idle, writer):
+        end.close()
+
+
+async def test_a_refused_writer_is_not_asked_for_its_body(api, hub):
+    reader, writer = await raw_writer(hub, "text/html", Expect="100-continue")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
+async def test_writers_of_a_deleted_topic_are_told(api, hub):
+    reader, writer = await raw_writer(hub)
+    writer.write(chunk(b"1\n"))
+    async with api.session.get(f"{api.url}/topic/t") as stream:
+        assert await stream.content.readline() == b"1\n"
+        await api.call("DELETE", "/topics/t")
+        writer.write(chunk(b"2\n"))
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 404")
+        assert b"deleted" in await reader.readuntil(b"}")
+        assert await stream.content.read() == b""
+    writer.close()
+    async with api.session.get(f"{api.url}/topic/t", headers={"content-type": "text/plain"}) as again:
+        await api.post("/topic/t", b"new\n", content_type="text/plain")  # another topic, another type
+        assert await again.content.readline() == b"new\n"
+
+
+async def test_a_reader_that_leaves_lets_the_others_go_on(api, hub):
+    stuck = await api.session.get(f"{api.url}/topic/t", headers={"content-type": OCTETS})
+    sending = asyncio.ensure_future(api.post("/topic/t", io.BytesIO(bytes(30_000_000)), content_type=OCTETS))
+    async with api.session.get(f"{api.url}/topic/t", headers={"content-type": OCTETS}) as reader:
+        await reader.content.readexactly(100_000)
+        while not hub.topics.find("t")._channel.is_full:  # the first takes nothing and holds up the second
+            await asyncio.sleep(0.005)
+        assert not sending.done()
+        stuck.close()
+        while not sending.done():
+            await reader.content.readany()
+    assert (await sending).status == 200
+
+
+@pytest.mark.slow
+async def test_many_writers_and_readers(api):
+    async def lines(writer):
+        for number in range(300):
+            yield b'{"writer":%d,"number":%d,"text":"%s"}\n' % (writer, number, b"x" * (number * 7 % 5000))
+
+    async def read(stream):
+        got = {writer: [] for writer in range(5)}
+        while sum(map(len, got.values())) < 1500:
+            item = json.loads(await stream.content.readline())
+            got[item["writer"]].append(item["number"])
+        stream.close()
+        return got
+
+    readers = [await api.session.get(f"{api.url}/topic/t") for _ in range(3)]
+    reading = [asyncio.ensure_future(read(stream)) for stream in readers]
+    writing = [api.post("/topic/t", lines(writer), content_type=NDJSON) for writer in range(5)]
+    assert {answer.status for answer in await asyncio.gather(*writing)} == {200}
+    for got in await asyncio.gather(*reading):
+        assert got == {writer: list(range(300)) for writer in range(5)}
+
+
+@pytest.mark.slow
+async def test_a_topic_that_nobody_reads_holds_its_writers_and_memory_stays_flat(api, hub):
+    me = psutil.Process()
+    _, writer = await raw_writer(hub, OCTETS)
+
+    async def flood():
+        while True:
+            writer.write(chunk(bytes(65536)))
+            await writer.drain()
+
+    before = me.memory_info().rss
+    flooding = asyncio.ensure_future(flood())
+    await until_still(lambda: hub.topics.find("t") and hub.topics.find("t")._channel.written)
+    assert hub.topics.find("t")._channel.is_full
+    assert me.memory_info().rss - before < 30 << 20
+    flooding.cancel()
+    writer.transport.abort()
+
+
+async def until_still(measure):
+    """Wait until a figure that grows stands still."""
+    last = None
+    while not last or last != measure():
+        last = measure()
+        await asyncio.sleep(0.3)

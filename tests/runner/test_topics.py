@@ -1,6 +1,7 @@
 """Sequences that declare topics."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -87,3 +88,151 @@ async def test_declarations_that_mean_nothing_are_ignored(result):
         output, info = await result(f"provides = requires = {declared!r}\ndef run(context, input): return 'fine'")
         assert (output, info["status"]) == (b"fine", "completed")
         assert not {"provides", "requires"} & info.keys()
+
+
+async def test_instances_and_clients_write_and_read_one_topic_at_once(launch, api):
+    """Two providers, two clients; one Instance and two clients read: everybody gets all, each writer's in order."""
+    consumer = await launch(COLLECT, inputTopic="all")
+    readers = [await api.session.get(f"{api.url}/topic/all") for _ in range(2)]
+    for _ in range(2):
+        await launch(COUNT_UP, outputTopic="all", args=[200])
+    for name in ("one", "two"):
+        lines = b"".join(b'["%s",%d]\n' % (name.encode(), number) for number in range(200))
+        assert (await api.post("/topic/all", lines, content_type=NDJSON)).status == 200
+    lists = [await items(reader, 800) for reader in readers]
+    async with api.session.get(f"{api.url}{consumer}/output") as output:
+        lists.append(await items(output, 800))
+    for got in lists:
+        writers = {name for name, _ in got}
+        assert len(writers) == 4
+        assert all([number for name, number in got if name == writer] == list(range(200)) for writer in writers)
+        assert got == lists[0]
+    for reader in readers:
+        reader.close()
+
+
+async def items(stream, count):
+    return [json.loads(await stream.content.readline()) for _ in range(count)]
+
+
+NDJSON = "application/x-ndjson"
+COLLECT = f"""
+requires = {{"requires": "in", "contentType": "{NDJSON}"}}
+provides = {{"contentType": "{NDJSON}"}}
+async def run(context, input):
+    async for item in input: yield item
+"""
+COUNT_UP = f"""
+provides = {{"provides": "out", "contentType": "{NDJSON}"}}
+async def run(context, input, count):
+    for number in range(count): yield [context.instance_id, number]
+"""
+
+
+async def test_deleting_a_topic_is_the_end_of_a_consumers_input(launch, api):
+    instance = await launch(COLLECT)
+    await api.post("/topic/in", b"1\n", content_type=NDJSON)
+    await api.call("DELETE", "/topics/in")
+    assert await api.read(f"{instance}/output") == b"1\n"
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+
+
+async def test_output_whose_topic_is_deleted_waits_for_readers_of_its_own(launch, api, log):
+    instance = await launch("""
+        provides = {"provides": "out", "contentType": "text/plain"}
+        async def run(context, input):
+            yield "to the topic\\n"
+            async for line in input: yield line
+    """)
+    assert await first(api, "out", 13, "text/plain") == b"to the topic\n"
+    await api.call("DELETE", "/topics/out")
+    await api.input(instance, b"lost with the topic\n", x_end_stream="false")
+    while b"was deleted" not in await log_so_far(api, instance):
+        await asyncio.sleep(0.01)
+    await api.input(instance, b"kept\n")
+    assert await api.read(f"{instance}/output") == b"kept\n"
+    assert (await api.get("/topics")).json == []
+
+
+async def log_so_far(api, instance):
+    channel = api.hub.instances[instance.rpartition("/")[2]].streams.log
+    return b"".join(channel._chunks)
+
+
+async def test_a_topic_of_its_own(launch, api, process):
+    """An Instance that requires what it provides gets its own items; neither it nor the Hub grows."""
+    instance = await launch("""
+        requires = {"requires": "loop", "contentType": "application/x-ndjson"}
+        provides = {"provides": "loop", "contentType": "application/x-ndjson"}
+        async def run(context, input):
+            async for number in input:
+                context.emit("number", number)
+                if number == 1000: return
+                yield number + 1
+    """)
+    await api.post("/topic/loop", b"0\n", content_type=NDJSON)
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+    assert (await api.get(f"{instance}/event/number")).json == 1000
+
+
+async def test_a_topic_of_its_own_that_swells_is_held_and_the_instance_can_be_killed(launch, api, process):
+    instance = await launch("""
+        requires = {"requires": "loop", "contentType": "text/plain"}
+        provides = {"provides": "loop", "contentType": "text/plain"}
+        async def run(context, input):
+            async for line in input:
+                yield line
+                yield line
+    """)
+    runner = await process(instance)
+    await api.post("/topic/loop", b"x" * 99_999 + b"\n", content_type="text/plain")
+    topic = api.hub.topics.find("loop")
+    while not topic._channel.is_full:
+        await asyncio.sleep(0.01)
+    assert runner.memory_info().rss < 150_000_000
+    await api.post(f"{instance}/_kill", {})
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 137
+
+
+@pytest.mark.parametrize(("ending", "last"), [("return", b"half\n"), ("os.kill(os.getpid(), 9)", b"")])
+async def test_the_last_line_of_a_provider_counts_if_it_was_not_cut_off(ending, last, launch, api, caplog):
+    instance = await launch(f"""
+        import asyncio, os
+        provides = {{"provides": "out", "contentType": "text/plain"}}
+        async def run(context, input):
+            yield "whole\\n"
+            yield "half"
+            async for line in input: pass
+            {ending}
+    """)
+    async with api.session.get(f"{api.url}/topic/out", headers={"content-type": "text/plain"}) as reader:
+        assert await reader.content.readline() == b"whole\n"
+        await api.input(instance, b"")
+        await api.ended(instance)
+        await api.post("/topic/out", b"end\n", content_type="text/plain")
+        assert await reader.content.readexactly(len(last) + 4) == last + b"end\n"
+    if not last:
+        assert "left a line for topic out unfinished" in caplog.text
+
+
+async def test_a_topic_of_another_type_is_noted_and_the_instance_goes_on(launch, api):
+    await api.post("/topics", {"id": "out", "content-type": "text/plain"})
+    instance = await launch(COUNT_UP, args=[2])
+    await api.ended(instance)
+    assert len((await api.read(f"{instance}/output")).splitlines()) == 2
+    log = await api.read(f"{instance}/log")
+    assert b"Topic out carries text/plain, not application/x-ndjson" in log
+
+
+async def test_a_provider_is_held_by_a_topic_that_nobody_reads(launch, api, process):
+    instance = await launch("""
+        provides = {"provides": "out", "contentType": "text/plain"}
+        async def run(context, input):
+            while True: yield "x" * 99_999 + "\\n"
+    """)
+    runner = await process(instance)
+    while api.hub.topics.find("out") is None or not api.hub.topics.find("out")._channel.is_full:
+        await asyncio.sleep(0.01)
+    await api.post(f"{instance}/_stop", {"timeout": 500})
+    assert runner.pid
+    assert (await api.ended(instance))["status"] == "completed"

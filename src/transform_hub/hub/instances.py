@@ -163,6 +163,11 @@ class Instance:
     async def _next_change(self) -> None:
         await self._changed.wait()
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it ended in the middle of what it did: it was killed, or its process died."""
+        return self._exit_message is None or self._exit_message["code"] == protocol.EXIT_KILLED
+
     # --- start --------------------------------------------------------------------------------------------
 
     async def start(self, spec: protocol.Message) -> None:

@@ -27,10 +27,11 @@ from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.log import HubLog
+from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.sequences import SequenceStore
-from transform_hub.hub.topics import Topics
+from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)
@@ -53,14 +54,15 @@ class Hub:
         engines: what runs Sequences here, and in which version.
     """
 
-    def __init__(self, config: HubConfig, runtime: Runtime | None = None) -> None:
+    def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
         self.url = ""
         self.port = config.port
         self.sequences = SequenceStore(config.sequences_root or config.data_dir / "sequences", config.limits)
         self.instances: dict[str, Instance] = {}
         self._gone = asyncio.Event()
-        self.topics = Topics()
+        self.topics: TopicBus = topics or Topics()
+        self.routing = Routing(self.topics)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
@@ -103,6 +105,7 @@ class Hub:
             for waiting in late:
                 waiting.cancel()
         await self.runtime.close()
+        self.routing.close()
         self.topics.close()
         for instance in list(self.instances.values()):
             instance.discard()
@@ -157,7 +160,7 @@ class Hub:
             runtime=self.runtime,
             retention=self.config.retention_ms / 1000,
             on_event=self._spread_event,
-            on_topic=self.topics.route,
+            on_topic=self.routing.connect,
             on_gone=self._forget,
         )
         self.instances[instance_id] = instance

@@ -1,4 +1,33 @@
-"""Topics: named streams between Instances and the outside, each a Channel with many writers and readers."""
+"""Topics: named streams between Instances and the outside, with any number of writers and readers at once.
+
+    POST /topic/:name    ─┐                       ┌─> GET /topic/:name
+    POST /topic/:name    ─┼─> lines ─> Channel ───┼─> GET /topic/:name
+    Instance (provides)  ─┘                       └─> Instance (requires)
+
+What they promise:
+
+    items      Where a topic carries text or ndjson an item is a line. A line is handed on whole, once its newline has
+               come or its writer has come to its end (it gets its newline then). Lines of different writers never
+               mix, up to LINE_LIMIT. A binary topic has no items: chunks of writers alternate, cut anywhere.
+    order      Each writer's items keep their order; writers take turns as they come. Nothing is doubled.
+    readers    All readers that are there get everything, paced by the slowest. A reader that comes later starts with
+               what no other has had yet, so what was written before the first one waits for it.
+    a reader   ... that leaves holds nobody any more. What it took is gone, what it had not taken goes to the others, or
+               waits for the next if it was the last. One that stays but takes nothing holds up the topic; the Hub's log
+               says so after STALL seconds.
+    nobody     ... reads: LIMIT bytes (of hub.channel) are kept, then writers wait.
+    a writer   ... that ends leaves the topic as it is: topics have no end. One that breaks off in the middle of a line
+               (its client goes away, its Instance is killed) takes the piece with it; whole lines before it stay.
+    deleting   Readers get what is left and then the end of the stream (an Instance: the end of its input). Writers
+               get an error with their next item. A topic of the same name made later is another topic.
+
+A topic is made by the first who writes or reads it, or beforehand by ``POST /topics``: no difference. Its content
+type is fixed from then on. An Instance that provides the topic it requires gets its own items back.
+
+The Hub uses topics through :class:`TopicBus` only. A bus over several Hubs would be another class with these few
+methods, which keeps a :class:`Topic` for this Hub's ends and carries items to and from other Hubs as one more
+writer and reader of it.
+"""
 
 from __future__ import annotations
 
@@ -6,89 +35,32 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from transform_hub.hub.channel import Channel, ChannelClosedError
+from transform_hub.hub.channel import Channel, ChannelReader
 from transform_hub.hub.errors import ApiError
-
-if TYPE_CHECKING:
-    from transform_hub.hub.instances import Instance
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPES = ("text/x-ndjson", "application/x-ndjson", "text/plain", "application/octet-stream")
-_NAME = re.compile(r"^[\\a-zA-Z0-9_+-]+$")
+BINARY = "application/octet-stream"
+CONTENT_TYPES = ("text/x-ndjson", "application/x-ndjson", "text/plain", BINARY)
+_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
+
+LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a line that are kept until it is complete; a longer one is handed on in pieces."""
+
+STALL = 10.0
+"""Seconds that a writer waits before the log tells of it."""
 
 
-class Topic:
-    """A named stream.
-
-    Attributes:
-        name, content_type: what it is called and what it carries.
-        channel: what was written and not yet read by all.
-    """
-
-    def __init__(self, name: str, content_type: str) -> None:
-        self.name = name
-        self.content_type = content_type
-        self.channel = Channel()
-
-    def writer(self) -> TopicWriter:
-        """A new source of this topic."""
-        return TopicWriter(self)
-
-
-class TopicWriter:
-    """One source of a topic.
-
-    Several sources write at once. Where items are lines, whole lines are handed on, so that those of different
-    writers never mix; the last line of a source gets its newline.
-    """
-
-    def __init__(self, topic: Topic) -> None:
-        self._channel = topic.channel
-        self._lines = topic.content_type != "application/octet-stream"
-        self._rest = b""
-
-    async def write(self, data: bytes) -> None:
-        """Add bytes as soon as there is room.
-
-        Raises:
-            ChannelClosedError: the topic was deleted.
-        """
-        if not self._lines:
-            await self._channel.write(data)
-            return
-        head, newline, tail = data.rpartition(b"\n")
-        if newline:
-            await self._channel.write(self._rest + head + newline if self._rest else data[: len(data) - len(tail)])
-            self._rest = tail
-        else:
-            self._rest += data
-            if len(self._rest) >= self._channel.limit:  # a line too long to be kept together
-                await self._channel.write(self._rest)
-                self._rest = b""
-
-    async def close(self) -> None:
-        """The source has ended; the topic goes on."""
-        if self._rest:
-            await self._channel.write(self._rest + b"\n")
-            self._rest = b""
-
-
-class Topics:
-    """All topics of a Hub, by name; made when they are first written or read."""
-
-    def __init__(self) -> None:
-        self._topics: dict[str, Topic] = {}
-        self._routes: set[asyncio.Task[None]] = set()
+class TopicBus(Protocol):
+    """All topics, by name."""
 
     def __iter__(self) -> Iterator[Topic]:
-        return iter(list(self._topics.values()))
+        """The topics there are."""
 
     def find(self, name: str) -> Topic | None:
         """The topic of that name; None if there is none."""
-        return self._topics.get(name)
 
     def get(self, name: str, content_type: str) -> Topic:
         """The topic of that name, made if there is none.
@@ -96,70 +68,156 @@ class Topics:
         Raises:
             ApiError: the name or type is not possible, or the topic has another type.
         """
-        if not _NAME.match(name):
-            raise ApiError(400, "Topic id incorrect format", reason="Topic id incorrect format")
+
+    def remove(self, name: str) -> None:
+        """Delete a topic.
+
+        Raises:
+            ApiError: there is none.
+        """
+
+    def close(self) -> None:
+        """End all topics."""
+
+
+class Topic:
+    """A named stream.
+
+    Attributes:
+        name, content_type: what it is called and what it carries.
+    """
+
+    def __init__(self, name: str, content_type: str) -> None:
+        self.name = name
+        self.content_type = content_type
+        self._channel = Channel()
+        self._stall: asyncio.TimerHandle | None = None
+
+    def writer(self) -> TopicWriter:
+        """A new source of this topic."""
+        return TopicWriter(self)
+
+    def reader(self) -> ChannelReader:
+        """A new reader of all that no other has had yet."""
+        return self._channel.reader()
+
+    def close(self) -> None:
+        """End it: readers get what is left."""
+        self._channel.close()
+
+    async def add(self, chunk: bytes) -> None:
+        """Add whole lines (binary: anything) as soon as there is room; for writers.
+
+        Raises:
+            ChannelClosedError: the topic was deleted.
+        """
+        if self._channel.is_full and self._stall is None:
+            self._stall = asyncio.get_running_loop().call_later(STALL, self._note_stall)
+            try:
+                await self._channel.write(chunk)
+            finally:
+                self._stall.cancel()
+                self._stall = None
+        else:
+            await self._channel.write(chunk)
+
+    def _note_stall(self) -> None:
+        readers = self._channel.readers
+        why = f"the slowest of its {readers} readers takes nothing" if readers else "nobody reads it"
+        log.warning("Topic %s has been full for %.0f s, %s: its writers wait", self.name, STALL, why)
+
+
+class TopicWriter:
+    """One source of a topic; one that is not closed has broken off."""
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+        self._has_lines = topic.content_type != BINARY
+        self._begun: list[bytes] = []
+        self._size = 0
+
+    @property
+    def incomplete(self) -> int:
+        """Bytes of a line whose newline has not come yet."""
+        return self._size
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes as soon as there is room.
+
+        Raises:
+            ChannelClosedError: the topic was deleted.
+        """
+        if not self._has_lines:
+            await self._topic.add(data)
+            return
+        start, end = 0, data.rfind(b"\n") + 1
+        if end and self._begun:
+            start = data.find(b"\n") + 1
+            self._keep(data[:start])
+            await self._hand_on()
+        if start < end:
+            await self._topic.add(data[start:end])
+        if end < len(data):
+            self._keep(data[end:])
+            if self._size >= LINE_LIMIT:
+                await self._hand_on()
+
+    async def close(self) -> None:
+        """The source has come to its end; the topic goes on.
+
+        Raises:
+            ChannelClosedError: the topic was deleted.
+        """
+        if self._begun:
+            self._keep(b"\n")
+            await self._hand_on()
+
+    def _keep(self, piece: bytes) -> None:
+        self._begun.append(piece)
+        self._size += len(piece)
+
+    async def _hand_on(self) -> None:
+        line = b"".join(self._begun)
+        self._begun, self._size = [], 0
+        await self._topic.add(line)
+
+
+class Topics:
+    """The topics of one Hub, in its memory."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, Topic] = {}
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(list(self._topics.values()))
+
+    def find(self, name: str) -> Topic | None:
+        return self._topics.get(name)
+
+    def get(self, name: str, content_type: str) -> Topic:
+        _check_name(name)
         if content_type not in CONTENT_TYPES:
             raise ApiError(400, "Unsupported content-type")
-        topic = self._topics.setdefault(name, Topic(name, content_type))
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = Topic(name, content_type)
         if topic.content_type != content_type:
             message = f"Topic {name} carries {topic.content_type}, not {content_type}"
             raise ApiError(415, message, reason="Unsupported content-type")
         return topic
 
     def remove(self, name: str) -> None:
-        """Delete a topic; its readers get what is left, then the end.
-
-        Raises:
-            ApiError: there is none.
-        """
+        _check_name(name)
         topic = self._topics.pop(name, None)
         if topic is None:
             raise ApiError(404, f"Topic {name} not found")
-        topic.channel.close()
+        topic.close()
 
     def close(self) -> None:
-        """End all topics."""
-        for route in self._routes:
-            route.cancel()
         for topic in self._topics.values():
-            topic.channel.close()
-
-    def route(self, instance: Instance, kind: str, declared: dict[str, str]) -> None:
-        """Connect an Instance with the topic it ``provides`` or ``requires``."""
-        try:
-            topic = self.get(declared["topic"], declared["contentType"])
-        except ApiError as error:
-            instance.streams.note("ERROR", f"The topic {declared['topic']!r} can't be connected: {error.error}")
-            return
-        pump = _provide(instance, topic) if kind == "provides" else _require(instance, topic)
-        route = asyncio.ensure_future(pump)
-        self._routes.add(route)
-        route.add_done_callback(self._routes.discard)
-        if kind == "requires":
-            instance.at_end.append(route.cancel)
+            topic.close()
 
 
-async def _provide(instance: Instance, topic: Topic) -> None:
-    writer = topic.writer()
-    try:
-        with instance.streams["output"].reader() as reader:
-            async for data in reader:
-                await writer.write(data)
-        await writer.close()
-    except ChannelClosedError:
-        instance.streams.note(
-            "WARN", f"Topic {topic.name} was deleted; what the Instance writes to it is not carried on"
-        )
-
-
-async def _require(instance: Instance, topic: Topic) -> None:
-    sink = instance.streams.input
-    assert sink is not None
-    instance.announce_input(topic.content_type)
-    try:
-        with topic.channel.reader() as reader:
-            async for data in reader:
-                await sink.write(data)
-        sink.end()
-    except ChannelClosedError:
-        log.debug("Instance %s ended while it was reading topic %s", instance.id, topic.name)
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ApiError(400, "Topic id incorrect format", reason="Topic id incorrect format")

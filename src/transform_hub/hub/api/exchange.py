@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
-from transform_hub.hub.channel import Channel, ChannelClosedError, ChannelReader
+from transform_hub.hub.channel import ChannelClosedError, ChannelReader
 from transform_hub.hub.errors import ApiError
 
 if TYPE_CHECKING:
@@ -108,14 +108,21 @@ def require_acceptable(request: web.Request, *types: str) -> None:
     raise ApiError(415, f"This route answers with {types[0]}", reason="Invalid content-type")
 
 
-async def stream_response(request: web.Request, channel: Channel) -> web.StreamResponse:
-    """Answer with what a channel gives, until its end or the client's."""
+class Readable(Protocol):
+    """What can be answered with: a Channel, a Topic."""
+
+    def reader(self) -> ChannelReader:
+        """A new reader."""
+
+
+async def stream_response(request: web.Request, source: Readable) -> web.StreamResponse:
+    """Answer with what a reader gives, until its end or the client's."""
     require_acceptable(request, STREAM)
     response = stream_answer(request)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
-    with channel.reader() as reader:
+    with source.reader() as reader:
         await response.prepare(request)
         await send_all(request, reader, response)
     with contextlib.suppress(ConnectionError):
@@ -148,8 +155,17 @@ async def send_all(request: web.Request, reader: ChannelReader, response: web.St
 async def received(request: web.Request) -> AsyncIterator[bytes]:
     """The chunks of a request's body; a client that waits to be asked for it is asked."""
     await ask_for_body(request)
-    async for chunk in request.content.iter_any():
+    async for chunk in chunks(request):
         yield chunk
+
+
+async def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The chunks of a request's body as they come; ``iter_any()`` would join, and so copy, them."""
+    async for chunk, _ in request.content.iter_chunks():
+        if chunk:
+            yield chunk
+        elif request.content.at_eof():  # aiohttp's iterator over an empty body never ends from its second use on
+            return
 
 
 async def ask_for_body(request: web.Request) -> None:
@@ -186,11 +202,8 @@ async def forward_body(request: web.Request, sink: Sink) -> web.StreamResponse:
     await ask_for_body(request)
     await response.prepare(request)
     try:
-        async for chunk, _ in request.content.iter_chunks():  # iter_any() would join, and so copy, the pieces
-            if chunk:
-                await sink.write(chunk)
-            elif request.content.at_eof():  # aiohttp's iterator over an empty body never ends from its second use on
-                break
+        async for chunk in chunks(request):
+            await sink.write(chunk)
     except ChannelClosedError:
         # The head has said 200 or 202 already: breaking off is the way left to say that it was not all taken.
         if request.transport is not None:

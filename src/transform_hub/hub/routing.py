@@ -1,0 +1,75 @@
+"""Connects Instances with topics: the output of those that provide one, the input of those that require one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from transform_hub.hub.channel import ChannelClosedError
+from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances import Instance
+from transform_hub.hub.topics import Topic, TopicBus
+
+log = logging.getLogger(__name__)
+
+
+class Routing:
+    """The ways between Instances and topics; each is a task that carries one stream.
+
+    Args:
+        topics: where topics are found and made.
+    """
+
+    def __init__(self, topics: TopicBus) -> None:
+        self._topics = topics
+        self._ways: set[asyncio.Task[None]] = set()
+
+    def connect(self, instance: Instance, kind: str, declared: dict[str, str]) -> None:
+        """Connect an Instance with the topic it ``provides`` or ``requires``."""
+        try:
+            topic = self._topics.get(declared["topic"], declared["contentType"])
+        except ApiError as error:
+            instance.streams.note("ERROR", f"The topic {declared['topic']!r} can't be connected: {error.error}")
+            return
+        way = asyncio.ensure_future(_provide(instance, topic) if kind == "provides" else _require(instance, topic))
+        self._ways.add(way)
+        way.add_done_callback(self._ways.discard)
+        if kind == "requires":
+            instance.at_end.append(way.cancel)
+
+    def close(self) -> None:
+        """Carry nothing any more."""
+        for way in self._ways:
+            way.cancel()
+
+
+async def _provide(instance: Instance, topic: Topic) -> None:
+    """Carry the output to the topic; when that is deleted the output waits for readers as any other's does."""
+    writer = topic.writer()
+    try:
+        with instance.streams["output"].reader() as reader:
+            async for data in reader:
+                await writer.write(data)
+        await instance.ended.wait()  # only then it is known whether the last line is whole
+        if not instance.was_cut_off:
+            await writer.close()
+        elif writer.incomplete:
+            log.warning("Instance %s left a line for topic %s unfinished: it is dropped", instance.id, topic.name)
+    except ChannelClosedError:
+        instance.streams.note(
+            "WARN", f"Topic {topic.name} was deleted; the Instance's output waits for readers of its own"
+        )
+
+
+async def _require(instance: Instance, topic: Topic) -> None:
+    """Carry the topic to the input; its deletion is the end of the input."""
+    sink = instance.streams.input
+    assert sink is not None
+    instance.announce_input(topic.content_type)
+    try:
+        with topic.reader() as reader:
+            async for data in reader:
+                await sink.write(data)
+        sink.end()
+    except ChannelClosedError:
+        log.debug("Instance %s took no more of topic %s", instance.id, topic.name)
