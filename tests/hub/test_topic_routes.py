@@ -140,7 +140,7 @@ async def test_a_reader_that_leaves_lets_the_others_go_on(api, hub):
     sending = asyncio.ensure_future(api.post("/topic/t", io.BytesIO(bytes(30_000_000)), content_type=OCTETS))
     async with api.session.get(f"{api.url}/topic/t", headers={"content-type": OCTETS}) as reader:
         await reader.content.readexactly(100_000)
-        while not hub.topics.find("t")._channel.is_full:  # the first takes nothing and holds up the second
+        while not hub.topics.find("t")._channel.is_held:  # the first takes nothing and holds up the second
             await asyncio.sleep(0.005)
         assert not sending.done()
         stuck.close()
@@ -184,7 +184,7 @@ async def test_a_topic_that_nobody_reads_holds_its_writers_and_memory_stays_flat
     before = me.memory_info().rss
     flooding = asyncio.ensure_future(flood())
     await until_still(lambda: hub.topics.find("t") and hub.topics.find("t")._channel.written)
-    assert hub.topics.find("t")._channel.is_full
+    assert hub.topics.find("t")._channel.is_held
     assert me.memory_info().rss - before < 30 << 20
     flooding.cancel()
     writer.transport.abort()

@@ -62,6 +62,11 @@ class Channel:
         return self._size >= self.limit and not self.history
 
     @property
+    def is_held(self) -> bool:
+        """Whether a writer is waiting; it goes on when half of the room is free."""
+        return bool(self._waiting)
+
+    @property
     def readers(self) -> int:
         """How many readers there are."""
         return len(self._readers)

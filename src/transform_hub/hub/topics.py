@@ -123,7 +123,7 @@ class Topic:
 
     def _note_stall(self) -> None:
         readers = self._channel.readers
-        why = f"the slowest of its {readers} readers takes nothing" if readers else "nobody reads it"
+        why = f"the slowest of its readers ({readers}) takes nothing" if readers else "nobody reads it"
         log.warning("Topic %s has been full for %.0f s, %s: its writers wait", self.name, STALL, why)
 
 
