@@ -123,12 +123,14 @@ class _Conversation:
     async def whole(self, input: Sendable | None, content_type: str | None, stdin: Sendable | None) -> Any:
         """Send and collect until the Instance has ended; how it did."""
         instance = self._instance
-        sending = [_send(instance.send_input(b"" if input is None else input, content_type=content_type), input)]
-        sending.append(_send(instance.send_stdin(b"" if stdin is None else stdin), stdin))
+        senders: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._feed(input, content_type)),
+            asyncio.ensure_future(_sent_unless_ended(instance.send_stdin(b"" if stdin is None else stdin))),
+        ]
         readers = {"output": instance.get_output, "stdout": instance.get_stdout, "stderr": instance.get_stderr}
-        collecting = [self._collect(reader(idle_timeout=None), name) for name, reader in readers.items()]
-        senders: list[asyncio.Future[Any]] = [asyncio.ensure_future(step) for step in sending]
-        collector: asyncio.Future[Any] = asyncio.gather(*collecting)
+        collector: asyncio.Future[Any] = asyncio.gather(
+            *(self._collect(reader(idle_timeout=None), name) for name, reader in readers.items())
+        )
         try:
             await _first_failure([*senders, collector], until=collector)
             return await instance.wait()
@@ -136,6 +138,15 @@ class _Conversation:
             for task in (*senders, collector):
                 task.cancel()
             await asyncio.gather(*senders, collector, return_exceptions=True)
+
+    async def _feed(self, input: Sendable | None, content_type: str | None) -> None:
+        with contextlib.suppress(InstanceEndedError, NotFoundError):
+            await self._instance.wait_running()  # before that nobody knows whether it reads a topic
+        if input is not None:
+            await _sent_unless_ended(self._instance.send_input(input, content_type=content_type))
+            return
+        with contextlib.suppress(MethodNotAllowedError):  # it does
+            await _sent_unless_ended(self._instance.send_input(b""))
 
     async def _collect(self, reader: Reader, name: str) -> None:
         heard = self._heard[name]
@@ -147,15 +158,10 @@ class _Conversation:
                 heard += chunk
 
 
-async def _send(step: Awaitable[None], wanted: Sendable | None) -> None:
+async def _sent_unless_ended(step: Awaitable[None]) -> None:
     """Send something; that the Instance does not read it to the end is its own business."""
-    try:
+    with contextlib.suppress(InstanceEndedError, ConflictError, NotFoundError):
         await step
-    except (InstanceEndedError, ConflictError, NotFoundError):
-        pass
-    except MethodNotAllowedError:  # it reads a topic
-        if wanted is not None:
-            raise
 
 
 async def _first_failure(tasks: list[asyncio.Future[Any]], until: asyncio.Future[Any]) -> None:

@@ -1,0 +1,306 @@
+"""Following logs and topics over lost connections: nothing is hidden, nothing goes on for ever."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from faulty import serving, until
+
+from transform_hub import errors
+from transform_hub.client import Gap, HostClient
+from transform_hub.client.follower import Follower
+from transform_hub.hub.server import serve
+from transform_hub.models import LogEntry
+
+INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
+ENDED = {**INFO, "status": "completed", "terminated": {"exitcode": 0, "reason": "done"}}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("transform_hub.client.follower.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("transform_hub.client.follower.LONGEST_PAUSE", 0.01)
+
+
+class Part:
+    """What one connection gives: chunks, then a loss, a proper end, silence or another status."""
+
+    def __init__(self, *chunks, then="loss", status=200):
+        self.chunks, self.then, self.status = chunks, then, status
+
+    async def __call__(self, request):
+        if self.then == "refuse":
+            request.transport.abort()
+            return web.Response()
+        if self.status != 200:
+            return web.json_response({"error": "no"}, status=self.status)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for chunk in self.chunks:
+            await response.write(chunk)
+            await asyncio.sleep(0.002)  # so that each arrives on its own
+        if self.then == "silence":
+            await asyncio.Event().wait()
+        if self.then == "loss":
+            request.transport.abort()
+        return response
+
+
+def parts(*all_parts):
+    """A handler that gives one part after the other, the last one again and again."""
+    waiting = list(all_parts)
+
+    async def handle(request):
+        part = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        return await part(request)
+
+    return handle
+
+
+SILENCE = Part(then="silence")
+
+
+async def collected(items, count):
+    return [await anext(items) for _ in range(count)]
+
+
+async def test_a_gap_stands_where_the_connection_was_lost():
+    log = parts(Part(b"one\ntwo\n"), Part(b"three\n", then="silence"))
+    async with (
+        serving(("GET", "/log", log)) as server,
+        HostClient(server.url) as host,
+        host.get_log(follow=True) as follower,
+    ):
+        lines = await collected(follower.lines(), 4)
+    assert [lines[0], lines[1], lines[3]] == ["one", "two", "three"]
+    gap = lines[2]
+    assert isinstance(gap, Gap)
+    assert isinstance(gap.cause, errors.StreamError)
+    assert gap.tries == 1
+    assert gap.seconds > 0
+    assert gap.partial == b""
+    assert str(gap).startswith("[gap of 0.0 s: The stream broke off")
+
+
+async def test_each_way_of_reading_has_the_gap():
+    def log():
+        return parts(Part(b'{"a": 1}\n'), Part(b'{"a": 2}\n', then="silence"))
+
+    for way, values in {
+        "__aiter__": [b'{"a": 1}\n', b'{"a": 2}\n'],
+        "text": ['{"a": 1}\n', '{"a": 2}\n'],
+        "lines": ['{"a": 1}', '{"a": 2}'],
+        "json": [{"a": 1}, {"a": 2}],
+    }.items():
+        async with serving(("GET", "/log", log())) as server, HostClient(server.url) as host:
+            items = await collected(getattr(host.get_log(follow=True), way)(), 3)
+        assert isinstance(items[1], Gap), way
+        assert [items[0], items[2]] == values
+
+
+async def test_a_line_or_character_that_was_cut_is_told_of_and_not_joined_with_what_follows():
+    def log(cut, rest):
+        return parts(Part(b"whole\n", cut), Part(rest, then="silence"))
+
+    async with serving(("GET", "/log", log(b"cut o", b"ff\n"))) as server, HostClient(server.url) as host:
+        whole, gap, rest = await collected(host.get_log(follow=True).lines(), 3)
+    assert (whole, gap.partial, rest) == ("whole", b"cut o", "ff")
+    assert "a line was cut off after 5 bytes" in str(gap)
+    cut = parts(Part(b'[1]\n{"a":'), Part(b"[2]\n", then="silence"))
+    async with serving(("GET", "/log", cut)) as server, HostClient(server.url) as host:
+        one, gap, two = await collected(host.get_log(follow=True).json(), 3)
+    assert (one, gap.partial, two) == ([1], b'{"a":', [2])
+    euro = "€".encode()
+    async with serving(("GET", "/log", log(euro[:2], b"x"))) as server, HostClient(server.url) as host:
+        pieces = await collected(host.get_log(follow=True).text(), 3)
+    assert (pieces[0], pieces[2]) == ("whole\n", "x")
+
+
+async def test_it_tries_until_the_hub_is_back():
+    log = parts(
+        Part(b"1\n"),
+        Part(status=503),
+        Part(then="refuse"),
+        Part(status=502),
+        Part(status=500),
+        Part(b"2\n", then="silence"),
+    )
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        one, gap, two = await collected(host.get_log(follow=True).lines(), 3)
+    assert (one, two) == ("1", "2")
+    assert gap.tries >= 2  # each of them tries a few times itself
+
+
+async def test_silence_is_a_loss_if_it_is_said_so():
+    log = parts(Part(b"1\n", then="silence"), Part(b"2\n", then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        one, gap, two = await collected(host.get_log(follow=True, idle_timeout=0.1).lines(), 3)
+    assert (one, two) == ("1", "2")
+    assert isinstance(gap.cause, errors.StreamTimeoutError)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, errors.AuthenticationError), (404, errors.NotFoundError)])
+async def test_what_will_not_pass_is_raised(status, error):
+    log = parts(Part(b"1\n"), Part(status=status))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        lines = host.get_log(follow=True).lines()
+        assert await anext(lines) == "1"
+        with pytest.raises(error):
+            await anext(lines)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+async def test_it_does_not_begin_with_an_error(status):
+    async with serving(("GET", "/log", parts(Part(status=status)))) as server, HostClient(server.url) as host:
+        with pytest.raises(errors.error_class(status)):
+            await host.get_log(follow=True)
+
+
+async def test_the_hubs_log_goes_on_after_a_proper_end():
+    log = parts(Part(b"1\n", then="end"), Part(b"2\n", then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        one, gap, two = await collected(host.get_log(follow=True).lines(), 3)
+    assert (one, two) == ("1", "2")
+    assert "The Hub ended the stream" in str(gap)
+
+
+async def test_an_instances_log_ends_with_the_instance():
+    now = INFO
+
+    async def info(request):
+        return web.json_response(now)
+
+    log = parts(Part(b"1\n", then="end"), Part(b"2\n", then="end"), Part(b"", then="silence"))
+    async with (
+        serving(("GET", "/instance/x/log", log), ("GET", "/instance/x", info)) as server,
+        HostClient(server.url) as host,
+    ):
+        lines = host.instance("x").get_log(follow=True).lines()
+        one, gap, two = await collected(lines, 3)
+        assert (one, type(gap), two) == ("1", Gap, "2")
+        now = ENDED
+        assert [line async for line in lines] == []
+
+
+async def test_an_instances_log_that_breaks_off_with_the_instance():
+    log = parts(Part(b"1\n"), Part(b"again\n"))
+    async with (
+        serving(("GET", "/instance/x/log", log), ("GET", "/instance/x", ENDED)) as server,
+        HostClient(server.url) as host,
+    ):
+        lines = host.instance("x").get_log(follow=True).lines()
+        assert await anext(lines) == "1"
+        with pytest.raises(errors.InstanceEndedError):
+            await anext(lines)
+    assert len(server.of("/log")) == 1
+
+
+async def test_a_topic_ends_when_it_is_deleted():
+    topics = [{"contentType": "text/plain", "topicName": "t", "topic": "t"}]
+
+    async def listed(request):
+        return web.json_response(topics)
+
+    data = parts(Part(b"1\n", then="end"), Part(b"2\n", then="end"), Part(b"", then="silence"))
+    async with (
+        serving(("GET", "/topic/t", data), ("GET", "/topics", listed)) as server,
+        HostClient(server.url) as host,
+    ):
+        lines = host.topic("t", "text/plain").get(follow=True).lines()
+        one, gap, two = await collected(lines, 3)
+        assert (one, type(gap), two) == ("1", Gap, "2")
+        topics.clear()
+        assert [line async for line in lines] == []
+    assert [request.headers["Content-Type"] for request in server.of("/topic/t")] == ["text/plain"] * 2
+
+
+async def test_pauses_grow_as_long_as_nothing_comes(monkeypatch):
+    monkeypatch.setattr("transform_hub.client.follower.FIRST_PAUSE", 1.0)
+    monkeypatch.setattr("transform_hub.client.follower.LONGEST_PAUSE", 4.0)
+    pauses = []
+
+    async def no_pause(waiting, pause):
+        waiting.close()
+        pauses.append(pause)
+        raise asyncio.TimeoutError
+
+    log = parts(Part(b"1\n"), Part(), Part(), Part(), Part(b"2\n"), Part(b"3\n", then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        lines = host.get_log(follow=True).lines()
+        assert await anext(lines) == "1"
+        monkeypatch.setattr("transform_hub.client.follower.asyncio.wait_for", no_pause)
+        found = await collected(lines, 7)
+    assert [item for item in found if isinstance(item, str)] == ["2", "3"]
+    expected = [1, 2, 4, 4, 1]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, expected, strict=True))
+
+
+async def test_closing_while_it_waits_for_the_hub(monkeypatch):
+    monkeypatch.setattr("transform_hub.client.follower.FIRST_PAUSE", 3600.0)
+    async with serving(("GET", "/log", parts(Part(b"1\n"), SILENCE))) as server, HostClient(server.url) as host:
+        follower = host.get_log(follow=True)
+        lines = follower.lines()
+        assert await anext(lines) == "1"
+        waiting = asyncio.ensure_future(anext(lines))
+        await until(lambda: "closed" in repr(follower))  # the lost reader
+        await follower.close()
+        with pytest.raises(errors.StreamError, match="closed here"):
+            await asyncio.wait_for(waiting, 5)
+    assert len(server.requests) == 1
+
+
+async def test_leaving_closes_the_connection_in_use():
+    log = parts(Part(b"1\n"), Part(b"2\n", then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        async for line in host.get_log(follow=True).lines():
+            if line == "2":
+                break
+        last = server.of("/log")[-1]
+        await asyncio.wait_for(until(lambda: last.transport is None or last.transport.is_closing()), 5)
+
+
+async def test_cancelling_while_it_waits(monkeypatch):
+    monkeypatch.setattr("transform_hub.client.follower.FIRST_PAUSE", 3600.0)
+
+    async def follow(host, seen):
+        async for line in host.get_log(follow=True).lines():
+            seen.append(line)
+
+    async with serving(("GET", "/log", parts(Part(b"1\n"), SILENCE))) as server, HostClient(server.url) as host:
+        seen = []
+        following = asyncio.ensure_future(follow(host, seen))
+        await until(lambda: seen)
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+
+
+async def test_a_hub_that_is_restarted(tmp_path, unused_port):
+    """The log of a real Hub, over a restart of it on the same port."""
+    async with serve(port=unused_port, data_dir=tmp_path) as hub:
+        host = HostClient(hub.url)
+        entries = host.get_log(follow=True).json(LogEntry)
+        assert isinstance(await anext(entries), LogEntry)
+    async with serve(port=unused_port, data_dir=tmp_path):
+        async for entry in entries:
+            if isinstance(entry, Gap):
+                break
+        assert isinstance(await anext(entries), LogEntry)
+    await entries.aclose()
+    await host.close()
+
+
+@pytest.fixture
+def unused_port(nobody):
+    return int(nobody.rpartition(":")[2].partition("/")[0])
+
+
+async def test_what_users_are_told(caplog):
+    log = parts(Part(b"1\n"), Part(b"2\n", then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url, token="s3cret") as host:
+        follower = host.get_log(follow=True)
+        assert isinstance(follower, Follower)
+        await collected(follower.lines(), 3)
+        assert "Lost a stream that is followed" in caplog.text
+        assert "/log" in repr(follower)
+    assert "s3cret" not in caplog.text
