@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub._profile_values import DEFAULTS
-from transform_hub.errors import ProfileError
+from transform_hub.errors import ProfileError, ProfileNotFoundError
 
 DEFAULT = "default"
 """Name of the profile that is active if none is; its file need not be there."""
@@ -143,11 +143,12 @@ def variable(name: str) -> str:
 def _existing(name: str) -> Path:
     path = path_of(name)
     if name != DEFAULT and not path.exists():
-        raise ProfileError(f"there is no profile {name!r} in {path.parent}: `si config profile create {name}` makes it")
+        hint = f"`si config profile create {name}` makes it"
+        raise ProfileNotFoundError(f"there is no profile {name!r} in {path.parent}: {hint}")
     return path
 
 
 def _named_file(path: Path) -> Path:
     if not path.is_file():
-        raise ProfileError(f"there is no profile file {path}")
+        raise ProfileNotFoundError(f"there is no profile file {path}")
     return path

@@ -3,7 +3,8 @@
 HubError
 ├── PackageError            a Sequence package that can't be packed, read or unpacked
 ├── HubStartError           a Hub can't be started here: port in use, no permission, ...
-├── ProfileError            a profile of si is not there, or can't be read
+├── ProfileError            a profile of si can't be used: it can't be read, has a wrong value, ...
+│   └── ProfileNotFoundError  there is none of this name
 ├── AmbiguousNameError      a name that several Sequences have
 ├── InstanceFailedError     an Instance ended with an exit code other than 0
 ├── InstanceTimeoutError    an Instance did not run, or end, in time
@@ -55,7 +56,11 @@ class HubStartError(HubError):
 
 
 class ProfileError(HubError):
-    """A profile of ``si`` is not there, or can't be read."""
+    """A profile of ``si`` can't be used: it can't be read, has a wrong value, ..."""
+
+
+class ProfileNotFoundError(ProfileError):
+    """There is no profile of ``si`` of this name, or no such file."""
 
 
 class AmbiguousNameError(HubError):

@@ -62,8 +62,8 @@ def si(*arguments, url, stdin=None, code=0, **env):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sth_ends_cleanly_on_signals_with_an_instance_running(sth, number):
     process, url = sth()
-    sequence = si("seq", "send", SEQUENCE, url=url).strip()
-    instance = si("seq", "start", sequence, url=url).strip()
+    sequence = si("-q", "seq", "send", SEQUENCE, url=url).strip()
+    instance = si("-q", "seq", "start", sequence, url=url).strip()
     pid = json.loads(si("inst", "health", instance, url=url))["processId"]
     process.send_signal(number)
     assert process.wait(timeout=15) == 0
@@ -99,41 +99,7 @@ def test_the_token_of_the_hub_is_not_in_a_sequences_environment(sth, tmp_path):
     (folder / "main.py").write_text("import os\ndef run(context, input): return dict(os.environ)")
     _, url = sth("--runner-envs", "GIVEN=yes", STH_TOKEN="secret", OTHER="private")
     env = {"SCRAMJET_TOKEN": "secret"}
-    instance = si("seq", "start", si("seq", "send", folder, url=url, **env).strip(), url=url, **env).strip()
+    instance = si("-q", "seq", "start", si("-q", "seq", "send", folder, url=url, **env).strip(), url=url, **env).strip()
     seen = json.loads(si("inst", "output", instance, url=url, **env))
     assert (seen["GIVEN"], seen["PATH"]) == ("yes", os.environ["PATH"])
     assert not {"STH_TOKEN", "OTHER"} & set(seen)
-
-
-def test_a_session_with_si(sth, tmp_path):
-    _, url = sth()
-    archive = tmp_path / "reading-ease.tar.gz"
-    assert "2 files" in si("seq", "pack", SEQUENCE, "-o", archive, url=url)
-    sequence = si("seq", "send", archive, url=url).strip()
-    assert [each["id"] for each in json.loads(si("seq", "list", url=url))] == [sequence]
-    instance = si("seq", "start", sequence, "--args", "[3]", "-s", '{"width": 20}', url=url).strip()
-    si("inst", "input", instance, "-e", url=url, stdin=b"It is. A dog barks very loudly at night.\n")
-    assert "A dog barks very ..." in si("inst", "output", instance, url=url)
-    assert "done: 1 sentences" in si("inst", "stdout", instance, url=url)
-    assert "reading ease" in si("inst", "log", instance, url=url)
-    assert json.loads(si("inst", "info", instance, url=url))["terminated"]["exitcode"] == 0
-    si("seq", "delete", sequence, url=url)
-    assert json.loads(si("seq", "list", url=url)) == []
-
-
-def test_si_says_what_is_wrong(sth):
-    _, url = sth()
-    assert "404 Instance nope not found" in si("inst", "info", "nope", url=url, code=1)
-    assert "not JSON" in si("seq", "start", "x", "--args", "x", url=url, code=2)
-    assert "start one with `sth`" in si("hub", "version", url="http://127.0.0.1:1/api/v1", code=1)
-
-
-def test_si_ends_quietly_when_its_reader_does(sth):
-    _, url = sth()
-    sequence = si("seq", "send", SEQUENCE, url=url).strip()
-    instance = si("seq", "start", sequence, url=url).strip()
-    script = f"{BIN / 'si'} inst log {instance} | head -1"
-    result = subprocess.run(script, shell=True, capture_output=True, text=True, timeout=20, check=False,
-                            env=environment(SCRAMJET_HUB_URL=url))  # fmt: skip
-    assert json.loads(result.stdout)["from"] == "Hub"
-    assert result.stderr == ""

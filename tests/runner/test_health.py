@@ -6,6 +6,7 @@ import asyncio
 async def health(api, instance):
     answer = (await api.get(f"{instance}/health")).json
     assert isinstance(answer.pop("processId"), int)
+    del answer["traffic"]
     return answer
 
 
@@ -18,7 +19,17 @@ async def test_by_default_it_is_healthy(launch, api):
         "import os\ndef run(context, input):\n    context.emit('pid', os.getpid())\n    return input"
     )
     pid = (await api.get(f"{instance}/event/pid")).json
-    assert (await api.get(f"{instance}/health")).json == {"healthy": True, "processId": pid}
+    answer = (await api.get(f"{instance}/health")).json
+    assert (answer["healthy"], answer["processId"]) == (True, pid)
+
+
+async def test_it_comes_with_the_bytes_that_each_stream_has_carried(launch, api):
+    instance = await launch("def run(context, input):\n    print('é', flush=True)\n    return input")
+    await api.input(instance, b"four")
+    assert await api.read(f"{instance}/output") == b"four"
+    await api.read(f"{instance}/stdout")
+    traffic = (await api.get(f"{instance}/health")).json["traffic"]
+    assert traffic == {"input": 4, "stdin": 0, "output": 4, "stdout": 3, "stderr": 0}
 
 
 CHECKS = {

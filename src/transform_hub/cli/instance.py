@@ -1,93 +1,130 @@
-"""``si instance``: look, stream, stop, kill."""
+"""``si instance``: look, watch, stop, kill, restart; its streams are in :mod:`transform_hub.cli.flow`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transform_hub.cli.session import pour, show, source, with_host
+from transform_hub.cli import event, flow, session
+from transform_hub.cli.command import App
+from transform_hub.cli.connection import with_hub
+from transform_hub.cli.flow import Id
+from transform_hub.cli.names import find_instance
+from transform_hub.cli.output import show, show_list, show_made
 
-app = typer.Typer(no_args_is_help=True, help="Instances: running Sequences.")
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+    from transform_hub.client.instance import InstanceClient
+    from transform_hub.models import InstanceInfo
 
-Id = Annotated[str, typer.Argument(help="Id of the Instance.")]
-File = Annotated[Path | None, typer.Argument(help="What to send; stdin without one.")]
+app = App(help="Instances: Sequences that are running.")
+flow.add_to(app)
+app.add_typer(event.app, name="event")
 
 
-@app.command("list")
+@app.command("list|ls")
 def list_() -> None:
     """List the Instances."""
-    show(with_host(lambda host: host.list_instances()))
+    columns = {
+        "ID": lambda each: each.id,
+        "SEQUENCE": lambda each: each.sequence.name or each.sequence.config.name or each.sequence.id,
+        "STATUS": _status,
+        "STARTED": lambda each: each.started or each.created,
+        "READS": lambda each: each.requires,
+        "WRITES": lambda each: each.provides,
+    }
+    show_list(
+        with_hub(lambda host: host.list_instances()),
+        columns,
+        id_of=lambda each: each.id,
+        empty="There are no Instances: start one with `si sequence start`.",
+    )
 
 
 @app.command()
-def info(instance_id: Id) -> None:
+def use(id: Id) -> None:
+    """Let - stand for an Instance."""
+    session.remember("instance", with_hub(lambda host: find_instance(host, id)).id)
+
+
+@app.command()
+def info(id: Id) -> None:
     """Show an Instance."""
-    show(with_host(lambda host: host.get_instance_info(instance_id)))
+
+    async def look(host: HostClient) -> Any:
+        return await (await find_instance(host, id)).get_info()
+
+    show(with_hub(look))
 
 
 @app.command()
-def health(instance_id: Id) -> None:
-    """Show what the Instance says of its health."""
-    show(with_host(lambda host: host.instance(instance_id).get_health()))
+def health(id: Id) -> None:
+    """Show what an Instance says of its health."""
+
+    async def look(host: HostClient) -> Any:
+        return await (await find_instance(host, id)).get_health()
+
+    show(with_hub(look))
 
 
-@app.command("input")
-def input_(
-    instance_id: Id,
-    file: File = None,
-    content_type: Annotated[str, typer.Option("-t", "--content-type")] = "text/plain",
-    end: Annotated[bool, typer.Option("-e", "--end", help="End the input afterwards.")] = False,
+@app.command()
+def top(
+    interval: Annotated[float, typer.Option("-n", "--interval", help="Seconds between two looks.", min=0.1)] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look twice, show that and end.")] = False,
 ) -> None:
-    """Send a file or stdin to the input."""
-    data = source(file)
-    with_host(lambda host: host.instance(instance_id).send_input(data, content_type=content_type, end=end))
+    """Watch the Instances: state, CPU, memory and streams, until Ctrl-C.
 
+    CPU and memory are those of the Instance's process, where the Hub is on this machine or tells them.
+    """
+    from transform_hub.cli.top import watch
 
-@app.command()
-def stdin(instance_id: Id, file: File = None) -> None:
-    """Send a file or stdin to the standard input."""
-    data = source(file)
-    with_host(lambda host: host.instance(instance_id).send_stdin(data))
-
-
-@app.command()
-def output(instance_id: Id) -> None:
-    """Print the output as it comes."""
-    pour(lambda host: host.instance(instance_id).get_output())
-
-
-@app.command()
-def stdout(instance_id: Id) -> None:
-    """Print the standard output as it comes."""
-    pour(lambda host: host.instance(instance_id).get_stdout())
-
-
-@app.command()
-def stderr(instance_id: Id) -> None:
-    """Print the standard error as it comes."""
-    pour(lambda host: host.instance(instance_id).get_stderr())
-
-
-@app.command()
-def log(instance_id: Id) -> None:
-    """Print the log as it comes."""
-    pour(lambda host: host.instance(instance_id).get_log())
+    with_hub(lambda host: watch(host, interval, once=once))
 
 
 @app.command()
 def stop(
-    instance_id: Id, timeout: Annotated[int, typer.Argument(help="Milliseconds until it is killed.")] = 7000
+    id: Id,
+    timeout: Annotated[int, typer.Argument(help="Milliseconds until it is killed.", min=0)] = 7000,
 ) -> None:
-    """Ask an Instance to stop; shows how it ended."""
-    show(with_host(lambda host: host.instance(instance_id).stop(timeout, can_keep_alive=True)))
+    """Ask an Instance to stop, and show how it ended."""
+
+    async def end(host: HostClient) -> InstanceInfo:
+        return await (await find_instance(host, id)).stop(timeout, can_keep_alive=True)
+
+    show(with_hub(end))
 
 
 @app.command()
 def kill(
-    instance_id: Id,
-    remove_immediately: Annotated[bool, typer.Option("--removeImmediately", help="Forget it at once.")] = False,
+    id: Id,
+    remove_immediately: Annotated[
+        bool, typer.Option("--removeImmediately", "--remove-immediately", help="Let the Hub forget it at once.")
+    ] = False,
 ) -> None:
-    """End an Instance at once."""
-    show(with_host(lambda host: host.instance(instance_id).kill(remove_immediately=remove_immediately)))
+    """End an Instance without asking it."""
+
+    async def end(host: HostClient) -> InstanceInfo:
+        return await (await find_instance(host, id)).kill(remove_immediately=remove_immediately)
+
+    ended = with_hub(end)
+    session.forget("instance", ended.id)
+    show(ended)
+
+
+@app.command()
+def restart(id: Id) -> None:
+    """Kill an Instance, and start one with the same id, arguments, configuration and topics."""
+
+    async def again(host: HostClient) -> InstanceClient:
+        return await (await find_instance(host, id)).restart()
+
+    instance = with_hub(again)
+    session.remember("instance", instance.id)
+    show_made("Instance", instance.id)
+
+
+def _status(info: InstanceInfo) -> str:
+    if info.terminated is None:
+        return info.status
+    return f"{info.status} ({info.terminated.exitcode})"

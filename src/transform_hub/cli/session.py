@@ -1,75 +1,88 @@
-"""What the commands of ``si`` share: the Hub they talk to, and how answers are shown."""
+"""What is remembered from one command of a shell session to the next, so that ``-`` names the last one.
+
+The file is that of STH's ``si``: ``<tmp>/.si-tmp/<session id of the process>/session-config.json``.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import json
 import os
-import stat
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-import msgspec
-import typer
+from transform_hub.cli.exits import USAGE, CommandError
 
-if TYPE_CHECKING:
-    from transform_hub.client.host import HostClient
-    from transform_hub.client.reader import Reader
-
-DEFAULT_URL = "http://127.0.0.1:8000/api/v1"
-
-T = TypeVar("T")
-
-
-@asynccontextmanager
-async def host() -> AsyncIterator[HostClient]:
-    """A client of the Hub that the environment names."""
-    from transform_hub.client.host import HostClient  # noqa: PLC0415 - aiohttp is not needed for --help
-
-    token = os.environ.get("SCRAMJET_TOKEN") or None
-    async with HostClient(os.environ.get("SCRAMJET_HUB_URL") or DEFAULT_URL, token=token) as client:
-        yield client
+KINDS = {
+    "package": ("lastPackagePath", "pack"),
+    "sequence": ("lastSequenceId", "send one, or name one with `si sequence use`"),
+    "instance": ("lastInstanceId", "start one, or name one with `si instance use`"),
+    "space": ("lastSpaceId", "name one with `si space use`"),
+    "hub": ("lastHubId", "name one with `si hub use`"),
+}
 
 
-def with_host(action: Callable[[HostClient], Awaitable[T]]) -> T:
-    """Run something with a client of the Hub."""
+def last(kind: str) -> str:
+    """What ``-`` stands for.
 
-    async def run() -> T:
-        async with host() as client:
-            return await action(client)
+    Args:
+        kind: one of ``package sequence instance space hub``.
 
-    return asyncio.run(run())
-
-
-def show(value: Any) -> None:
-    """Print an answer as JSON."""
-    text = msgspec.json.encode(value)
-    typer.echo(msgspec.json.format(text, indent=2) if sys.stdout.isatty() else text)
+    Raises:
+        CommandError: there has been none in this session.
+    """
+    if found := remembered(kind):
+        return found
+    raise CommandError(f"there is no last {kind} in this session: {KINDS[kind][1]}", code=USAGE)
 
 
-def pour(reader: Callable[[HostClient], Reader]) -> None:
-    """Write a stream to stdout as it comes, byte for byte."""
-
-    async def run(client: HostClient) -> None:
-        async for chunk in reader(client):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-
-    async def until_nobody_reads(client: HostClient) -> None:
-        pouring = asyncio.ensure_future(run(client))
-        if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-            # The one event of a pipe's writing end is that its reader has gone: a quiet stream must see it, too.
-            asyncio.get_running_loop().add_reader(sys.stdout.fileno(), pouring.cancel)
-        try:
-            await pouring
-        except asyncio.CancelledError:
-            raise BrokenPipeError from None
-
-    with_host(until_nobody_reads)
+def remembered(kind: str) -> str:
+    """What is remembered of a kind; empty if there is nothing."""
+    value = _read().get(KINDS[kind][0])
+    return value if isinstance(value, str) else ""
 
 
-def source(file: Path | None) -> Any:
-    """What to send: a file, or stdin if there is none or it is ``-``."""
-    return sys.stdin.buffer if file is None or str(file) == "-" else file
+def remember(kind: str, value: str) -> None:
+    """Let ``-`` stand for this from now on."""
+    _write({**_read(), KINDS[kind][0]: value})
+
+
+def forget(kind: str, value: str) -> None:
+    """If ``-`` stands for this, let it stand for nothing."""
+    if remembered(kind) == value:
+        remember(kind, "")
+
+
+def _file() -> Path:
+    return Path(tempfile.gettempdir(), ".si-tmp", str(os.getsid(0)), "session-config.json")
+
+
+def _read() -> dict[str, Any]:
+    try:
+        with _file().open(encoding="utf-8") as file:
+            value = json.load(file) if os.fstat(file.fileno()).st_uid == os.getuid() else {}
+    except (OSError, ValueError):
+        return {}
+    # Numbers of processes come again: what another session with this one left is not ours.
+    if not isinstance(value, dict) or value.get("sessionStarted", _started()) != _started():
+        return {}
+    return value
+
+
+def _write(value: dict[str, Any]) -> None:
+    file = _file()
+    # A session without a memory is better than a command that fails after it has done its work.
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps({**value, "sessionId": str(os.getsid(0)), "sessionStarted": _started()}))
+        part.replace(file)
+
+
+def _started() -> str:
+    """When the session's first process started, as far as the system tells."""
+    try:
+        return Path(f"/proc/{os.getsid(0)}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

@@ -1,39 +1,82 @@
-"""``si``: talk to a Hub from the command line; one module per group of commands."""
+"""``si``: talk to a Hub from the command line; one module per group of commands, imported when it is used."""
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from transform_hub.cli import hub, instance, sequence
-from transform_hub.errors import HubError
+from transform_hub.cli import exits
+from transform_hub.cli.command import App, Group
+from transform_hub.cli.completion import complete_profile
+from transform_hub.cli.settings import settings
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Manage Sequences and Instances on a Scramjet Transform Hub.\n\n"
-    "The Hub is taken from SCRAMJET_HUB_URL (default http://127.0.0.1:8000/api/v1), its token from SCRAMJET_TOKEN.",
-)
-app.add_typer(hub.app, name="hub")
-for name, hidden in (("sequence", False), ("seq", True)):
-    app.add_typer(sequence.app, name=name, hidden=hidden)
-for name, hidden in (("instance", False), ("inst", True)):
-    app.add_typer(instance.app, name=name, hidden=hidden)
+HELP = """Manage Sequences, Instances and topics on a Scramjet Transform Hub.
+
+Answers are tables on a terminal and one line of JSON in a pipe. Exit codes: 0 it worked, 1 it failed, 2 the command
+line is wrong, 3 not found, 4 no Hub answers, 130 interrupted; `si run` exits with the Instance's own.
+"""
+
+
+class Root(Group):
+    """The groups of ``si``."""
+
+    lazy = {  # noqa: RUF012 - a table
+        "run": ("transform_hub.cli.run", "Run a Sequence as a program."),
+        "sequence|seq": ("transform_hub.cli.sequence", "Sequences: programs that are kept on the Hub, packed."),
+        "instance|inst": ("transform_hub.cli.instance", "Instances: Sequences that are running."),
+        "topic": ("transform_hub.cli.topic", "Topics: named streams."),
+        "hub": ("transform_hub.cli.hub", "The Hub: start one here, look at one."),
+        "config|c": ("transform_hub.cli.config", "Profiles: which Hub is talked to."),
+        "completion": ("transform_hub.cli.shells", "Completion for bash, zsh and fish."),
+        "util|u": ("transform_hub.cli.log_format", "Tools for pipes."),
+    }
+
+
+app = App(help=HELP, cls=Root)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("scramjet-api-client"))
+        raise typer.Exit
+
+
+@app.callback()
+def si(
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("-v", "--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option("--config", "--profile", metavar="NAME", help="Profile to use.", autocompletion=complete_profile),
+    ] = None,
+    config_path: Annotated[Path | None, typer.Option("--config-path", help="Profile file to use.")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="pretty|json", help="Form of the answers.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Ids only; no notes and no progress.")] = False,
+    progress: Annotated[
+        bool | None, typer.Option("--progress/--no-progress", help="Progress bars; otherwise on a terminal only.")
+    ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, as with NO_COLOR.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.")] = False,
+) -> None:
+    if format is not None:
+        settings.set("--format", format)
+    settings.profile, settings.profile_path = profile, config_path
+    settings.quiet, settings.progress, settings.debug = quiet, progress, debug
+    settings.color = False if no_color else None
 
 
 def main() -> None:
-    """Entry point of ``si``: errors are one line, Ctrl-C and closed pipes end quietly."""
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # of tries only the last one is of interest here
+    """Entry point of ``si``."""
     try:
-        app()
-    except HubError as error:
-        typer.echo(f"si: {error}", err=True)
-        sys.exit(1)
+        app(prog_name="si")
     except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # or Python complains once more at its end
-        sys.exit(0)
+        os._exit(exits.INTERRUPTED)
+    finally:
+        sys.stdout.flush()

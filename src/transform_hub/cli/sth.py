@@ -210,7 +210,7 @@ def sth(
         ),
     )
     health = None if healtz_port is None else HealtzConfig(port=healtz_port, host=healtz_host, path=healtz_path)
-    from transform_hub.hub.daemon import run  # noqa: PLC0415 - aiohttp is not needed for --help
+    from transform_hub.hub.daemon import run
 
     with _refusals():
         code = _run(run(settings, startup_config=startup_config, healtz=health, kill_on_exit=kill_on_exit))
@@ -252,7 +252,7 @@ def _set_log_level(level: str) -> None:
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
     try:
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)

@@ -144,11 +144,12 @@ class Instance:
         )
 
     async def health(self) -> dict[str, Any]:
-        """The latest health message; waits for the first."""
+        """The latest health message, which is waited for, and what the Hub knows: the process and its traffic."""
         while self._health is None and not self.ended.is_set():
             await self._next_change()
         ended = {"healthy": False} if self.ended.is_set() else {}
-        return {"healthy": False, **(self._health or {}), **ended, "processId": self._pid}
+        known = {"processId": self._pid, "traffic": self.streams.traffic}
+        return {"healthy": False, **(self._health or {}), **ended, **known}
 
     def _set_status(self, status: InstanceStatus) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"

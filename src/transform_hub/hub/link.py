@@ -171,6 +171,7 @@ class Sink(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self.ended = False
         self.lost = False
+        self.written = 0
 
     async def write(self, data: bytes) -> None:
         """Write ``data``, then wait until the runner has taken enough.
@@ -181,6 +182,7 @@ class Sink(asyncio.Protocol):
         if self.ended or self.lost:
             raise ChannelClosedError
         self._transport.write(data)
+        self.written += len(data)
         while self._drained is not None:
             await asyncio.shield(self._drained)
             if self.lost:

@@ -65,6 +65,13 @@ class Streams:
             return self.input
         return Source(transport, self._readable[name], lambda stalled: self._on_stall(name, stalled=stalled))
 
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Bytes that each stream has carried."""
+        sinks = {"input": self.input, "stdin": self.stdin}
+        written = {name: sink.written if sink else 0 for name, sink in sinks.items()}
+        return {**written, **{name: channel.written for name, channel in self._readable.items()}}
+
     def send(self, message: Message) -> None:
         """Send a message to the runner, if it is there."""
         if self.control is not None:

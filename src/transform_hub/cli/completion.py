@@ -1,0 +1,66 @@
+"""Completion of ids and names by asking the Hub, for as long as a person at a prompt waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from transform_hub.cli.connection import hub
+from transform_hub.profile import names
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+
+PATIENCE = 1.0
+"""Seconds that the Hub has to answer."""
+
+Found = list[tuple[str, str]]
+"""What can be written, and what it is."""
+
+
+def complete_sequence(incomplete: str) -> Found:
+    """Ids of Sequences."""
+
+    async def ask(host: HostClient) -> Found:
+        return [(each.id, each.name or each.config.name or "") for each in await host.list_sequences()]
+
+    return _asked(ask, incomplete)
+
+
+def complete_instance(incomplete: str) -> Found:
+    """Ids of Instances."""
+
+    async def ask(host: HostClient) -> Found:
+        return [(each.id, f"{each.sequence.config.name} {each.status}") for each in await host.list_instances()]
+
+    return _asked(ask, incomplete)
+
+
+def complete_topic(incomplete: str) -> Found:
+    """Names of topics."""
+
+    async def ask(host: HostClient) -> Found:
+        return [(each.topic or each.topic_name, each.content_type) for each in await host.list_topics()]
+
+    return _asked(ask, incomplete)
+
+
+def complete_profile(incomplete: str) -> Found:
+    """Names of profiles."""
+    return [(name, "") for name in names() if name.startswith(incomplete)]
+
+
+def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Found:
+    async def asking() -> Found:
+        async with hub() as host:
+            return await ask(host)
+
+    async def in_time() -> Found:
+        return await asyncio.wait_for(asking(), PATIENCE)
+
+    try:
+        found = asyncio.run(in_time())
+    except Exception:  # noqa: BLE001 - whatever is wrong, it is told when the command is run and not at the prompt
+        return []
+    return [each for each in found if each[0].startswith(incomplete)]

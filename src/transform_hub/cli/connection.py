@@ -1,0 +1,48 @@
+"""The Hub that a command talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from transform_hub.cli.exits import CommandError
+from transform_hub.cli.settings import settings
+from transform_hub.profile import Connection, Profile
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def hub() -> AsyncIterator[HostClient]:
+    """A client of the Hub that command line, environment and profile name, in this order."""
+    from transform_hub.client.host import HostClient
+
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # of tries only the last one is of interest here
+    found = Connection.find(settings.profile, path=settings.profile_path)
+    try:
+        client = HostClient(found.url, token=found.token or None)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    async with client:
+        yield client
+
+
+def profile() -> Profile:
+    """The profile that holds for this command line."""
+    return Profile.load(settings.profile, path=settings.profile_path)
+
+
+def with_hub(action: Callable[[HostClient], Awaitable[T]]) -> T:
+    """Run something with a client of the Hub."""
+
+    async def run() -> T:
+        async with hub() as client:
+            return await action(client)
+
+    return asyncio.run(run())

@@ -1,0 +1,89 @@
+"""Exit codes of ``si``, and the errors that lead to them.
+
+    0    it worked
+    1    it failed
+    2    the command line is wrong
+    3    there is no such Sequence, Instance, topic, profile, ...
+    4    no Hub answers
+    130  interrupted with Ctrl-C
+
+``si run`` exits with the code of the Instance.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from transform_hub.cli.settings import settings
+from transform_hub.errors import HubConnectionError, HubError, NotFoundError, ProfileNotFoundError
+
+ERROR = 1
+USAGE = 2
+NOT_FOUND = 3
+NO_HUB = 4
+INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command can't do what it was asked for.
+
+    Args:
+        message: what was wrong, and what to do.
+        code: to exit with.
+    """
+
+    def __init__(self, message: str, *, code: int = ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what goes wrong inside into one line on stderr and an exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read stdout has what was wanted; Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except (CommandError, HubError, OSError) as error:
+        if settings.debug:
+            traceback.print_exc()
+        complain(message_of(error))
+        raise typer.Exit(code_of(error)) from None
+
+
+def complain(message: str) -> None:
+    """Print an error."""
+    label = typer.style("Error:", fg="red") if settings.colors(sys.stderr) else "Error:"
+    print(label, message, file=sys.stderr)
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code that an error leads to."""
+    if isinstance(error, CommandError):
+        return error.code
+    if isinstance(error, HubConnectionError):
+        return NO_HUB
+    return NOT_FOUND if isinstance(error, (NotFoundError, ProfileNotFoundError)) else ERROR
+
+
+def message_of(error: BaseException) -> str:
+    """What to say of an error: what was wrong, and the next step."""
+    if isinstance(error, HubConnectionError) and error.message.startswith("No Hub answers at "):
+        where = error.message.removeprefix("No Hub answers at ")
+        return (
+            f"no Hub answers at {where}: start one with `si hub start`, "
+            "or point `si config set apiUrl URL` elsewhere"
+        )  # fmt: skip
+    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, HubError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

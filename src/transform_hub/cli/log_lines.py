@@ -1,0 +1,108 @@
+"""Logs: lines of JSON as they come, or coloured and readable for people.
+
+{"ts": 1700000000000, "level": "INFO", "from": "Hub", "msg": "...", "data": [...]}
+2023-11-14T22:13:20.000Z INFO  Hub  ...
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from transform_hub.cli.connection import with_hub
+from transform_hub.cli.exits import USAGE, CommandError
+from transform_hub.cli.output import is_pretty
+from transform_hub.cli.settings import settings
+from transform_hub.cli.stdio import write_stdout
+from transform_hub.cli.streams import Opened, pour, while_read
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+
+Follow = Annotated[bool, typer.Option("--follow", help="Connect again when the connection is lost.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Nothing older: 90s, 5m, 2h, 1d, or an ISO 8601 time.")
+]
+
+COLORS = {"FATAL": "magenta", "ERROR": "red", "WARN": "yellow", "INFO": "green", "DEBUG": "blue", "TRACE": "cyan"}
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def pour_log(opened: Opened, since: str | None) -> None:
+    """Write a log to stdout: readable on a terminal, line for line as it is otherwise."""
+    after = None if since is None else since_ms(since)
+    if not is_pretty() and after is None:
+        pour(opened)
+        return
+
+    async def copy(host: HostClient) -> None:
+        async for line in _lines(await opened(host)):
+            if after is None or _ts(line) >= after:
+                shown = readable(line, color=settings.colors(sys.stdout)) if is_pretty() else line
+                await write_stdout(shown.encode("utf-8", "replace") + b"\n")
+
+    with_hub(lambda host: while_read(copy(host)))
+
+
+def since_ms(text: str) -> float:
+    """A point in time as ms since the epoch.
+
+    Raises:
+        CommandError: it is none.
+    """
+    if age := _AGE.fullmatch(text):
+        return (time.time() - float(age[1]) * _SECONDS[age[2]]) * 1000
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        message = f"{text!r} is no time: write an age like 90s, 5m, 2h or 1d, or a time like 2026-01-31T12:00:00"
+        raise CommandError(message, code=USAGE) from None
+    return moment.timestamp() * 1000
+
+
+def readable(line: str, *, color: bool) -> str:
+    """A line of a log for people; what is no entry of a log stays as it is."""
+    entry = _entry(line)
+    if entry is None:
+        return line
+    moment = datetime.fromtimestamp(entry.get("ts", 0) / 1000, timezone.utc)
+    level = str(entry.get("level", ""))
+    data = entry.get("data")
+    words = (
+        moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        typer.style(f"{level:5}", fg=COLORS.get(level)) if color else f"{level:5}",
+        typer.style(entry.get("from", ""), bold=True) if color else str(entry.get("from", "")),
+        str(entry.get("msg", "")),
+        msgspec.json.encode(data).decode() if data else "",
+    )
+    return " ".join(word for word in words if word)
+
+
+async def _lines(stream: Any) -> AsyncIterator[str]:
+    async for line in stream.lines():
+        if isinstance(line, str):
+            yield line
+        else:
+            print(line, file=sys.stderr)
+
+
+def _ts(line: str) -> float:
+    entry = _entry(line)
+    return float("inf") if entry is None else entry.get("ts", float("inf"))
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("ts", 0), (int, float)) else None

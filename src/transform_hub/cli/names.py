@@ -1,0 +1,78 @@
+"""Which Sequence or Instance is meant: its id, the start of it, a name, or ``-`` for the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from transform_hub.cli import session
+from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+    from transform_hub.client.instance import InstanceClient
+    from transform_hub.client.sequence import SequenceClient
+
+LAST = "-"
+
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+async def find_sequence(host: HostClient, word: str) -> SequenceClient:
+    """The Sequence that a word on the command line means.
+
+    Raises:
+        CommandError: none is meant, or several are.
+    """
+    if word == LAST:
+        return host.sequence(session.last("sequence"))
+    if _WHOLE_ID.fullmatch(word):
+        return host.sequence(word)
+    found = {each.id: each.name or each.config.name or "" for each in await host.list_sequences()}
+    return host.sequence(choose("Sequence", word, found))
+
+
+async def find_instance(host: HostClient, word: str) -> InstanceClient:
+    """The Instance that a word on the command line means; the name of its Sequence will do if it is the only one.
+
+    Raises:
+        CommandError: none is meant, or several are.
+    """
+    if word == LAST:
+        return host.instance(session.last("instance"))
+    if _WHOLE_ID.fullmatch(word):
+        return host.instance(word)
+    instances, sequences = await asyncio.gather(host.list_instances(), host.list_sequences())
+    names = {each.id: each.name or each.config.name or "" for each in sequences}
+    found = {each.id: names.get(each.sequence.id, each.sequence.name or "") for each in instances}
+    return host.instance(choose("Instance", word, found))
+
+
+def choose(kind: str, word: str, names: dict[str, str]) -> str:
+    """The one id that a word means: an id, a name, the start of an id, or the start of a name.
+
+    Args:
+        kind: Sequence or Instance.
+        word: as the user wrote it.
+        names: ids, and the name of each.
+
+    Raises:
+        CommandError: none is meant, or several are.
+    """
+    if not word:
+        raise CommandError(f"an empty word names no {kind}", code=USAGE)
+    if word in names:
+        return word
+    for matches in (
+        [each for each, name in names.items() if name == word],
+        [each for each in names if each.startswith(word)],
+        [each for each, name in names.items() if name.startswith(word)],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            listed = "".join(f"\n  {each}  {names[each]}".rstrip() for each in matches[:10])
+            raise CommandError(f"{word!r} means several {kind}s: name one by its id{listed}", code=USAGE)
+    command = f"si {kind.lower()} list"
+    raise CommandError(f"there is no {kind} {word!r} on this Hub: see `{command}`", code=NOT_FOUND)

@@ -1,0 +1,110 @@
+"""The forms in which answers are shown.
+
+json      one line of JSON on stdout; what scripts get: always in a pipe, unless --format says otherwise
+pretty    tables and indented JSON for people; what a terminal gets
+--quiet   ids only, one a line
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from transform_hub.cli.settings import settings
+from transform_hub.profile import Profile
+
+T = TypeVar("T")
+Columns = dict[str, Callable[[Any], Any]]
+"""Heading of a column -> its value of a row."""
+
+
+def is_pretty() -> bool:
+    """Whether a person reads the answers."""
+    if settings.format is not None:
+        return settings.format == "pretty"
+    if not sys.stdout.isatty():
+        return False
+    profile = Profile.load(settings.profile, path=settings.profile_path)
+    return bool(profile.values["log"]["format"] == "pretty")
+
+
+def show(value: Any) -> None:
+    """Print an answer."""
+    text = msgspec.json.encode(value)
+    _print((msgspec.json.format(text, indent=2) if is_pretty() else text).decode())
+
+
+def show_made(kind: str, id: str, **more: Any) -> None:
+    """Print what a command has made, in the shape that STH's ``si`` prints; ``id`` is there under both its names."""
+    if settings.quiet:
+        _print(id)
+    elif is_pretty():
+        _print(f"{kind} {id}" + "".join(f"\n{name}: {value}" for name, value in more.items()))
+    else:
+        show({"_id": id, "id": id, f"{kind.lower()}URL": f"{kind.lower()}/{id}", **more})
+
+
+def show_id(id: str) -> None:
+    """Print the id of what a command did something to."""
+    if settings.quiet:
+        _print(id)
+    else:
+        show({"id": id})
+
+
+def show_list(rows: Iterable[T], columns: Columns, *, id_of: Callable[[T], str], empty: str) -> None:
+    """Print a list: a table, JSON, or the ids.
+
+    Args:
+        rows: what is listed.
+        columns: of the table.
+        id_of: the id of a row.
+        empty: what to say to a person if there are no rows.
+    """
+    listed = list(rows)
+    if settings.quiet:
+        for row in listed:
+            _print(id_of(row))
+    elif not is_pretty():
+        show(listed)
+    elif not listed:
+        _print(empty)
+    else:
+        _table(listed, columns)
+
+
+def note(text: str) -> None:
+    """Tell a person something besides the answer."""
+    if not settings.quiet:
+        print(text, file=sys.stderr)
+
+
+def size(count: float) -> str:
+    """A number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("GB is returned")
+
+
+def _table(rows: list[Any], columns: Columns) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, heading in enumerate(columns):
+        # An id that is cut can't be copied: what gives way is the rest.
+        table.add_column(heading, no_wrap=position == 0, overflow="fold" if position == 0 else "ellipsis")
+    for row in rows:
+        cells = (cell(row) for cell in columns.values())
+        table.add_row(*("" if value is None or value is msgspec.UNSET else str(value) for value in cells))
+    Console(no_color=not settings.colors(sys.stdout), highlight=False, markup=False).print(table)
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,165 @@
+"""Packages made of a Sequence's folder, with what the Sequence depends on.
+
+    Python        requirements.txt, or the dependencies of pyproject.toml, go into __pypackages__
+    JavaScript    the dependencies of package.json go into node_modules
+
+The folder itself is never written to: dependencies are installed into a copy of what would be packed. One that has
+its __pypackages__ or node_modules already is packed as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from transform_hub.cli.exits import CommandError
+from transform_hub.cli.output import note
+from transform_hub.package import Packed, pack, read_package_json, unpack
+
+VENDORED = {"py": "__pypackages__", "js": "node_modules"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was packed.
+
+    Attributes:
+        packed: files and sizes.
+        dependencies: what was installed into the package, one line each.
+    """
+
+    packed: Packed
+    dependencies: tuple[str, ...] = ()
+
+
+def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, python: str | None = None) -> Made:
+    """Pack a folder together with what it depends on.
+
+    Args:
+        folder: has the package.json.
+        target: path to write, or a file.
+        dependencies: install them.
+        python: version of the Python that will run it, like ``3.12``; by default the one that runs this.
+
+    Raises:
+        CommandError: a dependency can't be installed.
+        PackageError: the folder can't be packed.
+    """
+    language = read_package_json(folder).language if dependencies and folder.is_dir() else ""
+    wanted = _wanted(folder, language) if language in VENDORED else None
+    if wanted is None:
+        return Made(pack(folder, target))
+    with _copy(folder, target) as copy:
+        if language == "py":
+            _install_python(folder, copy / VENDORED["py"], wanted, python)
+        else:
+            _install_javascript(copy)
+        return Made(pack(copy, target), tuple(_installed(copy, language)))
+
+
+def _wanted(folder: Path, language: str) -> list[str] | None:
+    """What pip has to be asked for; None if there is nothing to install."""
+    if (folder / VENDORED[language]).exists():
+        note(f"{VENDORED[language]} is packed as it is")
+        return None
+    if language == "js":
+        return [] if _json(folder / "package.json").get("dependencies") else None
+    requirements = folder / "requirements.txt"
+    if requirements.exists():
+        return ["-r", str(requirements.resolve())] if requirements.read_text().strip() else None
+    return _dependencies_of(folder / "pyproject.toml") or None
+
+
+def _dependencies_of(pyproject: Path) -> list[str]:
+    if not pyproject.exists():
+        return []
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+    except ValueError as error:
+        raise CommandError(f"{pyproject} is not TOML: {error}") from None
+    return [str(each) for each in project.get("dependencies", [])]
+
+
+@contextmanager
+def _copy(folder: Path, target: Path | BinaryIO) -> Iterator[Path]:
+    """A copy of what would be packed, whose ignore file does not leave out what is installed there."""
+    output = target.resolve() if isinstance(target, Path) else None
+    with tempfile.TemporaryDirectory(prefix="si-pack-") as place:
+        archive, copy = Path(place, "package.tar.gz"), Path(place, folder.resolve().name or "sequence")
+        pack(folder, archive)
+        unpack(archive, copy)
+        if output and output.is_relative_to(folder.resolve()):
+            (copy / output.relative_to(folder.resolve())).unlink(missing_ok=True)  # what an earlier run has packed
+        rules = copy / ".siignore"
+        if rules.exists():
+            kept = [line for line in rules.read_text(encoding="utf-8-sig").splitlines() if line.startswith("!")]
+            rules.write_text("\n".join(kept))
+        yield copy
+
+
+def _install_python(folder: Path, target: Path, wanted: list[str], python: str | None) -> None:
+    own = ".".join(map(str, sys.version_info[:2]))
+    version = python or own
+    if uv := shutil.which("uv"):
+        command = [uv, "pip", "install", "--quiet", "--target", str(target), "--python", sys.executable]
+        command += ["--python-version", version] if version != own else []
+    else:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-compile", "--target", str(target)]
+        # What is built here would be for this Python.
+        command += ["--python-version", version, "--only-binary=:all:"] if version != own else []
+    note(f"Installing dependencies for Python {version}")
+    _run([*command, *wanted], folder, "the dependencies can't be installed")
+
+
+def _install_javascript(copy: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise CommandError("npm is needed for the dependencies of a JavaScript Sequence: install it, or say --no-deps")
+    note("Installing dependencies with npm")
+    _run(
+        [npm, "install", "--omit=dev", "--install-links", "--no-audit", "--no-fund"],
+        copy,
+        "the dependencies can't be installed",
+    )
+
+
+def _run(command: list[str], folder: Path, failure: str) -> None:
+    done = subprocess.run(  # noqa: S603 - pip, uv or npm
+        command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise CommandError(f"{failure}; {Path(command[0]).name} says:\n{said}")
+
+
+def _installed(copy: Path, language: str) -> Iterator[str]:
+    folder = copy / VENDORED[language]
+    if language == "py":
+        for info in sorted(folder.glob("*.dist-info")):
+            name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+            yield f"{name} {version}"
+        return
+    for manifest in sorted([*folder.glob("*/package.json"), *folder.glob("@*/*/package.json")]):
+        described = _json(manifest)
+        yield f"{described.get('name', manifest.parent.name)} {described.get('version', '')}".strip()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CommandError(f"{path} is not JSON: {error}") from None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,56 @@
+"""Progress bars on stderr, for people only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from transform_hub.cli.settings import settings
+
+Progress = Callable[[int, int | None], object]
+"""Told how many bytes have been carried, and how many there are if that is known."""
+
+
+@contextmanager
+def progress(what: str, *, shown: bool = True) -> Iterator[Progress | None]:
+    """Show how a transfer gets on: bytes, rate and, where the size is known, the time left.
+
+    Args:
+        what: is carried.
+        shown: False shows nothing.
+
+    Yields:
+        What to tell of the transfer; None if nothing is shown.
+    """
+    if not (shown and is_shown()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=sys.stderr, no_color=not settings.colors(sys.stderr))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def is_shown() -> bool:
+    """Whether progress is shown."""
+    if settings.progress is not None:
+        return settings.progress
+    return sys.stderr.isatty() and not settings.quiet

@@ -1,0 +1,168 @@
+"""``si run``: a Sequence as a program of this machine, whose work is done on the Hub.
+
+    stdin ──> input ─ Instance ─ output ──> stdout
+                               ├ stdout ──┐
+                               └ stderr ──┴> stderr
+
+    first Ctrl-C or SIGTERM    stop, which the Instance can handle      exit code 130, or 143
+    second                     kill
+
+The Instance's end ends all of it; stdin may go on for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterable, Awaitable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from transform_hub.cli.command import App
+from transform_hub.cli.connection import with_hub
+from transform_hub.cli.exits import ERROR
+from transform_hub.cli.output import note
+from transform_hub.cli.sending import Dependencies, Python, Source, package_of, send_package, start_instance
+from transform_hub.cli.start_options import Args, ConfigFile, ConfigString, start_options
+from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
+from transform_hub.errors import (
+    HubError,
+    InstanceGoneError,
+    MethodNotAllowedError,
+    NotFoundError,
+    StreamError,
+)
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+    from transform_hub.client.instance import InstanceClient
+
+app = App(help="")
+
+
+@app.command("run")
+def run(
+    source: Source,
+    args: Args = None,
+    config_file: ConfigFile = None,
+    config_string: ConfigString = None,
+    content_type: Annotated[str, typer.Option("-t", "--content-type", help="Of what comes from stdin.")] = "text/plain",
+    stop_timeout: Annotated[int, typer.Option(help="Milliseconds that it has to stop after Ctrl-C.")] = 7000,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the Sequence on the Hub.")] = False,
+    deps: Dependencies = True,
+    python: Python = None,
+) -> None:
+    """Run a Sequence as a program: stdin is its input, its output goes to stdout.
+
+    What it prints goes to stderr. Ctrl-C stops it, and a second one kills it. The exit code is that of the Instance.
+    The Sequence is deleted afterwards.
+    """
+    options = start_options(args=args, config_file=config_file, config_string=config_string)
+
+    async def go(host: HostClient, package: Path) -> int:
+        sequence = await send_package(host, package)
+        try:
+            instance = await start_instance(sequence, options)
+            return await _Run(instance, content_type, stop_timeout).result()
+        finally:
+            if not keep:
+                with suppress(HubError):
+                    await sequence.delete(force=True)
+
+    with package_of(source, deps=deps, python=python) as package:
+        code = with_hub(lambda host: go(host, package))
+    raise typer.Exit(code)
+
+
+class _Run:
+    """One Instance, its streams tied to those of this process.
+
+    Args:
+        instance: it runs.
+        content_type: of what comes from stdin.
+        stop_timeout: ms that it has to stop.
+    """
+
+    def __init__(self, instance: InstanceClient, content_type: str, stop_timeout: int) -> None:
+        self._instance = instance
+        self._content_type = content_type
+        self._stop_timeout = stop_timeout
+        self._signals: list[int] = []
+        self._ending: set[asyncio.Future[Any]] = set()
+
+    async def result(self) -> int:
+        """Wait for the end, and give the exit code.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more; the Instance is stopped then.
+        """
+        feeding = asyncio.ensure_future(self._feed())
+        gone = asyncio.ensure_future(reader_gone())
+        streams: asyncio.Future[Any] = asyncio.gather(
+            self._pour(self._instance.get_output(), 1),
+            self._pour(self._instance.get_stdout(), 2),
+            self._pour(self._instance.get_stderr(), 2),
+        )
+        try:
+            with self._handling_signals():
+                either: set[asyncio.Future[Any]] = {streams, gone}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not streams.done():
+                    await self._instance.stop(self._stop_timeout)
+                    raise BrokenPipeError
+                streams.result()
+                return await self._verdict()
+        finally:
+            for task in (feeding, gone, streams):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _feed(self) -> None:
+        # The Instance may end, or take a topic instead, before all of stdin is read.
+        with suppress(MethodNotAllowedError, StreamError, NotFoundError):
+            async with self._instance.open_input(self._content_type) as writer, aclosing(read_stdin()) as chunks:
+                async for chunk in chunks:
+                    await writer.write(chunk)
+
+    async def _pour(self, stream: AsyncIterable[bytes], fd: int) -> None:
+        async for chunk in stream:
+            await write_stdout(chunk, fd)
+
+    @contextmanager
+    def _handling_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _interrupt(self, number: int) -> None:
+        self._signals.append(number)
+        end: Awaitable[Any] = (
+            self._instance.kill() if len(self._signals) > 1 else self._instance.stop(self._stop_timeout)
+        )
+        task = asyncio.ensure_future(end)
+        self._ending.add(task)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _verdict(self) -> int:
+        try:
+            end = await self._instance.wait()
+        except (InstanceGoneError, NotFoundError):
+            end = None
+        if self._signals:
+            return 128 + self._signals[0]
+        if end is None:
+            return ERROR
+        # STH says -1 of a JavaScript Instance that came to its end.
+        code = max(end.exitcode, 0) % 256
+        if code:
+            note(end.reason)
+        return code

@@ -1,0 +1,61 @@
+"""Sequences on their way to a Hub."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from transform_hub.cli import session
+from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
+from transform_hub.cli.progress import progress
+
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+    from transform_hub.client.instance import InstanceClient
+    from transform_hub.client.sequence import SequenceClient
+
+Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, a .tar.gz, or - for what was packed last.")]
+Dependencies = Annotated[bool, typer.Option("--deps/--no-deps", help="Pack what the Sequence depends on.")]
+Python = Annotated[str | None, typer.Option("--python", help="Version of Python to pack for, like 3.12.")]
+
+
+async def send_package(host: HostClient, package: Path) -> SequenceClient:
+    """Send a package, with a progress bar; ``-`` stands for the Sequence from now on."""
+    with progress(f"Sending {package.name}") as told:
+        sequence = await host.send_sequence(package, progress=told)
+    session.remember("sequence", sequence.id)
+    return sequence
+
+
+async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> InstanceClient:
+    """Start an Instance; ``-`` stands for it from now on."""
+    instance = await sequence.start(**options)
+    session.remember("instance", instance.id)
+    return instance
+
+
+@contextmanager
+def package_of(source: Path, *, deps: bool, python: str | None, keep: Path | None = None) -> Iterator[Path]:
+    """The package that a path means: itself, or one made of the folder."""
+    if str(source) == "-":
+        source = Path(session.last("package"))
+    if not source.exists():
+        raise CommandError(f"there is no {source}: name a .tar.gz, or the folder of a Sequence", code=NOT_FOUND)
+    if not source.is_dir():
+        if keep is not None:
+            raise CommandError(f"{source} is a package already: --output is for a folder", code=USAGE)
+        yield source
+        return
+    from transform_hub.cli.packing import make
+
+    with tempfile.TemporaryDirectory(prefix="si-") as place:
+        package = keep or Path(place, f"{source.resolve().name}.tar.gz")
+        make(source, package, dependencies=deps, python=python)
+        if keep:
+            session.remember("package", str(keep.resolve()))
+        yield package
