@@ -24,11 +24,13 @@ class SequenceStore:
     Args:
         root: the directory they are in; created if missing.
         limits: what an uploaded package may be.
+        location: the id of the Hub, which is where they are.
     """
 
-    def __init__(self, root: Path, limits: Limits | None = None) -> None:
+    def __init__(self, root: Path, limits: Limits | None = None, *, location: str = "") -> None:
         self.root = root
         self.limits = limits or Limits()
+        self.location = location
         self._files = SequenceFiles(root, self.limits)
         self._sequences: dict[str, SequenceInfo] = {}
 
@@ -121,6 +123,6 @@ class SequenceStore:
             language=package.language,
             package_size=given(meta.package_size),
         )
-        sequence = SequenceInfo(id=sequence_id, name=package.name or None, config=config)
+        sequence = SequenceInfo(id=sequence_id, name=package.name or None, config=config, location=self.location)
         self._sequences[sequence_id] = sequence
         return sequence

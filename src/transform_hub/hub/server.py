@@ -58,7 +58,9 @@ class Hub:
         self.config = config
         self.url = ""
         self.port = config.port
-        self.sequences = SequenceStore(config.sequences_root or config.data_dir / "sequences", config.limits)
+        self.sequences = SequenceStore(
+            config.sequences_root or config.data_dir / "sequences", config.limits, location=config.hub_id
+        )
         self.instances: dict[str, Instance] = {}
         self._gone = asyncio.Event()
         self.topics: TopicBus = topics or Topics()
@@ -139,7 +141,7 @@ class Hub:
             id=sequence.id,
             name=sequence.name,
             config=sequence.config,
-            location=self.config.hub_id,
+            location=sequence.location,
             instances=[instance.id for instance in self.instances_of(sequence.id)],
         )
 
