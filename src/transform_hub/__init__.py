@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient as HostClient
     from transform_hub.client.instance import InstanceClient as InstanceClient
+    from transform_hub.client.manager import ManagerClient as ManagerClient
+    from transform_hub.client.middleware import MiddlewareClient as MiddlewareClient
+    from transform_hub.client.multi_manager import MultiManagerClient as MultiManagerClient
     from transform_hub.client.reader import Reader as Reader
     from transform_hub.client.sequence import SequenceClient as SequenceClient
     from transform_hub.client.writer import Writer as Writer
@@ -24,6 +27,9 @@ _HOME = {
     "Hub": "transform_hub.hub.server",
     "HubError": "transform_hub.errors",
     "InstanceClient": "transform_hub.client.instance",
+    "ManagerClient": "transform_hub.client.manager",
+    "MiddlewareClient": "transform_hub.client.middleware",
+    "MultiManagerClient": "transform_hub.client.multi_manager",
     "Reader": "transform_hub.client.reader",
     "SequenceClient": "transform_hub.client.sequence",
     "Writer": "transform_hub.client.writer",

@@ -1,15 +1,19 @@
-"""Clients of a Hub: start with :class:`HostClient`."""
+"""Clients of a Hub: start with :class:`HostClient`; of many Hubs: :class:`ManagerClient` and those above it."""
 
 from transform_hub.client.duplex import Duplex
 from transform_hub.client.follower import Follower
 from transform_hub.client.host import HostClient
 from transform_hub.client.instance import InstanceClient
+from transform_hub.client.manager import ManagerClient
+from transform_hub.client.middleware import MiddlewareClient
+from transform_hub.client.multi_manager import MultiManagerClient
+from transform_hub.client.pages import Pages
 from transform_hub.client.readable import Gap
 from transform_hub.client.reader import Reader
 from transform_hub.client.run import CompletedInstance
 from transform_hub.client.sequence import SequenceClient
 from transform_hub.client.tls import TLS
-from transform_hub.client.topic import TopicClient
+from transform_hub.client.topic import NamedStream, TopicClient
 from transform_hub.client.writer import Writer
 
 __all__ = [
@@ -20,6 +24,11 @@ __all__ = [
     "Gap",
     "HostClient",
     "InstanceClient",
+    "ManagerClient",
+    "MiddlewareClient",
+    "MultiManagerClient",
+    "NamedStream",
+    "Pages",
     "Reader",
     "SequenceClient",
     "TopicClient",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment
-from transform_hub.client.api import ApiClient
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.delivery import deliver
-from transform_hub.client.follower import Follower
 from transform_hub.client.instance import InstanceClient
-from transform_hub.client.reader import Reader
+from transform_hub.client.logged import LoggedClient
 from transform_hub.client.run import MAX_BYTES, CompletedInstance, run
 from transform_hub.client.sequence import SequenceClient
 from transform_hub.client.topic import TopicClient
-from transform_hub.client.transport import Deadline
 from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
     Entities,
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class HostClient(ApiClient):
+class HostClient(LoggedClient):
     """Talks to a Hub.
 
     It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
@@ -297,33 +294,6 @@ class HostClient(ApiClient):
         """
         await self._call("DELETE", f"/topics/{segment(name, 'a topic name')}", Any)
 
-    @overload
-    def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
-    @overload
-    def get_log(self, *, follow: Literal[True], idle_timeout: Deadline = ...) -> Follower: ...
-
-    def get_log(self, *, follow: bool = False, idle_timeout: Deadline = "default") -> Reader | Follower:
-        """Read the Hub's log, past and future, one JSON object a line: ``GET /log``.
-
-        Args:
-            follow: connect again when the connection is lost or the Hub is restarted; the reader then gives a
-                :class:`Gap` there.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-        """
-
-        def opening() -> Reader:
-            return Reader(self.transport, "/log", idle_timeout=idle_timeout)
-
-        return Follower(opening, is_over=_never) if follow else opening()
-
-    def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
-        """Read who did what, past and future, one :class:`AuditRecord` a line: ``GET /audit``.
-
-        Args:
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-        """
-        return Reader(self.transport, "/audit", idle_timeout=idle_timeout)
-
     async def _send_sequence(self, source: str | Sendable, answer: type[T], progress: Progress | None = None) -> T:
         return await deliver(self.transport, "POST", "/sequence", source, answer, progress=progress)
 
@@ -331,8 +301,3 @@ class HostClient(ApiClient):
 def sequence_path(sequence_id: str) -> str:
     """Path of a Sequence in the API."""
     return f"/sequence/{segment(sequence_id, 'a Sequence id')}"
-
-
-async def _never() -> bool:
-    """Whether a log is over that goes on when its Hub is back."""
-    return False

@@ -1,4 +1,4 @@
-"""A topic of a Hub, seen from outside."""
+"""Topics of a Hub or of a Manager, seen from outside."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
 
 if TYPE_CHECKING:
+    from transform_hub.client.api import ApiClient
     from transform_hub.client.host import HostClient
 
 
-class TopicClient:
-    """Writes to and reads from a topic: a named stream that Instances and clients share.
+class NamedStream:
+    """Writes to and reads from a topic that a Manager carries between its Hubs; for those of a Hub see TopicClient.
 
-    A topic is made when it is first written or read, with the content type of whoever does.
+    It is there as long as a Hub or a client takes part in it.
 
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
-        host: the client of its Hub.
+        host: the client of its Manager.
         content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
             it has to be that of the topic.
     """
 
-    def __init__(self, name: str, host: HostClient, content_type: str = NDJSON) -> None:
+    def __init__(self, name: str, host: ApiClient, content_type: str = NDJSON) -> None:
         self._path = f"/topic/{segment(name, 'a topic name')}"
         self.name = name
         self.host = host
@@ -37,12 +38,12 @@ class TopicClient:
         return f"{type(self).__name__}({self.name!r}, {self.host!r}, {self.content_type!r})"
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TopicClient):
+        if not isinstance(other, NamedStream):
             return NotImplemented
         return (self.name, self.host.url) == (other.name, other.host.url)
 
     def __hash__(self) -> int:
-        return hash((TopicClient, self.name, self.host.url))
+        return hash((NamedStream, self.name, self.host.url))
 
     async def send(self, data: Sendable, *, progress: Progress | None = None) -> None:
         """Send data to the topic, and wait until it has taken all of it: ``POST /topic/:name``.
@@ -95,7 +96,33 @@ class TopicClient:
             transport = self.host.transport
             return Reader(transport, self._path, headers=headers, idle_timeout=idle_timeout, progress=progress)
 
-        return Follower(opening, is_over=self._is_deleted) if follow else opening()
+        return Follower(opening, is_over=self._is_over) if follow else opening()
+
+    def _writer(self, *, length: int | None = None, progress: Progress | None = None) -> Writer:
+        headers = {"Content-Type": self.content_type}
+        transport = self.host.transport
+        return Writer(transport, self._path, headers=headers, length=length, patience=None, progress=progress)
+
+    async def _is_over(self) -> bool:
+        return False
+
+
+class TopicClient(NamedStream):
+    """Writes to and reads from a topic: a named stream that Instances and clients share.
+
+    A topic is made when it is first written or read, with the content type of whoever does.
+
+    Args:
+        name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
+        host: the client of its Hub.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
+            it has to be that of the topic.
+    """
+
+    host: HostClient
+
+    def __init__(self, name: str, host: HostClient, content_type: str = NDJSON) -> None:
+        super().__init__(name, host, content_type)
 
     async def delete(self) -> None:
         """Delete the topic: ``DELETE /topics/:name``.
@@ -105,10 +132,5 @@ class TopicClient:
         """
         await self.host.delete_topic(self.name)
 
-    def _writer(self, *, length: int | None = None, progress: Progress | None = None) -> Writer:
-        headers = {"Content-Type": self.content_type}
-        transport = self.host.transport
-        return Writer(transport, self._path, headers=headers, length=length, patience=None, progress=progress)
-
-    async def _is_deleted(self) -> bool:
+    async def _is_over(self) -> bool:
         return all(topic.topic_name != self.name for topic in await self.host.list_topics())

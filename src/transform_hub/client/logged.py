@@ -1,0 +1,50 @@
+"""What the clients of servers with a log have in common: Hub, Manager and MultiManager."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+from transform_hub.client.api import ApiClient
+from transform_hub.client.follower import Follower
+from transform_hub.client.reader import Reader
+from transform_hub.client.transport import Deadline
+
+
+class LoggedClient(ApiClient):
+    """Talks to an API that tells what happens behind it."""
+
+    @overload
+    def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
+    @overload
+    def get_log(self, *, follow: Literal[True], idle_timeout: Deadline = ...) -> Follower: ...
+
+    def get_log(self, *, follow: bool = False, idle_timeout: Deadline = "default") -> Reader | Follower:
+        """Read the log, past and future: ``GET /log``.
+
+        A Hub's has one JSON object a line. In a Manager's, a line of a Hub begins with the Hub's id and a colon.
+
+        Args:
+            follow: connect again when the connection is lost or the server is restarted; the reader then gives a
+                :class:`Gap` there.
+            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        """
+
+        def opening() -> Reader:
+            return Reader(self.transport, "/log", idle_timeout=idle_timeout)
+
+        return Follower(opening, is_over=_never) if follow else opening()
+
+    def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
+        """Read who did what, one :class:`AuditRecord` a line: ``GET /audit``.
+
+        In a MultiManager's, ``mId`` names the Manager; in a Manager's, ``host`` the Hub.
+
+        Args:
+            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        """
+        return Reader(self.transport, "/audit", idle_timeout=idle_timeout)
+
+
+async def _never() -> bool:
+    """Whether a log is over that goes on when its server is back."""
+    return False

@@ -1,0 +1,214 @@
+"""A Manager, which coordinates many Hubs, seen from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transform_hub.client.address import API_BASE, segment
+from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.delivery import deliver
+from transform_hub.client.host import HostClient
+from transform_hub.client.logged import LoggedClient
+from transform_hub.client.pages import Pages
+from transform_hub.client.reader import Reader
+from transform_hub.client.topic import NamedStream
+from transform_hub.models import (
+    HubInfo,
+    HubsDisconnected,
+    LoadCheck,
+    SequenceInfo,
+    ServiceHealth,
+    SpaceEntities,
+    SpaceInstance,
+    SpaceTopic,
+    StoreItem,
+    Version,
+)
+
+
+class ManagerClient(LoggedClient):
+    """Talks to a Manager; the arguments are those of :class:`HostClient`.
+
+    The clients of its Hubs, had with ``host(id)``, use its connections, token and deadlines.
+
+    Example:
+        >>> async with ManagerClient("https://api.example.org/space/my-space/api/v1", token=token) as manager:
+        ...     async for hub in manager.list_hosts():
+        ...         print(hub.id, await manager.host(hub.id).list_instances())
+    """
+
+    def host(self, hub_id: str) -> HostClient:
+        """The client of a Hub, with all that it does: ``/sth/:id/api/v1``; nothing is asked of the Manager.
+
+        A call raises NotFoundError if the Manager does not know the Hub, and OverloadedError if it has lost it.
+        """
+        return HostClient.over(self.transport.below(_hub_path(hub_id) + API_BASE))
+
+    def topic(self, name: str, content_type: str = NDJSON) -> NamedStream:
+        """The client of a topic that the Manager carries between its Hubs: ``/topic/:name``.
+
+        A reader gets nothing of what was sent before. Such a topic is not created or deleted: it is there while a
+        Hub or a client takes part in it.
+        """
+        return NamedStream(name, self, content_type)
+
+    async def get_version(self) -> Version:
+        """Ask which API the Manager serves: ``GET /version``."""
+        return await self._call("GET", "/version", Version)
+
+    async def get_config(self) -> dict[str, Any]:
+        """Ask for the Manager's configuration: ``GET /config``."""
+        answer = await self._call("GET", "/config", dict[str, Any])
+        config = answer.get("config", answer)
+        return config if isinstance(config, dict) else answer
+
+    async def get_health(self) -> ServiceHealth:
+        """Ask what works: ``GET /health``."""
+        return await self._call("GET", "/health", ServiceHealth)
+
+    async def get_load(self) -> LoadCheck:
+        """Ask for load, memory and disks of the Manager's machine: ``GET /load``."""
+        return await self._call("GET", "/load", LoadCheck)
+
+    def get_load_stream(self) -> Reader:
+        """Read the load of the Manager's machine as it changes, with ``.json(LoadCheck)``: ``GET /load-stream``."""
+        return Reader(self.transport, "/load-stream")
+
+    def list_hosts(self, *, offset: int = 0, limit: int | None = None) -> Pages[HubInfo]:
+        """List the Hubs, those that have gone included until they are deleted: ``GET /list``."""
+        return Pages(self.transport, "/list", HubInfo, offset=offset, limit=limit)
+
+    async def get_host_info(self, hub_id: str) -> HubInfo:
+        """Look at a Hub: ``GET /sth/:id/info``.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        return await self._call("GET", f"{_hub_path(hub_id)}/info", HubInfo)
+
+    async def list_sequences(self) -> list[str]:
+        """List the ids of the Sequences on all Hubs, one for each Hub that has it: ``GET /sequences``."""
+        found: list[str | SequenceInfo] = await self._call("GET", "/sequences", list[str | SequenceInfo])
+        return [each if isinstance(each, str) else each.id for each in found]
+
+    def list_all_sequences(self, *, offset: int = 0, limit: int | None = None) -> Pages[SequenceInfo]:
+        """List the Sequences in the store and on all Hubs: ``GET /all_sequences``.
+
+        ``location`` is the id of the Hub, or ``store``.
+        """
+        return Pages(self.transport, "/all_sequences", SequenceInfo, offset=offset, limit=limit)
+
+    def list_instances(self, *, offset: int = 0, limit: int | None = None) -> Pages[SpaceInstance]:
+        """List the Instances on all Hubs: ``GET /instances``."""
+        return Pages(self.transport, "/instances", SpaceInstance, offset=offset, limit=limit)
+
+    async def list_entities(self) -> SpaceEntities:
+        """List the ids of everything, of Sequences and Instances the first hundred: ``GET /entities``."""
+        return await self._call("GET", "/entities", SpaceEntities)
+
+    async def list_topics(self) -> list[SpaceTopic]:
+        """List the topics, and who takes part in them: ``GET /topics``."""
+        return await self._call("GET", "/topics", list[SpaceTopic])
+
+    async def list_store_items(self) -> list[StoreItem]:
+        """List the packages in the store: ``GET /s3``.
+
+        A Hub that is to start a Sequence it does not have gets it from there.
+
+        Raises:
+            NotFoundError: the Manager has no store.
+        """
+        return await self._call("GET", "/s3", list[StoreItem])
+
+    async def put_store_item(
+        self, source: str | Sendable, *, name: str | None = None, progress: Progress | None = None
+    ) -> StoreItem:
+        """Put a package into the store: ``PUT /s3/:file``.
+
+        Args:
+            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as anything that
+                can be sent.
+            name: of the file in the store, instead of its id.
+            progress: told after each piece how many bytes have been sent, and how many there are.
+
+        Returns:
+            What is in it, with the id it was given.
+
+        Raises:
+            PackageError: there is nothing at the path, or it can't be packed.
+            UnprocessableError: it is no Sequence.
+            OverloadedError: the store is full.
+        """
+        path = "/s3" if name is None else _store_path(name)
+        return await deliver(self.transport, "PUT", path, source, StoreItem, progress=progress)
+
+    def get_store_item(self, name: str) -> Reader:
+        """Read a package in the store, as tar.gz: ``GET /s3/:file``.
+
+        Args:
+            name: of the file, as the list of the store has it in ``filename``.
+        """
+        return Reader(self.transport, _store_path(name))
+
+    async def delete_store_item(self, name: str) -> None:
+        """Delete a package from the store: ``DELETE /s3/:file``.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        await self._call("DELETE", _store_path(name), Any)
+
+    async def clear_store(self) -> None:
+        """Delete all packages from the store: ``DELETE /store``."""
+        await self._call("DELETE", "/store", Any)
+
+    async def disconnect_hubs(
+        self, *, id: str | None = None, access_key: str | None = None, limit: int | None = None
+    ) -> HubsDisconnected:
+        """Disconnect Hubs that came with an access key, so that they do not come back: ``POST /disconnect``.
+
+        They stay in the list until they are deleted. What is given adds up.
+
+        Args:
+            id: of one Hub.
+            access_key: all that came with this key.
+            limit: how many may stay; 0 disconnects all.
+
+        Returns:
+            Which are being disconnected.
+
+        Raises:
+            NotFoundError: there is no such Hub, or none with this key.
+            BadRequestError: the Hub came without an access key.
+            ValueError: nothing is given, or limit is negative.
+        """
+        choice = {"id": id, "accessKey": access_key, "limit": limit}
+        choice = {name: value for name, value in choice.items() if value is not None}
+        if not choice:
+            raise ValueError("say which Hubs: id, access_key or limit; limit=0 means all")
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is 0 or more, not {limit}")
+        return await self._call("POST", "/disconnect", HubsDisconnected, body=choice)
+
+    async def delete_hub(self, hub_id: str, *, force: bool = False) -> None:
+        """Forget a Hub that came with an access key: ``DELETE /sth/:id``.
+
+        Args:
+            hub_id: its id.
+            force: disconnect it first; this takes about a second.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            ConflictError: it is connected.
+            BadRequestError: it came without an access key.
+        """
+        headers = {"x-force": "true" if force else "false"}
+        await self._call("DELETE", _hub_path(hub_id), Any, headers=headers)
+
+
+def _hub_path(hub_id: str) -> str:
+    return f"/sth/{segment(hub_id, 'a Hub id')}"
+
+
+def _store_path(name: str) -> str:
+    return f"/s3/{segment(name, 'a name in the store')}"
