@@ -1,6 +1,8 @@
 import socket
 
 import pytest
+from recorded_manager import Hub
+from recorded_platform import Platform
 
 from transform_hub.client import HostClient
 
@@ -19,3 +21,11 @@ def nobody():
 async def client(hub):
     async with HostClient(hub.url) as host:
         yield host
+
+
+@pytest.fixture
+async def platform(hub):
+    """Middleware and MultiManager with a Space "space", and in it the real Hub "sth-0", as a native one."""
+    async with Platform() as running:
+        running.manager("space").hubs["sth-0"] = Hub(hub.url)
+        yield running

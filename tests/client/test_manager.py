@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from recorded_manager import Hub
-from recorded_platform import TOKEN, Platform
+from recorded_platform import TOKEN
 
 from transform_hub import errors
 from transform_hub.client import (
@@ -21,14 +21,6 @@ from transform_hub.client import (
 from transform_hub.models import AccessKey, DisconnectedHub, HubInfo, LoadCheck, SpaceInfo, StoreItem
 
 ECHO = "def run(context, input, *args): return input"
-
-
-@pytest.fixture
-async def platform(hub):
-    """A Space "space" with the real Hub "sth-0", as a native one."""
-    async with Platform() as running:
-        running.manager("space").hubs["sth-0"] = Hub(hub.url)
-        yield running
 
 
 @pytest.fixture
