@@ -1,12 +1,31 @@
 """Each test here runs against the embedded Hub, and against a real one where this machine can have it."""
 
+import contextlib
+import dataclasses
+from pathlib import Path
+
 import pytest
 import real_hub
+from differences import LACKS
 
 from transform_hub.client import HostClient
+from transform_hub.errors import HubError
 from transform_hub.hub.server import serve
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "sequences"
 UNAVAILABLE = pytest.StashKey()
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A Hub, and the language of the Sequences that it runs."""
+
+    url: str
+    language: str
+
+    def example(self, name):
+        """Directory of a reference Sequence."""
+        return EXAMPLES / name / self.language
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,15 +55,33 @@ def real_sth(pytestconfig):
 
 @pytest.fixture(params=["embedded", "real"])
 async def target(request, tmp_path):
-    """What kind of Hub it is, and its URL."""
-    if request.param == "real":
-        yield "real", request.getfixturevalue("real_sth")
-    else:
+    if request.param == "embedded":
         async with serve(port=0, data_dir=tmp_path / "hub", retention_ms=60_000) as hub:
-            yield "embedded", hub.url
+            yield Target(hub.url, "python")
+    else:
+        for marker in request.node.iter_markers("beyond"):
+            reason = "; ".join(LACKS[name] for name in marker.args)
+            request.applymarker(pytest.mark.xfail(reason=f"STH 0.18.7: {reason}", strict=True))
+        yield Target(request.getfixturevalue("real_sth"), "javascript")
 
 
 @pytest.fixture
 async def host(target):
-    async with HostClient(target[1]) as client:
+    async with HostClient(target.url, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+async def start(target, host):
+    """Starts an Instance of a reference Sequence; it is killed after the test."""
+    started = []
+
+    async def start(name, **options):
+        sequence = await host.send_sequence(target.example(name))
+        started.append(await sequence.start(**options))
+        return started[-1]
+
+    yield start
+    for instance in started:
+        with contextlib.suppress(HubError):
+            await instance.kill(remove_immediately=True)

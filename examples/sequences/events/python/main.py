@@ -1,0 +1,9 @@
+"""Goes on until it is stopped."""
+
+import asyncio
+
+
+async def run(context, input):
+    context.on("celsius", lambda degrees: context.emit("fahrenheit", float(degrees) * 9 / 5 + 32))
+    context.logger.info("Waiting for events")
+    await asyncio.Event().wait()

@@ -1,0 +1,72 @@
+"""Instances: what they tell, and their ends."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from transform_hub.errors import HubResponseError, NotFoundError
+
+
+@pytest.mark.beyond("instance info")
+async def test_info(start, host):
+    instance = await start("events", args=[1, "two"], app_config={"x": [3]})
+    info = await instance.get_info()
+    assert (info.id, info.status, info.args, info.app_config) == (instance.id, "running", [1, "two"], {"x": [3]})
+    assert info.sequence.config.name == "events"
+    assert instance.id in [found.id for found in await host.list_instances()]
+
+
+async def test_health(start):
+    instance = await start("health")
+    assert (await instance.get_health())["healthy"] is True
+    for event, healthy in (("fail", False), ("recover", True)):
+        while (await instance.get_health())["healthy"] != healthy:
+            await instance.send_event(event)  # not once: a start is answered before the Sequence listens
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.beyond("kill answer")
+async def test_kill(start):
+    instance = await start("events")
+    assert (await instance.kill()).id == instance.id
+    while not (info := await instance.get_info()).is_ended:
+        await asyncio.sleep(0.05)
+    assert (info.status, info.terminated.exitcode) == ("completed", 137)
+
+
+@pytest.mark.beyond("stop")
+async def test_stop(start):
+    instance = await start("stop")
+    await instance.stop(timeout=5000)
+    assert await instance.get_stdout().read() == b"finished\n"
+
+
+@pytest.mark.beyond("stop")
+async def test_keep_alive(start):
+    instance = await start("stop")
+    await instance.stop(timeout=500, can_keep_alive=True)
+    assert not (await instance.get_info()).is_ended
+    await instance.stop(timeout=5000, can_keep_alive=True)
+    assert (await instance.get_info()).is_ended
+
+
+@pytest.mark.beyond("instance info")
+async def test_an_exception(start):
+    instance = await start("exception")
+    await instance.send_input("1\n-2\n", content_type="application/x-ndjson")
+    assert [value async for value in instance.get_output().json()] == [1]
+    while not (info := await instance.get_info()).is_ended:
+        await asyncio.sleep(0.05)
+    assert (info.status, info.terminated.exitcode) == ("errored", 23)
+
+
+async def test_an_instance_that_was_killed_is_gone(start):
+    instance = await start("events")
+    await instance.host.transport.call(
+        "POST", f"/instance/{instance.id}/_kill", object, body={"removeImmediately": True}
+    )
+    with pytest.raises(NotFoundError):
+        while True:
+            await instance.get_health()
+            await asyncio.sleep(0.05)
