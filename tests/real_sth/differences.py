@@ -17,5 +17,10 @@ LACKS = {
     "force": "x-seq-kill-inst is not heeded: a Sequence in use is never deleted",
     "instances of nothing": "the Instances of a Sequence that is not there are a 500 instead of a 404",
     "binary output": "its runner decodes all output of a Sequence as UTF-8",
+    "topic orders": "there is no POST or DELETE of /topics",
+    "topic names": "inputTopic and outputTopic in the body of a start are not heeded",
+    "topic list": "GET /topics leaves out topics that were made by writing to them",
+    "topic types": "any content type is taken for a topic",
+    "binary topics": "what goes through a topic is decoded as UTF-8",
     "inout": "there is no POST inout",
 }

@@ -35,7 +35,7 @@ async def test_entities(host, target):
 
 
 async def test_log_opens(host):
-    async with host.get_log_stream():
+    async with host.get_log():
         pass
 
 
