@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from transform_hub.hub.instances import TRANSITIONS
-from transform_hub.models import ENDED
-
 ECHO = "def run(context, input, *args): return input"
 ID = "00000000-1111-2222-3333-444444444444"
 
@@ -17,13 +14,6 @@ ID = "00000000-1111-2222-3333-444444444444"
 async def echo(api, package):
     """An Instance of a Sequence that gives back its input."""
     return await api.start(await api.send(package(ECHO)))
-
-
-def test_the_state_machine_ends_in_gone_only():
-    reachable = {state for states in TRANSITIONS.values() for state in states}
-    assert reachable | {"initializing"} == set(TRANSITIONS)
-    assert [state for state, following in TRANSITIONS.items() if not following] == ["gone"]
-    assert all(TRANSITIONS[state] == ("gone",) for state in ENDED - {"gone"})
 
 
 async def test_start_answers_when_the_instance_runs(api, package):
@@ -198,21 +188,3 @@ async def test_waiters_for_events_end_with_the_instance(api, package):
     assert answer.status == 404
     assert "never" in answer.json["error"]
     assert (await api.post(f"{instance}/_event", [5001, {"eventName": "x"}])).status == 409
-
-
-async def test_an_ended_instance_is_gone_after_its_retention(tmp_path, package, api_of):
-    import aiohttp
-
-    from transform_hub.hub.server import serve
-
-    async with (
-        serve(data_dir=tmp_path, retention_ms=300) as hub,
-        aiohttp.ClientSession() as session,
-    ):
-        api = api_of(hub, session)
-        instance = await api.start(await api.send(package("def run(context, input): return 'tail'")))
-        await api.ended(instance)
-        assert await api.read(f"{instance}/output") == b"tail"
-        while (await api.get(instance)).status != 404:
-            await asyncio.sleep(0.01)
-        assert (await api.get("/instances")).json == []

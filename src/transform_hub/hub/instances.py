@@ -1,23 +1,14 @@
-"""Instances: running Sequences, their states and their streams.
-
-                    ┌──────────── kept alive ───────────┐
-                    v                                   │
-    initializing ─> starting ─> running ─ stop ─> stopping ─┐
-          │            │           │                 │      │ kill
-          │            │           └───── kill ──────┴──────┴──> killing
-          v            v           v                 v             v
-          └────────────┴───────────┴──── exit ───────┴─────────────┘
-                                   │
-                       completed | errored ── retention ──> gone
+"""Instances: running Sequences, what is known of them, and how they are started, stopped and killed.
 
 A runner's exit is known from three sources: its own last message (code and error), the runtime (exit code or
 signal), and the end of its control channel. The Instance has ended when the process is gone and all it said
-before has been read.
+before has been read. Its states are in :mod:`transform_hub.hub.lifecycle`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -26,28 +17,12 @@ from typing import Any
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
+from transform_hub.hub.lifecycle import Lifecycle
+from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
 from transform_hub.hub.runtimes import Exit, Runtime
 from transform_hub.hub.streams import Streams
 from transform_hub.hub.verdict import judge
-from transform_hub.models import (
-    ENDED,
-    InstanceInfo,
-    InstanceStatus,
-    SequenceInfo,
-    StartRequest,
-    Terminated,
-)
-
-TRANSITIONS: dict[InstanceStatus, tuple[InstanceStatus, ...]] = {
-    "initializing": ("starting", "killing", "completed", "errored"),
-    "starting": ("running", "stopping", "killing", "completed", "errored"),
-    "running": ("stopping", "killing", "completed", "errored"),
-    "stopping": ("running", "killing", "completed", "errored"),
-    "killing": ("completed", "errored"),
-    "completed": ("gone",),
-    "errored": ("gone",),
-    "gone": (),
-}
+from transform_hub.models import InstanceInfo, InstanceStatus, SequenceInfo, StartRequest, Terminated
 
 CONNECT_TIMEOUT = 30.0
 """Seconds a runner has to dial in."""
@@ -83,14 +58,14 @@ class Instance:
         runtime: Runtime,
         retention: float,
         on_event: Callable[[Instance, str, Any], None],
-        on_topic: Callable[[Instance, str, dict[str, str]], None],
+        on_topic: Callable[[Instance, str, TopicDeclaration], None],
         on_gone: Callable[[Instance], object],
     ) -> None:
         self.id = instance_id
         self.sequence = sequence
         self.request = request
         self.secret = secrets.token_hex(16)
-        self.status: InstanceStatus = "initializing"
+        self._life = Lifecycle(lambda status: self.streams.note("DEBUG", f"The Instance is {status}"))
         self.streams = Streams(self._receive, self._on_control_lost)
         self.events = Events()
         self.input_type: str | None = None
@@ -105,19 +80,22 @@ class Instance:
         self._runtime = runtime
         self._retention = retention
         self._on_event, self._on_topic, self._on_gone = on_event, on_topic, on_gone
-        self._changed = asyncio.Event()
         self._health: dict[str, Any] | None = None
         self._pid: int | None = None
         self._exit: Exit | None = None
-        self._exit_message: protocol.Message | None = None
-        self._loaded: protocol.Message | None = None
+        self._last_word: LastWord | None = None
+        self._loaded: Running | None = None
         self._kept_alive = False
         self._control_lost = False
-        self._log_open = False
         self._timers: list[asyncio.TimerHandle] = []
         self.at_end: list[Callable[[], object]] = []
 
     # --- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> InstanceStatus:
+        """What it is doing."""
+        return self._life.status
 
     def info(self) -> InstanceInfo:
         """The Instance as ``GET /instance/:id`` gives it."""
@@ -146,28 +124,15 @@ class Instance:
     async def health(self) -> dict[str, Any]:
         """The latest health message, which is waited for, and what the Hub knows: the process and its traffic."""
         while self._health is None and not self.ended.is_set():
-            await self._next_change()
+            await self._life.change()
         ended = {"healthy": False} if self.ended.is_set() else {}
         known = {"processId": self._pid, "traffic": self.streams.traffic}
         return {"healthy": False, **(self._health or {}), **ended, **known}
 
-    def _set_status(self, status: InstanceStatus) -> None:
-        assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"
-        self.status = status
-        self.streams.note("DEBUG", f"The Instance is {status}")
-        self._notify()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _next_change(self) -> None:
-        await self._changed.wait()
-
     @property
     def was_cut_off(self) -> bool:
         """Whether it ended in the middle of what it did: it was killed, or its process died."""
-        return self._exit_message is None or self._exit_message["code"] == protocol.EXIT_KILLED
+        return self._last_word is None or self._last_word.code == protocol.EXIT_KILLED
 
     # --- start --------------------------------------------------------------------------------------------
 
@@ -179,18 +144,13 @@ class Instance:
         """
         self._after(CONNECT_TIMEOUT, self._give_up)
         await self._runtime.launch({**spec, "id": self.id, "secret": self.secret}, self._on_exit)
-        while self.status == "initializing":
-            await self._next_change()
+        await self._life.leave("initializing")
         if not self.streams.are_complete:
-            raise ApiError(400, self.error or "The runner did not connect to the Hub")
+            raise ApiError(400, self.error or "The runner ended, or was killed, and did not connect to the Hub")
         try:
-            await asyncio.wait_for(self._until_loaded(), START_ANSWER)
+            await asyncio.wait_for(self._life.leave("starting"), START_ANSWER)
         except asyncio.TimeoutError:
             self.streams.note("INFO", "The Sequence is still being loaded")
-
-    async def _until_loaded(self) -> None:
-        while self.status == "starting":
-            await self._next_change()
 
     def _give_up(self) -> None:
         if self.status == "initializing":
@@ -202,49 +162,54 @@ class Instance:
         connected = self.streams.attach(hello["channel"], transport)
         if connected is not None:
             self._pid = hello.get("pid")
-        if self.streams.are_complete and self.status == "initializing":
+        if self.streams.are_complete and self._life.enter("starting"):
             self.started_at = _now()
-            self._set_status("starting")
             self.streams.send({"type": "start"})
             self._announce()
         return connected
 
     # --- messages -----------------------------------------------------------------------------------------
 
-    def _receive(self, message: protocol.Message) -> None:
-        kind = message["type"]
-        if kind == "health":
-            self._health = message["health"]
-            self._notify()
-        elif kind == "event":
-            self.events.publish(message["eventName"], message.get("message"))
-            self._on_event(self, message["eventName"], message.get("message"))
-        elif kind == "running":
+    def _receive(self, line: protocol.Message) -> None:
+        try:
+            message = understand(line)
+        except ValueError as error:
+            self.streams.note("WARN", f"A message of the runner is not understood and ignored: {error}")
+            return
+        if isinstance(message, Health):
+            self._health = message.health
+            self._life.notify()
+        elif isinstance(message, Event):
+            self.events.publish(message.event_name, message.message)
+            self._on_event(self, message.event_name, message.message)
+        elif isinstance(message, Running):
             self._loaded = message
             self._announce()
-        elif kind == "topic":
+        elif isinstance(message, Declared):
             self._route_topics(message)
-        elif kind == "alive":
+        elif isinstance(message, Alive):
             self._kept_alive = True
-            self._notify()
-        elif kind == "exit":
-            self._exit_message = message
+            self._life.notify()
+        else:
+            self._last_word = message
 
     def _announce(self) -> None:
         """Running begins when the Sequence is loaded and all channels are there, whichever comes last."""
         if self._loaded is not None and self.status == "starting":
             self._route_topics(self._loaded)
-            self._set_status("running")
+            self._life.enter("running")
 
-    def _route_topics(self, message: protocol.Message) -> None:
-        renamed = {"provides": self.request.output_topic, "requires": self.request.input_topic}
-        for kind, new_name in renamed.items():
-            topic = message.get(kind)
-            if topic is None:
-                continue
-            topic = {**topic, "topic": new_name or topic["topic"]}
-            setattr(self, kind, topic["topic"])
-            self._on_topic(self, kind, topic)
+    def _route_topics(self, declared: Declared) -> None:
+        """Connect the topics that are declared, each kind once."""
+        if declared.provides is not None and self.provides is None:
+            self.provides = self._route("provides", declared.provides, self.request.output_topic)
+        if declared.requires is not None and self.requires is None:
+            self.requires = self._route("requires", declared.requires, self.request.input_topic)
+
+    def _route(self, kind: str, declared: TopicDeclaration, new_name: str | None) -> str:
+        topic = TopicDeclaration(new_name or declared.topic, declared.content_type)
+        self._on_topic(self, kind, topic)
+        return topic.topic
 
     def send_event(self, name: str, message: Any, source: str) -> None:
         """Deliver an event to the Sequence."""
@@ -263,39 +228,43 @@ class Instance:
     # --- stop and kill ------------------------------------------------------------------------------------
 
     async def stop(self, timeout_ms: int, *, can_keep_alive: bool) -> None:
-        """Ask the Sequence to stop; kill it if it has neither ended nor asked to go on when the time is over."""
-        if self.status in ("starting", "running"):
-            self._set_status("stopping")
-        if self.status == "initializing":
+        """Ask the Sequence to stop; kill it if it has neither ended nor asked to go on when the time is over.
+
+        Returns when it has ended, or goes on.
+        """
+        if self.status == "initializing":  # there is nobody yet who could be asked
             self.kill()
+        self._life.enter("stopping")
         if self.status == "stopping":
-            self._kept_alive = False
-            self.streams.send({"type": "stop", "timeout": timeout_ms, "canCallKeepalive": can_keep_alive})
-            try:
-                await asyncio.wait_for(self._until_stopped(can_keep_alive=can_keep_alive), timeout_ms / 1000)
-            except asyncio.TimeoutError:
-                self.streams.note("WARN", f"The Sequence did not stop within {timeout_ms} ms and is killed")
-                self.kill()
+            await self._ask_to_stop(timeout_ms, can_keep_alive=can_keep_alive)
         if self.status == "killing":
-            await self.ended.wait()
+            with contextlib.suppress(asyncio.TimeoutError):  # a process that not even SIGKILL ends
+                await asyncio.wait_for(self.ended.wait(), 3 * KILL_GRACE)
+
+    async def _ask_to_stop(self, timeout_ms: int, *, can_keep_alive: bool) -> None:
+        self._kept_alive = False
+        self.streams.send({"type": "stop", "timeout": timeout_ms, "canCallKeepalive": can_keep_alive})
+        try:
+            await asyncio.wait_for(self._until_stopped(can_keep_alive=can_keep_alive), timeout_ms / 1000)
+        except asyncio.TimeoutError:
+            self.streams.note("WARN", f"The Sequence did not stop within {timeout_ms} ms and is killed")
+            self.kill()
 
     async def _until_stopped(self, *, can_keep_alive: bool) -> None:
-        while self.status == "stopping":
-            if self._kept_alive and can_keep_alive:
-                self._set_status("running")
-                return
-            await self._next_change()
+        while self.status == "stopping" and not (self._kept_alive and can_keep_alive):
+            await self._life.change()
+        if self.status == "stopping":
+            self._life.enter("running")
 
     def kill(self, *, remove_immediately: bool = False) -> None:
         """End the Instance at once; may be called in any state, any number of times."""
         if remove_immediately:
             self._retention = 0
-            if self.status in ENDED:
+            if self._life.has_ended:
                 self.discard()
-        if self.status in ENDED or self.status == "killing":
+        if not self._life.enter("killing"):
             return
         connected = self.streams.control is not None
-        self._set_status("killing")
         self.streams.send({"type": "kill"})
         self._after(KILL_GRACE if connected else 0, lambda: self._runtime.kill(self.id))
 
@@ -304,47 +273,48 @@ class Instance:
     def _on_exit(self, exit_: Exit) -> None:
         self._exit = exit_
         self._check_end()
-        if self.status not in ENDED:  # a process that it left behind may hold the channel
+        if not self._life.has_ended:  # a process that it left behind may hold the channel
             self._after(KILL_GRACE, self._on_control_lost)
 
     def _on_control_lost(self) -> None:
         self._control_lost = True
         self._check_end()
-        if self.status not in ENDED:  # without control nobody could stop it
+        if not self._life.has_ended:  # without control nobody could stop it
             self._after(KILL_GRACE, lambda: self._runtime.kill(self.id))
 
     def _check_end(self) -> None:
-        if self._exit is None or self.status in ENDED:
+        if self._exit is None or self._life.has_ended:
             return
         if self.streams.control is not None and not self._control_lost:
             return
-        status, self.terminated, error = judge(self._exit, self._exit_message, killing=self.status == "killing")
+        status, self.terminated, error = judge(self._exit, self._last_word, killing=self.status == "killing")
         self.error = self.error or error
         self.ended_at = _now()
-        self._set_status(status)
+        self._life.enter(status)
         if self.error:
             self.streams.note("ERROR", self.error)
-        self._cancel_timers()
-        for call in self.at_end:
-            call()
+        self._wind_up()
         self.streams.end()
-        self.events.close()
-        self.ended.set()
         self._after(self._retention, self.discard)
 
     def discard(self) -> None:
         """Forget the Instance and what it left unread; ends its process if there still is one."""
-        if self.status == "gone":
-            return
-        if self.status not in ENDED:
+        if not self._life.has_ended:
             self._runtime.kill(self.id)
-        self.status = "gone"
+        if self._life.enter("gone"):
+            self._wind_up()
+            self.streams.discard()
+            self._on_gone(self)
+
+    def _wind_up(self) -> None:
+        """Tell everybody who waits for something of it that nothing more comes; the second time it adds nothing."""
         self._cancel_timers()
-        self.streams.discard()
+        for call in self.at_end:
+            call()
+        self.at_end.clear()
         self.events.close()
         self.ended.set()
-        self._notify()
-        self._on_gone(self)
+        self._life.notify()
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))

@@ -226,8 +226,8 @@ class Control(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             messages = self._lines.feed(data)
-        except ValueError:
-            log.exception("A runner sent a malformed control message")
+        except (ValueError, RecursionError) as error:
+            log.warning("A runner sent what is no control message, and is cut off: %s", error)
             self._transport.abort()
             return
         for message in messages:

@@ -8,6 +8,7 @@ import logging
 from transform_hub.hub.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
+from transform_hub.hub.messages import TopicDeclaration
 from transform_hub.hub.topics import Topic, TopicBus
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,12 @@ class Routing:
         self._topics = topics
         self._ways: set[asyncio.Task[None]] = set()
 
-    def connect(self, instance: Instance, kind: str, declared: dict[str, str]) -> None:
+    def connect(self, instance: Instance, kind: str, declared: TopicDeclaration) -> None:
         """Connect an Instance with the topic it ``provides`` or ``requires``."""
         try:
-            topic = self._topics.get(declared["topic"], declared["contentType"])
+            topic = self._topics.get(declared.topic, declared.content_type)
         except ApiError as error:
-            instance.streams.note("ERROR", f"The topic {declared['topic']!r} can't be connected: {error.error}")
+            instance.streams.note("ERROR", f"The topic {declared.topic!r} can't be connected: {error.error}")
             return
         way = asyncio.ensure_future(_provide(instance, topic) if kind == "provides" else _require(instance, topic))
         self._ways.add(way)

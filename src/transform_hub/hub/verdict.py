@@ -15,6 +15,7 @@ import signal
 from typing import NamedTuple
 
 from transform_hub import protocol
+from transform_hub.hub.messages import LastWord
 from transform_hub.hub.runtimes import Exit
 from transform_hub.models import InstanceStatus, Terminated
 
@@ -29,10 +30,10 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-def judge(exit_: Exit, said: protocol.Message | None, *, killing: bool) -> Verdict:
+def judge(exit_: Exit, said: LastWord | None, *, killing: bool) -> Verdict:
     """Decide by the runtime's word, the runner's last message and whether it was being killed."""
     if said is not None:
-        return _by_code(said["code"], said.get("error"))
+        return _by_code(said.code, said.error)
     if killing:
         return _by_code(protocol.EXIT_KILLED)
     if exit_.signal is not None:

@@ -1,0 +1,71 @@
+"""What runners say on their control channel (see :mod:`transform_hub.protocol`), checked.
+
+A Sequence shares its process with its runner and can write anything there: what is not as it should be is an error
+of that one Instance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from transform_hub.protocol import Message
+
+
+class TopicDeclaration(msgspec.Struct, rename="camel"):
+    """A topic that a Sequence provides or requires."""
+
+    topic: str
+    content_type: str
+
+
+class Declared(msgspec.Struct, tag="topic"):
+    """What was found on the result of ``run``."""
+
+    provides: TopicDeclaration | None = None
+    requires: TopicDeclaration | None = None
+
+
+class Running(Declared, tag="running"):
+    """The Sequence is loaded; what its module declares."""
+
+
+class Health(msgspec.Struct, tag="health"):
+    """The heartbeat."""
+
+    health: dict[str, Any]
+
+
+class Event(msgspec.Struct, tag="event", rename="camel"):
+    """An event that the Sequence emits."""
+
+    event_name: str
+    message: Any = None
+
+
+class Alive(msgspec.Struct, tag="alive"):
+    """It wants to go on after a stop."""
+
+
+class LastWord(msgspec.Struct, tag="exit"):
+    """How it ends; nothing comes after it."""
+
+    code: int
+    error: str | None = None
+
+
+RunnerMessage = Declared | Running | Health | Event | Alive | LastWord
+
+
+def understand(message: Message) -> RunnerMessage:
+    """The message that a line of control is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        known: RunnerMessage = msgspec.convert(message, RunnerMessage)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    return known
