@@ -87,6 +87,7 @@ class Instance:
         self._loaded: Running | None = None
         self._kept_alive = False
         self._control_lost = False
+        self._deaf = False
         self._timers: list[asyncio.TimerHandle] = []
         self.at_end: list[Callable[[], object]] = []
 
@@ -211,9 +212,17 @@ class Instance:
         self._on_topic(self, kind, topic)
         return topic.topic
 
-    def send_event(self, name: str, message: Any, source: str) -> None:
-        """Deliver an event to the Sequence."""
+    def send_event(self, name: str, message: Any, source: str) -> bool:
+        """Deliver an event to the Sequence; False if it does not read what it was sent before."""
+        control = self.streams.control
+        if control is not None and control.is_full:
+            if not self._deaf:
+                self.streams.note("WARN", "The Sequence does not read its events: they are dropped until it does")
+            self._deaf = True
+            return False
+        self._deaf = False
         self.streams.send({"type": "event", "eventName": name, "message": message, "source": source})
+        return True
 
     def set_monitoring_rate(self, per_second: float) -> None:
         """Set how often the runner reports its health."""

@@ -27,6 +27,13 @@ HIGH_WATER = 1024 * 1024
 """Bytes on their way to a runner before the sender waits."""
 
 
+LOG_LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a log entry that are kept until it is complete; a longer one is cut in two."""
+
+CONTROL_LIMIT = 8 * 1024 * 1024
+"""Bytes of messages that wait for a runner which does not read them, before events are refused."""
+
+
 class Peer(Protocol):
     """What the link needs to know of an Instance."""
 
@@ -142,21 +149,38 @@ class Source(asyncio.Protocol):
 
 
 class LogSource(asyncio.Protocol):
-    """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last."""
+    """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last.
+
+    Logs are always read, so that a Sequence never waits for somebody to read its log.
+    """
 
     def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None]) -> None:
         self._write = write
         self._on_lost = on_lost
-        self._rest = b""
+        self._begun: list[bytes] = []
+        self._size = 0
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        first, *lines = data.split(b"\n")
+        self._keep(first)
         for line in lines:
-            self._write(line + b"\n")
+            self._hand_on()
+            self._keep(line)
+        if self._size > LOG_LINE_LIMIT:
+            self._hand_on()
+
+    def _keep(self, piece: bytes) -> None:
+        self._begun.append(piece)
+        self._size += len(piece)
+
+    def _hand_on(self) -> None:
+        self._begun.append(b"\n")
+        self._write(b"".join(self._begun))
+        self._begun, self._size = [], 0
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._rest:
-            self._write(self._rest + b"\n")
+        if self._size:
+            self._hand_on()
         self._on_lost()
 
 
@@ -218,6 +242,11 @@ class Control(asyncio.Protocol):
         self._on_message = on_message
         self._on_lost = on_lost
         self._lines = Lines()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits for a runner that does not read it."""
+        return self._transport.get_write_buffer_size() > CONTROL_LIMIT
 
     def send(self, message: Message) -> None:
         if not self._transport.is_closing():

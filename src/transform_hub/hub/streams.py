@@ -13,6 +13,9 @@ from transform_hub.hub.link import Control, LogSource, Sink, Source
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
 
+STALL = 10.0
+"""Seconds that a stream is held up by a reader before the log tells of it."""
+
 
 class Streams:
     """Output, stdout, stderr and log to read; input and stdin to write; control for the Instance itself.
@@ -35,6 +38,7 @@ class Streams:
         self._on_control_lost = on_control_lost
         self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
         self._attached: set[str] = set()
+        self._stalls: dict[str, asyncio.TimerHandle] = {}
         self._log_lost = False
         self._ended = False
 
@@ -94,7 +98,7 @@ class Streams:
     def discard(self) -> None:
         """Forget what nobody has read."""
         for channel in (*self._readable.values(), self.log):
-            channel.discard()
+            channel.discard()  # which wakes its source, and so ends what it was held up by
 
     def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
@@ -106,5 +110,15 @@ class Streams:
             self.log.close()
 
     def _on_stall(self, name: str, *, stalled: bool) -> None:
+        if timer := self._stalls.pop(name, None):
+            timer.cancel()
         if stalled and self._readable[name].readers == 0:
             self.note("WARN", f"{name} is full and nobody reads it: the Sequence waits when it writes more")
+        elif stalled:
+            self._stalls[name] = asyncio.get_running_loop().call_later(STALL, self._note_stall, name)
+
+    def _note_stall(self, name: str) -> None:
+        del self._stalls[name]
+        readers = self._readable[name].readers
+        words = f"the slowest of its readers ({readers}) takes nothing" if readers else "nobody reads it any more"
+        self.note("WARN", f"{name} has been full for {STALL:.0f} s, {words}: the Sequence waits when it writes more")

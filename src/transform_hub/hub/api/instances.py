@@ -72,7 +72,8 @@ async def send_event(request: web.Request) -> web.Response:
     if not isinstance(event.get("eventName"), str):
         raise ApiError(400, "Invalid format, eventName missing.")
     _require_alive(instance)
-    instance.send_event(event["eventName"], event.get("message"), "api")
+    if not instance.send_event(event["eventName"], event.get("message"), "api"):
+        raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
     return json_response({"accepted": "OK"})
 
 
