@@ -69,8 +69,9 @@ def test_the_import_paths_of_the_published_package_hold_no_code():
 
 def test_public_names():
     assert transform_hub.__all__ == [
-        "HostClient", "Hub", "HubError", "InstanceClient", "ManagerClient", "MiddlewareClient", "MultiManagerClient",
-        "Reader", "SequenceClient", "Writer", "pack", "serve",
+        "CompletedInstance", "Follower", "Gap", "HostClient", "Hub", "HubError", "InstanceClient", "ManagerClient",
+        "MiddlewareClient", "MultiManagerClient", "Reader", "SequenceClient", "TLS", "TopicClient", "Writer", "pack",
+        "serve",
     ]  # fmt: skip
     for name in transform_hub.__all__:
         assert getattr(transform_hub, name).__name__ == name

@@ -9,13 +9,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transform_hub.client.follower import Follower as Follower
     from transform_hub.client.host import HostClient as HostClient
     from transform_hub.client.instance import InstanceClient as InstanceClient
     from transform_hub.client.manager import ManagerClient as ManagerClient
     from transform_hub.client.middleware import MiddlewareClient as MiddlewareClient
     from transform_hub.client.multi_manager import MultiManagerClient as MultiManagerClient
+    from transform_hub.client.readable import Gap as Gap
     from transform_hub.client.reader import Reader as Reader
+    from transform_hub.client.run import CompletedInstance as CompletedInstance
     from transform_hub.client.sequence import SequenceClient as SequenceClient
+    from transform_hub.client.tls import TLS as TLS
+    from transform_hub.client.topic import TopicClient as TopicClient
     from transform_hub.client.writer import Writer as Writer
     from transform_hub.errors import HubError as HubError
     from transform_hub.hub.server import Hub as Hub
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
     from transform_hub.package import pack as pack
 
 _HOME = {
+    "CompletedInstance": "transform_hub.client.run",
+    "Follower": "transform_hub.client.follower",
+    "Gap": "transform_hub.client.readable",
     "HostClient": "transform_hub.client.host",
     "Hub": "transform_hub.hub.server",
     "HubError": "transform_hub.errors",
@@ -32,6 +40,8 @@ _HOME = {
     "MultiManagerClient": "transform_hub.client.multi_manager",
     "Reader": "transform_hub.client.reader",
     "SequenceClient": "transform_hub.client.sequence",
+    "TLS": "transform_hub.client.tls",
+    "TopicClient": "transform_hub.client.topic",
     "Writer": "transform_hub.client.writer",
     "pack": "transform_hub.package",
     "serve": "transform_hub.hub.server",

@@ -238,3 +238,22 @@ async def test_ctrl_c(client, package, tmp_path):
     assert await process.communicate() == (b"interrupted\n", b"")
     assert await client.list_sequences() == []
     assert await client.list_instances() == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean")
+async def test_cancelling_at_any_moment(client, package):
+    """Wherever in a run it comes: nothing stays on the Hub, no task, and no other error."""
+    data = package(SHOUT)
+
+    async def whole():
+        return await client.run(data, input="one\ntwo\n")
+
+    for delay in range(0, 120, 4):
+        running = asyncio.ensure_future(whole())
+        await asyncio.wait({running}, timeout=delay / 1000)
+        running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled() or running.result().output == b"ONE\nTWO\n"
+        assert client_tasks() == set()
+        assert await client.list_sequences() == []

@@ -12,7 +12,8 @@ import aiohttp
 from transform_hub.client.answers import FAILURES
 from transform_hub.client.body import Progress
 from transform_hub.client.readable import Readable
-from transform_hub.client.transport import Deadline, Request, Transport
+from transform_hub.client.request import Request
+from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, as_told
 from transform_hub.errors import StreamError, StreamTimeoutError
 

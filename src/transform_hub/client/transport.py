@@ -13,10 +13,7 @@ import asyncio
 import copy
 import inspect
 import ssl
-import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import aiohttp
@@ -28,6 +25,7 @@ from multidict import CIMultiDict
 from transform_hub.client.address import Address
 from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
 from transform_hub.client.proxy import proxy_for
+from transform_hub.client.request import Request, StreamBody
 from transform_hub.client.sessions import Pool, Sessions
 from transform_hub.client.tls import TLS
 from transform_hub.errors import (
@@ -50,48 +48,6 @@ JSON_TYPE = "application/json"
 TRIES = 4
 READ_SIZE = 256 * 1024
 """Bytes of a stream that are taken from the connection before the Hub is made to wait."""
-
-
-class StreamBody(aiohttp.Payload):
-    """A body that can be sent only once."""
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the Hub has asked for it."""
-        raise NotImplementedError
-
-
-@dataclass
-class Request:
-    """One request, which may take several tries.
-
-    Args:
-        method: as in HTTP.
-        path: below the API's base, quoted, with a slash in front.
-        headers: besides those of all requests.
-        body: bytes, or a payload that is not started before the Hub asks for it.
-        idle_timeout: seconds of silence after which the answer is given up.
-        limit: seconds for all tries together; None is no limit.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | StreamBody | None = None
-    idle_timeout: float | None = None
-    limit: float | None = None
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether something of its body may be gone, so that it can't be sent again."""
-        return isinstance(self.body, StreamBody) and self.body.has_begun
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds that are left; never 0, which would be no limit for aiohttp."""
-        return None if self.limit is None else max(self.begun + self.limit - time.monotonic(), 0.001)
 
 
 Consumer = Callable[[aiohttp.ClientResponse], Awaitable[T]]

@@ -20,7 +20,8 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from transform_hub.client.answers import FAILURES
-from transform_hub.client.transport import Request, StreamBody, Transport
+from transform_hub.client.request import Request, StreamBody
+from transform_hub.client.transport import Transport
 from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestError, StreamError
 
 GRACE = 1.0

@@ -1,0 +1,52 @@
+"""One request to a Hub, from its first try to its last."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+
+
+class StreamBody(aiohttp.Payload):
+    """A body that can be sent only once."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the Hub has asked for it."""
+        raise NotImplementedError
+
+
+@dataclass
+class Request:
+    """One request, which may take several tries.
+
+    Args:
+        method: as in HTTP.
+        path: below the API's base, quoted, with a slash in front.
+        headers: besides those of all requests.
+        body: bytes, or a payload that is not started before the Hub asks for it.
+        idle_timeout: seconds of silence after which the answer is given up.
+        limit: seconds for all tries together; None is no limit.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | StreamBody | None = None
+    idle_timeout: float | None = None
+    limit: float | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of its body may be gone, so that it can't be sent again."""
+        return isinstance(self.body, StreamBody) and self.body.has_begun
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that are left; never 0, which would be no limit for aiohttp."""
+        return None if self.limit is None else max(self.begun + self.limit - time.monotonic(), 0.001)
