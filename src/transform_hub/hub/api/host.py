@@ -24,12 +24,13 @@ routes = Routes()
 STH_VERSION = "1.0.1"
 """The release of STH whose API is served."""
 
+BUILD = f"scramjet-api-client {package_version('scramjet-api-client')}"
+
 
 @routes.get("/api/v1/version")
 async def get_version(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
-    build = f"scramjet-api-client {package_version('scramjet-api-client')}"
-    return json_response(Version(service="@scramjet/host", api_version="v1", version=STH_VERSION, build=build))
+    return json_response(Version(service="@scramjet/host", api_version="v1", version=STH_VERSION, build=BUILD))
 
 
 @routes.get("/api/v1/status")
