@@ -101,9 +101,13 @@ class Replay:
                 return
             if state == "reported" and text in await instance.health():
                 return
-            if state == "event" and text in json.dumps(await instance.events.last("pong-you")):
+            if state == "event" and text in await self._last_event(name):
                 return
             await asyncio.sleep(0.005)
+
+    async def _last_event(self, name: str) -> str:
+        request = {"method": "GET", "path": f"/instance/{{{name}}}/event/pong-you"}
+        return (await self._exchange(request, {})).body.decode()
 
     async def _remember(self, name: str, exchange: Exchange, observed: Observed) -> None:
         if observed.status == 200:
