@@ -1,7 +1,7 @@
 // Needs no input. Its whole output is one text.
 
 module.exports = function (input, ...names) {
-    const greeting = this.config.greeting ?? "Hello";
+    const greeting = this.config?.greeting ?? "Hello";
 
     return names.map((name) => `${greeting}, ${name}!\n`).join("");
 };
