@@ -235,7 +235,10 @@ async def test_ctrl_c(client, package, tmp_path):
         assert process.returncode is None
         await asyncio.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    assert await process.communicate() == (b"interrupted\n", b"")
+    output, complaints = await process.communicate()
+    assert output == b"interrupted\n"
+    # A machine that is busy makes asyncio complain of slow steps.
+    assert [line for line in complaints.splitlines() if not line.startswith(b"Executing <")] == []
     assert await client.list_sequences() == []
     assert await client.list_instances() == []
 
