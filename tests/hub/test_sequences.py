@@ -111,6 +111,22 @@ async def test_the_wrong_content_type_is_refused(api, package, files):
     assert files() == before
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_type": OCTETS, "content_encoding": "gzip"},  # said of what is gzip anyway
+        {"content_type": "Application/Octet-Stream; name=x"},
+        {"content_type": OCTETS, "expect": "100-Continue"},
+    ],
+)
+async def test_headers_that_do_not_matter(headers, api, package):
+    archive = package(ECHO)
+    answer = await api.post("/sequence", archive, **headers)
+    assert answer.status == 200
+    sequence = (await api.get(f"/sequence/{answer.json['id']}")).json
+    assert sequence["config"]["packageSize"] == len(archive)
+
+
 async def test_a_package_that_is_too_large_is_refused_before_it_is_sent(tmp_path):
     limits = Limits(max_archive_bytes=1000)
     async with serve(data_dir=tmp_path, limits=limits) as hub, aiohttp.ClientSession() as session:

@@ -84,7 +84,11 @@ class Hub:
         await self.link.start()
         await self.runtime.start()
         self._runner = Runner(
-            make_app(self), handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_GRACE
+            make_app(self),
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_GRACE,
+            auto_decompress=False,  # streams carry what was sent, and a package is gzip by itself
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port)

@@ -63,6 +63,8 @@ async def json_body(request: web.Request) -> Any:
         return {}
     reason = "Could not parse content"
     charset = (request.charset or "utf-8").lower()
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise ApiError(400, f"{reason}: JSON is to be sent without content encoding", reason=reason)
     if request.content_type not in JSON or charset != "utf-8":
         raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
     try:

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    STREAM,
     Routes,
     ask_for_body,
     body_as,
@@ -81,7 +82,7 @@ async def send_event(request: web.Request) -> web.Response:
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     instance = _instance(request)
     rate = (await _command(request)).get("monitoringRate")
-    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 < rate <= 1000:
+    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1000:
         raise ApiError(400, "Invalid monitoringRate format: a number of messages per second, up to 1000")
     instance.set_monitoring_rate(rate)
     return json_response({"accepted": True}, status=202)
@@ -131,7 +132,7 @@ async def get_log(request: web.Request) -> web.StreamResponse:
 @routes.post("/api/v1/instance/{id}/stdin", expect_handler=expect_later)
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
-    if request.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream") != "application/octet-stream":
+    if request.content_type != STREAM:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
     return await forward_body(request, _open(instance, instance.streams.stdin, "stdin"))
 

@@ -16,6 +16,7 @@ from transform_hub.errors import PackageError
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    STREAM,
     Routes,
     body_as,
     expect_later,
@@ -63,7 +64,7 @@ async def replace_sequence(request: web.Request) -> web.Response:
 
 def _check_package(request: web.Request) -> None:
     """Refuse what can't be a package before it is sent."""
-    if request.headers.get("Content-Type", "application/octet-stream") != "application/octet-stream":
+    if request.content_type != STREAM:
         message = "A Sequence is sent as application/octet-stream"
         raise ApiError(415, message, reason="Invalid content-type")
     limits = request.app[HUB].sequences.limits
