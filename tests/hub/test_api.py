@@ -147,6 +147,9 @@ async def test_a_token_is_required_once_it_is_set(tmp_path):
                 assert response.status == status
                 assert status == 200 or "token" in (await response.json())["error"]
         assert "secret" not in repr(hub.config)
+        async with session.options(hub.url + "/sequences") as response:  # a browser asks before it sends the token
+            assert response.status == 200
+            assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.slow

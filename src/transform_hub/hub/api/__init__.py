@@ -43,6 +43,9 @@ _CORS = {
 }
 
 
+_CORS_WITH_TOKEN = {**_CORS, "Access-Control-Allow-Headers": "*, Authorization"}  # which the star does not cover
+
+
 def make_app(hub: Hub) -> web.Application:
     """The web application that serves a Hub's API."""
     app = web.Application(middlewares=[_common_rules], client_max_size=MAX_JSON)
@@ -56,7 +59,7 @@ def make_app(hub: Hub) -> web.Application:
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == hdrs.METH_OPTIONS:
-        return web.Response(headers=_CORS)
+        return web.Response(headers=_CORS if request.app[HUB].config.token is None else _CORS_WITH_TOKEN)
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
