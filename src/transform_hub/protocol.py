@@ -47,6 +47,7 @@ EXIT_OK = 0
 EXIT_BAD_ENTRYPOINT = 21
 EXIT_FAILED_ON_START = 22
 EXIT_FAILED = 23
+EXIT_UNCAUGHT = 101
 EXIT_KILLED = 137
 EXIT_STOPPED = 138
 EXIT_RUNNER_FAILED = 213
@@ -56,6 +57,7 @@ EXIT_REASONS: dict[int, str] = {
     EXIT_BAD_ENTRYPOINT: "Sequence entrypoint path is invalid",
     EXIT_FAILED_ON_START: "Sequence failed on start",
     EXIT_FAILED: "Sequence failed during execution",
+    EXIT_UNCAUGHT: "Uncaught exception in the Sequence",
     EXIT_KILLED: "Instance killed",
     EXIT_STOPPED: "Instance stopped",
     EXIT_RUNNER_FAILED: "Runner failed",

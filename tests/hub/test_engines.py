@@ -96,12 +96,12 @@ async def test_a_start_that_the_engines_forbid(fields, error, api, package):
     assert (await api.get("/instances")).json == []
 
 
-async def test_without_node_a_start_says_what_to_install(hub, api, package):
-    hub.engines.pop("node", None)
+async def test_without_node_a_start_says_what_to_install(api, package, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
     sequence_id = await api.send(package(files=JS, main="index.js", engines={}))
     answer = await api.post(f"/sequence/{sequence_id}/start", {})
     assert answer.status == 400
-    assert "Node.js, which this Hub does not have: install it" in answer.json["error"]
+    assert "Node.js, which this Hub does not have: install Node.js 18 or later" in answer.json["error"]
 
 
 @pytest.mark.parametrize("engines", [{}, {"python3": "3.8.0"}, {"python3": "3"}, {"npm": ">=8"}])

@@ -72,11 +72,11 @@ async def test_an_id_is_taken_once(api, package):
 
 async def test_a_language_that_cannot_be_run(api, package):
     sequence_id = await api.send(
-        package(files={"index.js": ""}, main="index.js", engines={"node": ">=18"}),
+        package(files={"index.ts": ""}, main="index.ts", engines={}),
     )
     answer = await api.post(f"/sequence/{sequence_id}/start", {})
     assert answer.status == 400
-    assert "js" in answer.json["error"]
+    assert "index.ts" in answer.json["error"]
     assert (await api.get("/instances")).json == []
 
 

@@ -1,6 +1,7 @@
 """Sequences of a few lines of source, started for real."""
 
 import json
+import shutil
 
 import psutil
 import pytest
@@ -14,6 +15,34 @@ def launch(api, package):
         return await api.start(await api.send(package(source, files=files, main=main)), **request)
 
     return start
+
+
+@pytest.fixture
+def launch_js(api, package):
+    """Starts an Instance of a JavaScript Sequence: ``await launch_js("module.exports = input => input")``."""
+    if shutil.which("node") is None:
+        pytest.skip("JavaScript Sequences need Node.js on PATH")
+
+    async def start(source="", *, files=None, main="main.js", fields=None, **request):
+        fields = {"engines": {"node": ">=18"}, "main": main, **(fields or {})}
+        archive = package(files={main: source, **(files or {})}, **fields)
+        return await api.start(await api.send(archive), **request)
+
+    return start
+
+
+@pytest.fixture
+def js(api, launch_js):
+    """The output and the info of a JavaScript Sequence that ends by itself, e.g. given some input."""
+
+    async def run(source, data=None, content_type="text/plain", **options):
+        instance = await launch_js(source, **options)
+        if data is not None:
+            await api.input(instance, data, content_type)
+        output = await api.read(f"{instance}/output")
+        return output, await api.ended(instance)
+
+    return run
 
 
 @pytest.fixture

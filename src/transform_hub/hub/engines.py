@@ -22,6 +22,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.models import SequenceConfig
 
 PRODUCTS = {"python3": "Python", "node": "Node.js"}
+INSTALL = {"python3": "install it there", "node": "install Node.js 18 or later, so that `node` is on the Hub's PATH"}
 _BY_LANGUAGE = {"py": "python3", "js": "node", "mjs": "node", "cjs": "node", "unknown": "node"}
 _NOT_ENGINES = frozenset({"npm", "yarn", "pnpm"})  # they install packages, and run none
 
@@ -70,7 +71,7 @@ def require_engine(config: SequenceConfig, available: Mapping[str, str]) -> str:
     wanted = config.engines.get(engine, "*")
     product = PRODUCTS[engine]
     if engine not in available:
-        raise ApiError(400, f"This Sequence needs {product}, which this Hub does not have: install it there")
+        raise ApiError(400, f"This Sequence needs {product}, which this Hub does not have: {INSTALL[engine]}")
     try:
         served = is_in_range(available[engine], wanted)
     except ValueError:

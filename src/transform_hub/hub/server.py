@@ -21,7 +21,7 @@ from transform_hub.hub.api import make_app
 from transform_hub.hub.api.connections import Runner
 from transform_hub.hub.audit import Audit
 from transform_hub.hub.config import HubConfig
-from transform_hub.hub.engines import require_engine
+from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import LinkServer
@@ -29,6 +29,7 @@ from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.log import HubLog
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
+from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.topics import TopicBus, Topics
@@ -56,7 +57,7 @@ class Hub:
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
-        self.url = ""
+        self.url = self.local_url = ""
         self.port = config.port
         self.sequences = SequenceStore(
             config.sequences_root or config.data_dir / "sequences", config.limits, location=config.hub_id
@@ -97,8 +98,10 @@ class Hub:
         except OSError as error:
             raise HubStartError(_why_not_listening(self.config, error)) from error
         self.port = self._runner.addresses[0][1]
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        self.url = f"http://{host}:{self.port}/api/v1"
+        self.url = _url(self.config.host, self.port)
+        # Sequences call from this machine: an address that stands for all of its interfaces can't be dialled.
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104 - see above
+        self.local_url = _url(local, self.port)
         log.info("API on %s", self.url)
 
     async def close(self) -> None:
@@ -155,7 +158,7 @@ class Hub:
         Raises:
             ApiError: the id is taken, the language can't be run here, or the runner could not be started.
         """
-        require_engine(sequence.config, self.engines)
+        engine = await self._engine(sequence)
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
@@ -171,7 +174,7 @@ class Hub:
         )
         self.instances[instance_id] = instance
         try:
-            await instance.start(self._spec(sequence, request))
+            await instance.start({**self._spec(sequence, request), **engine})
         except (ApiError, OSError) as error:
             instance.discard()
             if isinstance(error, OSError):
@@ -180,9 +183,20 @@ class Hub:
         self.audit.follow(instance)
         return instance
 
+    async def _engine(self, sequence: SequenceInfo) -> dict[str, str]:
+        """What the spec says about the engine of a Sequence."""
+        if engine_of(sequence.config) != "node":
+            require_engine(sequence.config, self.engines)
+            return {}
+        node = await find_node()
+        require_engine(sequence.config, {"node": node.version} if node else {})
+        assert node is not None
+        return {"node": node.path}
+
     def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
         return {
             "link": self.link.address,
+            "hub": self.local_url,
             "dir": sequence.config.sequence_dir,
             "main": sequence.config.entrypoint_path,
             "args": request.args or [],
@@ -246,6 +260,10 @@ class Hub:
                 instance.kill(remove_immediately=True)
             for instance in instances:
                 await instance.ended.wait()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
 
 
 def _why_not_listening(config: HubConfig, error: OSError) -> str:

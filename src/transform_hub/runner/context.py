@@ -9,12 +9,17 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transform_hub.protocol import Message, encode
 
+if TYPE_CHECKING:
+    from transform_hub.client.host import HostClient
+
+Health = dict[str, Any] | bool
 StopHandler = Callable[[float, bool], Awaitable[None] | None]
-HealthCheck = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
+KillHandler = Callable[[], Awaitable[None] | None]
+HealthCheck = Callable[[], Awaitable[Health] | Health]
 Listener = Callable[[Any], Any]
 
 TRACE = 5
@@ -32,16 +37,29 @@ class Context:
         logger: a standard library logger; its entries are in the Instance's log.
     """
 
-    def __init__(self, instance_id: str, config: dict[str, Any], send: Callable[[Message], None]) -> None:
-        self.config = config
-        self.instance_id = instance_id
+    def __init__(self, spec: dict[str, Any], send: Callable[[Message], None]) -> None:
+        self.config: dict[str, Any] = spec.get("config") or {}
+        self.instance_id: str = spec["id"]
         self.logger = logging.getLogger("PythonRunner")
+        self._spec = spec
         self._send = send
+        self._hub: HostClient | None = None
         self._listeners: dict[str, list[Listener]] = {}
         self._stop_handlers: list[StopHandler] = []
-        self._health_check: HealthCheck | None = None
+        self._kill_handlers: list[KillHandler] = []
+        self._health_checks: list[HealthCheck] = []
         self._stopping = False
         self._keep_alive_calls = 0
+
+    @property
+    def hub(self) -> HostClient:
+        """A client of the Hub that the Instance runs on; it may do there what it likes while the Instance runs."""
+        if self._hub is None:
+            # Not before: it brings packages along, which only a Sequence that uses it should have to live with.
+            from transform_hub.client.host import HostClient  # noqa: PLC0415
+
+            self._hub = HostClient(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
+        return self._hub
 
     def on(self, event_name: str, callback: Listener | None = None) -> Any:
         """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
@@ -70,9 +88,27 @@ class Context:
         """
         self._stop_handlers.append(handler)
 
+    add_stop_handler = set_stop_handler
+
+    def set_kill_handler(self, handler: KillHandler) -> None:
+        """Call ``handler()``, sync or async, before the Instance is killed.
+
+        Several handlers may be set. All together they have a second; the kill waits no longer.
+        """
+        self._kill_handlers.append(handler)
+
+    add_kill_handler = set_kill_handler
+
     def set_health_check(self, check: HealthCheck) -> None:
         """Call ``check()``, sync or async, for each heartbeat; its dict is the answer of ``/health``."""
-        self._health_check = check
+        self._health_checks = [check]
+
+    def add_monitoring_handler(self, check: HealthCheck) -> None:
+        """Like :meth:`set_health_check`, in addition to those that are there.
+
+        The answer of ``/health`` has what all of them say, a bool or a dict; it is healthy if all say so.
+        """
+        self._health_checks.append(check)
 
     async def keep_alive(self, timeout: float = 0) -> None:
         """Ask to go on instead of being killed after a stop, then sleep ``timeout`` seconds."""
@@ -102,15 +138,32 @@ class Context:
         self._stopping = False
         return can_keep_alive and self._keep_alive_calls > calls_before
 
-    async def _health(self) -> dict[str, Any]:
-        """The health check's answer; a failing check is reported as unhealthy."""
-        if self._health_check is None:
-            return {"healthy": True}
+    async def _kill(self) -> None:
+        """Call the kill handlers, all at once."""
+        await asyncio.gather(*(self._call_kill_handler(handler) for handler in self._kill_handlers))
+
+    async def _call_kill_handler(self, handler: KillHandler) -> None:
         try:
-            result = await _maybe_await(self._health_check())
-            return {"healthy": True, **json.loads(json.dumps(result or {}))}
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the health check's failure
-            return {"healthy": False, "error": f"{type(error).__name__}: {error}"}
+            await _maybe_await(handler())
+        except Exception:
+            self.logger.exception("A kill handler failed")
+
+    async def _health(self) -> dict[str, Any]:
+        """What the health checks say, in one; a failing check is reported as unhealthy."""
+        health: dict[str, Any] = {"healthy": True}
+        for check in list(self._health_checks):
+            try:
+                result = await _maybe_await(check())
+                said = {"healthy": result} if isinstance(result, bool) else {**json.loads(json.dumps(result or {}))}
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the health check's failure
+                said = {"healthy": False, "error": f"{type(error).__name__}: {error}"}
+            health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
+        return health
+
+    async def _close(self) -> None:
+        """Close what it has opened."""
+        if self._hub is not None:
+            await self._hub.close()
 
 
 async def _maybe_await(value: Any) -> Any:

@@ -31,22 +31,42 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     Raises:
         OSError: no Hub listens there.
     """
+    sock = open_socket(address)
+    try:
+        greet(sock, address, instance, secret, channel, pid=os.getpid())
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def open_socket(address: str) -> socket.socket:
+    """A socket for a channel, not connected yet."""
     kind, _, place = address.partition(":")
     if kind == "unix":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-        try:
-            sock.connect(place)
-        except OSError:
-            sock.close()
-            raise
     else:
-        host, _, port = place.rpartition(":")
-        sock = socket.create_connection((host, int(port)))
+        family, *_ = socket.getaddrinfo(*_host_and_port(place), type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    hello = {"instance": instance, "secret": secret, "channel": channel, "pid": os.getpid()}
-    sock.sendall(encode(hello))
     return sock
+
+
+def greet(sock: socket.socket, address: str, instance: str, secret: str, channel: str, *, pid: int) -> None:
+    """Connect a socket to the Hub and say which channel it is, of the runner process ``pid``.
+
+    Raises:
+        OSError: no Hub listens there.
+    """
+    kind, _, place = address.partition(":")
+    sock.connect(place if kind == "unix" else _host_and_port(place))
+    sock.sendall(encode({"instance": instance, "secret": secret, "channel": channel, "pid": pid}))
+
+
+def _host_and_port(place: str) -> tuple[str, int]:
+    host, _, port = place.rpartition(":")
+    return host, int(port)
 
 
 class Control:
@@ -56,14 +76,21 @@ class Control:
         sock: the dialled control channel.
         on_message: called in the control thread with each message that is not handled here.
         health: called in the control thread before each heartbeat, gives what to report.
+        before_kill: called in the control thread before a kill ends this process.
     """
 
     def __init__(
-        self, sock: socket.socket, on_message: Callable[[Message], None], health: Callable[[], dict[str, Any]]
+        self,
+        sock: socket.socket,
+        on_message: Callable[[Message], None],
+        *,
+        health: Callable[[], dict[str, Any]],
+        before_kill: Callable[[], None],
     ) -> None:
         self._sock = sock
         self._on_message = on_message
         self._health = health
+        self._before_kill = before_kill
         self._interval = 1.0
         self._due = time.monotonic()
         self._lock = threading.Lock()
@@ -105,6 +132,7 @@ class Control:
     def _receive(self, message: Message) -> None:
         kind = message["type"]
         if kind == "kill":
+            self._before_kill()
             self.send({"type": "exit", "code": EXIT_KILLED})
             os._exit(EXIT_KILLED)
         elif kind == "rate":

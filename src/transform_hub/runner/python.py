@@ -38,6 +38,9 @@ from transform_hub.runner.context import Context, LinkLogHandler
 from transform_hub.runner.link import Control, dial
 from transform_hub.runner.streams import Input, Output, pump_output
 
+KILL_GRACE = 1.0
+"""Seconds that kill handlers have; the Hub ends the process after two."""
+
 WIND_UP = 5.0
 """Seconds that tasks which are cancelled at the end have to clean up."""
 
@@ -58,15 +61,17 @@ class PythonRunner:
 
     Args:
         spec: what to run, from the Hub: ``id, secret, link`` (the Hub's address), ``dir`` (of the Sequence),
-            ``main`` (its file, relative), ``args`` and ``config``.
+            ``main`` (its file, relative), ``args`` and ``config``, ``hub`` (URL of the Hub's API).
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.pid = os.getpid()
         self.channels = {name: dial(spec["link"], spec["id"], spec["secret"], name) for name in CHANNELS}
-        self.control = Control(self.channels["control"], self._on_message, self._health)
-        self.context = Context(spec["id"], spec.get("config") or {}, self.control.send)
+        self.control = Control(
+            self.channels["control"], self._on_message, health=self._health, before_kill=self._before_kill
+        )
+        self.context = Context(spec, self.control.send)
         self.loop = asyncio.new_event_loop()
         self.started = asyncio.Event()
         self.failure: asyncio.Future[None] = self.loop.create_future()
@@ -133,7 +138,7 @@ class PythonRunner:
         running.result()
 
     async def _call(self, module: ModuleType, declared: dict[str, dict[str, str] | None]) -> None:
-        result = module.run(self.context, self.input.stream, *self.spec.get("args") or [])
+        result = sequence.entry(module)(self.context, self.input.stream, *self.spec.get("args") or [])
         while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
             result = await result
         content_type = sequence.content_type(getattr(module, "provides", None))
@@ -159,6 +164,7 @@ class PythonRunner:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=WIND_UP)
+        await self.context._close()
         await self.loop.shutdown_asyncgens()
         await self.output.close()
 
@@ -211,7 +217,7 @@ class PythonRunner:
 
     def _health(self) -> dict[str, Any]:
         """The latest health, asked for anew; a blocked event loop answers later, the heartbeat goes out now."""
-        if self.context._health_check is None:
+        if not self.context._health_checks:
             return self._last_health
         if self._health_call is None:
             self._health_call = asyncio.run_coroutine_threadsafe(self.context._health(), self.loop)
@@ -220,6 +226,12 @@ class PythonRunner:
         if self._health_call.done():
             self._health_call = None
         return self._last_health
+
+    def _before_kill(self) -> None:
+        """Call the kill handlers; a blocked event loop can't, and is not waited for long."""
+        if self.context._kill_handlers:
+            with contextlib.suppress(Exception):
+                asyncio.run_coroutine_threadsafe(self.context._kill(), self.loop).result(timeout=KILL_GRACE)
 
     def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:
         """Make a task; one of scramjet's own that fails ends the Sequence.

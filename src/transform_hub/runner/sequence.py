@@ -31,9 +31,14 @@ def load(root: Path, main: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    if not callable(getattr(module, "run", None)):
+    if not callable(entry(module)):
         raise ImportError(f"{main.name} defines no function run(context, input, *args)")  # noqa: TRY004 - the file is wrong
     return module
+
+
+def entry(module: ModuleType) -> Any:
+    """The function to call: ``run``, or ``main`` as it is called since STH 2.0; None if there is neither."""
+    return getattr(module, "run", None) or getattr(module, "main", None)
 
 
 def topic(holder: Any, kind: str) -> dict[str, str] | None:

@@ -7,7 +7,11 @@ socket that it inherits, one JSON object per line:
     zygote -> Hub    {"started": id, "pid": pid}
                      {"exited": id, "status": wait status}
 
-It ends when the Hub closes the socket. It runs no event loop and has no threads, so that forking is safe.
+Node.js can't be forked so: for JavaScript Sequences one process that is started ahead waits for its spec (see
+:mod:`transform_hub.runner.nodejs`). There is one from the first such Sequence on, until none has come for a while.
+
+It ends when the Hub closes the socket, and all runners with it. It runs no event loop and has no threads, so that
+forking is safe.
 """
 
 from __future__ import annotations
@@ -24,7 +28,11 @@ import traceback
 from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
+from transform_hub.runner import nodejs
 from transform_hub.runner.python import PythonRunner
+
+SPARE_IDLE = 300
+"""Seconds without a start after which no Node.js process is kept waiting (it takes some 40 MB)."""
 
 
 class Zygote:
@@ -34,6 +42,7 @@ class Zygote:
         self.hub = hub
         self.lines = Lines()
         self.runners: dict[int, str] = {}
+        self.spare: nodejs.NodeProcess | None = None
 
     def run(self) -> None:
         """Serve until the Hub goes away."""
@@ -49,7 +58,9 @@ class Zygote:
         poll.register(self.hub, select.POLLIN)
         poll.register(wake_read, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            ready = {descriptor for descriptor, _ in poll.poll(SPARE_IDLE * 1000 if self.spare else None)}
+            if not ready:
+                self._drop_spare()
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
@@ -57,21 +68,44 @@ class Zygote:
             if self.hub.fileno() in ready:
                 data = self.hub.recv(1 << 20)
                 if not data:
+                    self._end_runners()
                     return
                 for spec in self.lines.feed(data):
-                    self._fork(spec)
+                    self._launch(spec)
 
-    def _fork(self, spec: dict[str, Any]) -> None:
+    def _launch(self, spec: dict[str, Any]) -> None:
         try:
-            pid = os.fork()
+            pid = self._start_node(spec) if "node" in spec else self._fork(spec)
         except OSError:  # too many processes, too little memory
             traceback.print_exc()
             self.hub.sendall(encode({"exited": spec["id"], "status": EXIT_RUNNER_FAILED << 8}))
             return
-        if pid == 0:
-            self._become_runner(spec)
         self.runners[pid] = spec["id"]
         self.hub.sendall(encode({"started": spec["id"], "pid": pid}))
+
+    def _fork(self, spec: dict[str, Any]) -> int:
+        pid = os.fork()
+        if pid == 0:
+            self._become_runner(spec)
+        return pid
+
+    def _start_node(self, spec: dict[str, Any]) -> int:
+        wanted = spec["node"], spec["link"]
+        process, self.spare = self.spare, None
+        if process is not None and (process.node, process.link) != wanted:
+            process.close()
+            process = None
+        process = process or nodejs.NodeProcess(*wanted)
+        with contextlib.suppress(OSError):  # it has died just now: that will be told as its end
+            process.run(spec)
+        with contextlib.suppress(OSError):
+            self.spare = nodejs.NodeProcess(*wanted)
+        return process.pid
+
+    def _drop_spare(self) -> None:
+        if self.spare is not None:
+            self.spare.close()
+            self.spare = None
 
     def _become_runner(self, spec: dict[str, Any]) -> NoReturn:
         try:
@@ -81,21 +115,30 @@ class Zygote:
             for descriptor in self.descriptors:
                 os.close(descriptor)
             self.hub.detach()
+            self._drop_spare()
             start_runner(spec)
         except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
             traceback.print_exc()
         os._exit(EXIT_RUNNER_FAILED)
 
     def _reap(self) -> None:
-        while self.runners:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is None:
-                return
-            # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
-            with contextlib.suppress(OSError):
-                os.killpg(ended.si_pid, signal.SIGKILL)
-            pid, status = os.waitpid(ended.si_pid, 0)
-            self.hub.sendall(encode({"exited": self.runners.pop(pid), "status": status}))
+        with contextlib.suppress(ChildProcessError):  # none is left
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
+                with contextlib.suppress(OSError):
+                    os.killpg(ended.si_pid, signal.SIGKILL)
+                pid, status = os.waitpid(ended.si_pid, 0)
+                if self.spare is not None and self.spare.pid == pid:
+                    self._drop_spare()
+                if (instance := self.runners.pop(pid, None)) is not None:
+                    self.hub.sendall(encode({"exited": instance, "status": status}))
+
+    def _end_runners(self) -> None:
+        """The Hub is gone: a runner that is busy would not notice by itself."""
+        for pid in self.runners:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    kill(pid, signal.SIGKILL)
 
 
 def start_runner(spec: dict[str, Any]) -> NoReturn:
@@ -103,6 +146,8 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
     random.seed()  # scramjet seeds it with a constant when it is imported
     os.environ.update(spec.get("env") or {})
+    if "node" in spec:
+        nodejs.become(spec)
     PythonRunner(spec).run()
 
 

@@ -21,6 +21,7 @@ from transform_hub.hub.api import host, instances, sequences, topics
 from transform_hub.hub.api.exchange import HUB, error_response
 from transform_hub.hub.audit import op_code
 from transform_hub.hub.errors import ApiError
+from transform_hub.models import ENDED
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub
@@ -140,12 +141,23 @@ async def _redispatch(request: web.Request, path: str) -> web.StreamResponse:
 
 
 def _authorize(request: web.Request) -> None:
-    token = request.app[HUB].config.token
-    if token is None:
+    hub = request.app[HUB]
+    if hub.config.token is None:
         return
     scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+    given = given.strip()
+    known = hmac.compare_digest(given.encode(), hub.config.token.encode()) or _is_of_an_instance(hub, given)
+    if scheme.lower() != "bearer" or not known:
         raise ApiError(401, "This Hub needs a token: send it as `Authorization: Bearer <token>`")
+
+
+def _is_of_an_instance(hub: Hub, given: str) -> bool:
+    """Whether this is ``<id>:<secret>`` of an Instance that runs: its Sequence may use the API while it does."""
+    instance_id, _, secret = given.rpartition(":")
+    instance = hub.instances.get(instance_id)
+    if instance is None or instance.status in ENDED:
+        return False
+    return hmac.compare_digest(secret.encode(), instance.secret.encode())
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

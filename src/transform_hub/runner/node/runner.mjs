@@ -1,0 +1,244 @@
+// Runs one JavaScript Sequence: loads it, calls its functions, carries input and output over the link to the Hub.
+//
+//   dial channels - "start" - load - "running" - functions called - output written - "exit"
+//
+// Ways to the end, and the exit code of each:
+//
+//   the last function's result is written, or end()     0
+//   asked to stop                                     138
+//   a function, the input or a stream failed,          23
+//   or destroy(error)
+//   the file can't be loaded                           22
+//   uncaught exception or unhandled rejection         101
+//   process.exit(n)                                     n
+//   killed                                            137
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Context, makeLogger } from "./context.mjs";
+import { HostClient } from "./hub.mjs";
+import { Control, dial, makeBlocking } from "./link.mjs";
+import { asStream, describe, Output } from "./output.mjs";
+import { load } from "./sequence.mjs";
+import { Input } from "./stream.mjs";
+
+const OK = 0;
+const FAILED_ON_START = 22;
+const FAILED = 23;
+const UNCAUGHT = 101;
+const KILLED = 137;
+const STOPPED = 138;
+
+const KILL_GRACE = 1000; // ms that kill handlers have; the Hub itself waits 2 s
+const WIND_UP = 100; // ms that a stream has to clean up when it is stopped
+const SETTLE = 100; // ms without output after which a Sequence that failed is taken to have written all it can
+
+export class NodeRunner {
+  #spec;
+  #control;
+  #input;
+  #output;
+  #log;
+  #context;
+  #calls;
+  #started;
+  #pump = null;
+  #ending = false;
+  #told = false;
+  #stopping = false;
+  #beat = null;
+  #health = { healthy: true };
+
+  constructor(spec) {
+    this.#spec = spec;
+    Object.assign(process.env, spec.env);
+    this.#started = new Promise((resolve) => (this.start = resolve));
+    this.#control = new Control(dial(spec, "control"), (message) => this.#receive(message), leaveNoOrphans);
+    this.#input = new Input(dial(spec, "input"));
+    this.#output = new Output(dial(spec, "output"));
+    this.#log = dial(spec, "log");
+    this.#log.on("error", () => {});
+    for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
+    const hub = new HostClient(spec.hub, { token: `${spec.id}:${spec.secret}` });
+    const logger = makeLogger(this.#log);
+    this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
+    this.#calls = Context.internals(this.#context);
+  }
+
+  async run() {
+    process.on("uncaughtException", (error) => {
+      // A Sequence that has a listener of its own decides by itself.
+      if (process.listenerCount("uncaughtException") === 1) void this.#fail(UNCAUGHT, error);
+    });
+    process.on("exit", (code) => this.#tellAtExit(code));
+    this.#input.on("error", (error) => void this.#failAfterOutput(error));
+    this.#setRate(1);
+    await this.#started;
+    let sequence;
+    try {
+      sequence = await load(this.#spec.dir, this.#spec.main);
+    } catch (error) {
+      return this.#fail(FAILED_ON_START, error);
+    }
+    return this.#execute(sequence);
+  }
+
+  async #execute({ functions, declared }) {
+    this.send({ type: "running", ...topics(declared, "application/x-ndjson") });
+    try {
+      const result = describe(await this.#call(functions));
+      if (result) await this.#write(result);
+      await this.#leftovers(result);
+    } catch (error) {
+      return this.#fail(FAILED, error);
+    }
+    return this.#end(OK);
+  }
+
+  async #call(functions) {
+    let value = this.#input;
+    for (const [index, fn] of functions.entries()) {
+      if (index > 0) value = asStream(value);
+      value = await fn.call(this.#context, value, ...this.#spec.args);
+    }
+    return value;
+  }
+
+  #write(result) {
+    const { topic, contentType, values } = result;
+    if (topic) this.send({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
+    this.#pump = this.#output.pump(result);
+    return this.#pump;
+  }
+
+  /**
+   * Waits for what the Sequence has left running: if it has set exitTimeout, or if it has returned nothing and so can
+   * only be doing something besides. Ends early when nothing is left to do.
+   */
+  async #leftovers(result) {
+    const timeout = this.#calls.exitTimeout() ?? (result ? 0 : this.#context.exitTimeout);
+    if (!timeout) return;
+    const idle = new Promise((resolve) => process.once("beforeExit", resolve));
+    for (const part of [this.#control.socket, this.#log, this.#output]) part.unref();
+    await Promise.race([idle, sleep(timeout, undefined, { ref: false })]);
+    this.#control.socket.ref();
+  }
+
+  // What a Sequence may ask for, through its context.
+
+  send(message) {
+    this.#control.send(message);
+  }
+
+  end() {
+    void this.#end(OK);
+  }
+
+  fail(error) {
+    void this.#fail(FAILED, error);
+  }
+
+  // Messages of the Hub.
+
+  #receive(message) {
+    if (message.type === "start") this.start();
+    else if (message.type === "input") this.#input.setContentType(message.contentType);
+    else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
+    else if (message.type === "stop") void this.#stop(message);
+    else if (message.type === "kill") void this.#kill();
+    else if (message.type === "rate") this.#setRate(message.perSecond);
+  }
+
+  async #stop({ timeout, canCallKeepalive }) {
+    if (this.#stopping) return; // until its handlers are done or want to go on: a second stop adds nothing
+    this.#stopping = true;
+    const goesOn = await this.#calls.stop(timeout, canCallKeepalive);
+    this.#stopping = false;
+    if (goesOn || this.#ending) return;
+    this.#ending = true;
+    this.#output.stop();
+    await Promise.race([this.#pump?.catch(() => {}), sleep(WIND_UP)]);
+    await this.#leave(STOPPED);
+  }
+
+  async #kill() {
+    this.#ending = true;
+    await Promise.race([this.#calls.kill(), sleep(KILL_GRACE)]);
+    await this.#tell(KILLED);
+    process.exit(KILLED);
+  }
+
+  #setRate(perSecond) {
+    clearInterval(this.#beat);
+    this.#beat = setInterval(() => this.#reportHealth(), 1000 / Math.max(perSecond, 0.01)).unref();
+    this.#reportHealth();
+  }
+
+  #reportHealth() {
+    // The latest known goes out now; handlers that take long answer for a later beat.
+    const call = this.#calls.health().then((health) => (this.#health = health));
+    void Promise.race([call, sleep(50, undefined, { ref: false })]).then(() => this.send({ type: "health", health: this.#health }));
+  }
+
+  // Ends.
+
+  async #end(code, error) {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#leave(code, error);
+  }
+
+  async #fail(code, error) {
+    if (this.#ending) return;
+    this.#ending = true;
+    const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    console.error(error);
+    const happened = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" }[code] ?? "failed";
+    this.#context.logger.error(`The Sequence ${happened}: ${words}`);
+    await this.#leave(code, words);
+  }
+
+  /** Fails when what came before the failure is on its way out. */
+  async #failAfterOutput(error) {
+    let written = -1;
+    while (!this.#ending && (this.#output.pending || written !== this.#output.written)) {
+      written = this.#output.written;
+      await sleep(SETTLE);
+    }
+    await this.#fail(FAILED, error);
+  }
+
+  async #leave(code, error) {
+    await this.#output.close();
+    await this.#tell(code, error);
+    process.exit(code);
+  }
+
+  /** Says how this ends; back when the Hub's kernel has it. */
+  async #tell(code, error) {
+    if (this.#told) return;
+    this.#told = true;
+    this.#control.socket.removeListener("close", leaveNoOrphans);
+    this.send({ type: "exit", code, ...(error && { error }) });
+    await Promise.all([this.#control.socket, this.#log].map((socket) => new Promise((done) => socket.end(done))));
+  }
+
+  #tellAtExit(code) {
+    if (this.#told) return;
+    this.#told = this.#control.sendNow({ type: "exit", code, ...(code && { error: `process.exit(${code})` }) });
+  }
+}
+
+function topics({ requires, provides, contentType }, otherwise) {
+  const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: contentType ?? otherwise } : undefined);
+  return { requires: topic(requires), provides: topic(provides) };
+}
+
+function defaultType(values) {
+  return values ? "application/x-ndjson" : "text/plain";
+}
+
+/** The Hub is gone: ends this process and everything the Sequence started. */
+function leaveNoOrphans() {
+  process.kill(-process.pid, "SIGKILL");
+}
