@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench sync clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -14,6 +14,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sync: .venv/installed-dev
+	$(BIN)/python tools/make_sync.py
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py

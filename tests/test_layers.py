@@ -18,6 +18,8 @@ ALLOWED = {
     "package": {"errors"},
     "profile": {"errors"},
     "client": {"models", "errors", "package", "profile"},
+    "sync": {"models", "errors", "client"},
+    "testing": {"models", "errors", "client", "sync", "hub"},
     "hub": {"models", "errors", "package", "protocol"},
     "runner": {"protocol"},
     "cli": {"models", "errors", "package", "profile", "client", "hub"},

@@ -49,24 +49,23 @@ class Body:
     content_type: str = BINARY
 
 
-def body_of(data: Sendable) -> Body:
+def body_of(data: Sendable | Body) -> Body:
     """Make a body of anything that can be sent.
 
     Raises:
         TypeError: this can't be sent.
         OSError: there is no such file, or it can't be opened.
     """
-    if isinstance(data, str):
-        encoded = data.encode()
-        return Body(_cut(encoded), len(encoded), TEXT)
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return Body(_cut(data), memoryview(data).nbytes)
+    if isinstance(data, Body):
+        return data
+    if isinstance(data, (str, bytes, bytearray, memoryview)):
+        return _whole(data)
     if isinstance(data, os.PathLike):
         return _path(Path(data))
+    if isinstance(data, AsyncIterable):  # before files: a Reader has a read(), too
+        return Body(_async_chunks(data))
     if callable(getattr(data, "read", None)):
         return _file(data)
-    if isinstance(data, AsyncIterable):
-        return Body(_async_chunks(data))
     if isinstance(data, Iterable) and not isinstance(data, dict):
         return Body(_sync_chunks(data))
     raise TypeError(f"{type(data).__name__} can't be sent: bytes, str, Path, an open file or an iterable of chunks can")
@@ -92,6 +91,13 @@ def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:
         piece = view[start : start + PIECE]
         # The connection may hold on to a piece while its owner changes it.
         yield piece if view.readonly else bytes(piece)
+
+
+def _whole(chunk: Chunk) -> Body:
+    if isinstance(chunk, str):
+        encoded = chunk.encode()
+        return Body(_cut(encoded), len(encoded), TEXT)
+    return Body(_cut(chunk), memoryview(chunk).nbytes)
 
 
 async def _cut(chunk: Chunk) -> AsyncGenerator[bytes | memoryview, None]:
@@ -141,14 +147,14 @@ async def _read_path(path: Path) -> AsyncGenerator[bytes | memoryview, None]:
 
 
 async def _read(file: Any) -> AsyncGenerator[bytes | memoryview, None]:
-    read = _reading(file)
+    read = reading(file)
     in_memory = isinstance(file, (io.BytesIO, io.StringIO))
     while chunk := (read() if in_memory else await asyncio.to_thread(read)):
         for piece in pieces(chunk):
             yield piece
 
 
-def _reading(file: Any) -> Callable[[], Chunk]:
+def reading(file: Any) -> Callable[[], Chunk]:
     """How to read what is there, rather than wait until there is enough of it."""
     if isinstance(file, io.TextIOBase) and not file.seekable():
         return file.readline

@@ -1,0 +1,274 @@
+"""A Hub, seen from outside.
+
+Made by tools/make_sync.py of transform_hub.client.host: edit that, and run ``make sync``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transform_hub.client import host as native
+from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.run import MAX_BYTES, CompletedInstance
+from transform_hub.models import Entities, InstanceInfo, LoadCheck, SequenceInfo, Status, Topic, Version
+from transform_hub.sync.given import options_of, progress_of, sendable
+from transform_hub.sync.logged import LoggedClient
+from transform_hub.sync.mirror import mirror
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from transform_hub.sync.instance import InstanceClient
+    from transform_hub.sync.sequence import SequenceClient
+    from transform_hub.sync.topic import TopicClient
+
+
+class HostClient(LoggedClient, of=native.HostClient):
+    """Talks to a Hub.
+
+    It can be used in several threads at once. ``with`` or ``close()`` closes its connections at once;
+    otherwise they are closed when the program ends.
+
+    Args:
+        url: of the Hub's API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
+            ``http+unix://%2Frun%2Fhub.sock/api/v1`` is that of a Unix socket.
+        token: sent as bearer token; or a function that returns a fresh one. It is called for each request,
+            in the thread that makes it, and once more when the Hub does not accept what it returned.
+        headers: sent with each request.
+        timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
+        connect_timeout: seconds for making a connection.
+        idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
+        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
+            this machine itself or for what ``NO_PROXY`` names.
+
+    Raises:
+        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        OSError: a file of the TLS settings can't be read.
+
+    Example:
+        >>> with HostClient("http://127.0.0.1:8000/api/v1") as host:
+        ...     sequence = host.send_sequence("my-sequence")
+        ...     instance = sequence.start(args=["hello"])
+        ...     for line in instance.get_output().lines():
+        ...         print(line)
+    """
+
+    _async: native.HostClient
+
+    @classmethod
+    def from_env(cls, profile: str | None = None, **options: Any) -> Self:
+        """The client of the Hub that the environment names, or else the profile of ``si`` that holds.
+
+        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` go first, then the profile that ``SI_CONFIG_PATH`` or
+        ``SI_CONFIG`` names, then the active one. In a profile for production, ``SCRAMJET_SPACE`` and
+        ``SCRAMJET_HUB`` name the Hub behind the platform. With nothing of all that it is the Hub at
+        ``http://127.0.0.1:8000/api/v1``.
+
+        Args:
+            profile: name of the profile to use instead of all that.
+            options: as in the constructor; a ``token`` goes before all others.
+
+        Raises:
+            ProfileError: the profile is not there, can't be read, or lacks what is needed.
+            ValueError: the URL is not that of a Hub.
+        """
+        return cls._of(native.HostClient.from_env(profile, **options_of(options)))
+
+    def get_version(self) -> Version:
+        """Ask which API the Hub serves: ``GET /version``."""
+        return self._run(self._async.get_version())
+
+    def get_status(self) -> Status:
+        """Ask whether the Hub is connected to a Manager: ``GET /status``."""
+        return self._run(self._async.get_status())
+
+    def get_load_check(self) -> LoadCheck:
+        """Ask for load, memory and disks: ``GET /load-check``."""
+        return self._run(self._async.get_load_check())
+
+    def get_config(self) -> dict[str, Any]:
+        """Ask for the Hub's configuration, as it names its settings: ``GET /config``."""
+        return self._run(self._async.get_config())
+
+    def list_sequences(self) -> list[SequenceInfo]:
+        """List the Sequences: ``GET /sequences``."""
+        return self._run(self._async.list_sequences())
+
+    def list_instances(self) -> list[InstanceInfo]:
+        """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
+        return self._run(self._async.list_instances())
+
+    def list_entities(self) -> Entities:
+        """List Sequences and Instances: ``GET /entities``."""
+        return self._run(self._async.list_entities())
+
+    def send_sequence(self, source: str | Sendable, *, progress: Progress | None = None) -> SequenceClient:
+        """Send a Sequence: ``POST /sequence``.
+
+        Args:
+            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
+                file or iterable of chunks.
+            progress: told after each piece how many bytes have been sent, and how many there are if that is
+                known.
+
+        Returns:
+            The Sequence.
+
+        Raises:
+            PackageError: there is nothing at the path, or it can't be packed.
+            UnprocessableError: the Hub refuses the package.
+            HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
+                last longer.
+        """
+        return mirror(self._run(self._async.send_sequence(sendable(source), progress=progress_of(progress))))
+
+    def sequence(self, sequence_id: str) -> SequenceClient:
+        """The client of a Sequence; nothing is asked of the Hub."""
+        return mirror(self._async.sequence(sequence_id))
+
+    def instance(self, instance_id: str) -> InstanceClient:
+        """The client of an Instance; nothing is asked of the Hub."""
+        return mirror(self._async.instance(instance_id))
+
+    def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
+        """The client of a topic; nothing is asked of the Hub."""
+        return mirror(self._async.topic(name, content_type))
+
+    def find_sequences(self, name: str) -> list[SequenceInfo]:
+        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``."""
+        return self._run(self._async.find_sequences(name))
+
+    def get_sequence(self, name_or_id: str) -> SequenceClient:
+        """Find a Sequence by its id, or else by its name: ``GET /sequences``.
+
+        Raises:
+            NotFoundError: there is none.
+            AmbiguousNameError: several have this name; it has their ids.
+        """
+        return mirror(self._run(self._async.get_sequence(name_or_id)))
+
+    def run(
+        self,
+        source: str | Sendable | SequenceClient,
+        *,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        app_config: dict[str, Any] | None = None,
+        input: Sendable | None = None,
+        content_type: str | None = None,
+        stdin: Sendable | None = None,
+        input_topic: str | None = None,
+        output_topic: str | None = None,
+        limits: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        max_bytes: int | None = MAX_BYTES,
+    ) -> CompletedInstance:
+        r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
+
+        Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
+        deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
+        streams instead.
+
+        Args:
+            source: what :meth:`send_sequence` takes; or a Sequence that the Hub has, which is then kept.
+            args: positional arguments, after the input stream.
+            app_config: becomes ``context.config`` in the Sequence.
+            input: what it gets as input; None is an empty one.
+            content_type: of the input; by default the obvious one, e.g. ``text/plain`` for a str.
+            stdin: what it gets as standard input; None is an empty one.
+            input_topic: name to use for the topic that the Sequence requires.
+            output_topic: name to use for the topic that the Sequence provides.
+            limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+            timeout: seconds from the start of the Instance after which it is killed; None is no limit.
+            check: raise if its exit code is not 0.
+            max_bytes: that each of output, stdout and stderr may have before it is killed; None is no limit.
+
+        Returns:
+            Exit code, reason and all that was written.
+
+        Raises:
+            PackageError: there is nothing at the path, or it can't be packed.
+            BadRequestError, UnprocessableError: the Hub can't start it, or refuses the package.
+            InstanceFailedError: the exit code is not 0, and ``check`` is set.
+            InstanceTimeoutError: it did not end in time; has what it had written.
+            OutputTooLargeError: it wrote more than ``max_bytes``; has what it had written.
+            InstanceGoneError: the Hub forgot the Instance before it told how it ended.
+
+        Example:
+            >>> done = host.run("my-sequence", input="one line\n", check=True)
+            >>> print(done.output.decode())
+        """
+        return self._run(
+            self._async.run(
+                sendable(source),
+                args=args,
+                app_config=app_config,
+                input=sendable(input),
+                content_type=content_type,
+                stdin=sendable(stdin),
+                input_topic=input_topic,
+                output_topic=output_topic,
+                limits=limits,
+                timeout=timeout,
+                check=check,
+                max_bytes=max_bytes,
+            )
+        )
+
+    def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
+        """Look at a Sequence: ``GET /sequence/:id``.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        return self._run(self._async.get_sequence_info(sequence_id))
+
+    def delete_sequence(self, sequence_id: str, *, force: bool = False) -> None:
+        """Delete a Sequence: ``DELETE /sequence/:id``.
+
+        Args:
+            sequence_id: its id.
+            force: kill its Instances first.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            ConflictError: it has Instances.
+        """
+        self._run(self._async.delete_sequence(sequence_id, force=force))
+
+    def get_instance_info(self, instance_id: str) -> InstanceInfo:
+        """Look at an Instance: ``GET /instance/:id``.
+
+        Raises:
+            NotFoundError: there is none with this id; ended ones are forgotten after a while.
+        """
+        return self._run(self._async.get_instance_info(instance_id))
+
+    def list_topics(self) -> list[Topic]:
+        """List the topics: ``GET /topics``."""
+        return self._run(self._async.list_topics())
+
+    def create_topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
+        """Create a topic: ``POST /topics``.
+
+        Args:
+            name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
+            content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or
+                ``application/octet-stream``.
+
+        Returns:
+            The topic.
+
+        Raises:
+            BadRequestError: the name or content type is none of a topic, or there is one of this name.
+        """
+        return mirror(self._run(self._async.create_topic(name, content_type)))
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic: ``DELETE /topics/:name``.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        self._run(self._async.delete_topic(name))

@@ -1,0 +1,54 @@
+"""What a Hub sends, as long as it takes.
+
+Made by tools/make_sync.py of transform_hub.client.reader: edit that, and run ``make sync``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from transform_hub.client import reader as native
+from transform_hub.sync.readable import Readable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Reader(Readable[NoReturn], of=native.Reader):
+    """A byte stream from a Hub; opened when it is first entered or iterated.
+
+    Attributes:
+        received: bytes that have come.
+
+    Example:
+        >>> with instance.get_output() as output:
+        ...     for line in output.lines():
+        ...         print(line)
+    """
+
+    _async: native.Reader
+
+    @property
+    def received(self) -> int:
+        return self._async.received
+
+    def open(self) -> Self:
+        """Open it now, so that an error such as 404 is raised here."""
+        self._run(self._async.__aenter__())
+        return self
+
+    def __enter__(self) -> Self:
+        self._run(self._async.__aenter__())
+        return self
+
+    def read(self) -> bytes:
+        """Read everything up to the end.
+
+        Raises:
+            StreamError: it broke off before.
+        """
+        return self._run(self._async.read())
+
+    def close(self) -> None:
+        """Close the stream and its connection; does nothing if it is closed."""
+        self._leave(self._async.close())

@@ -1,0 +1,121 @@
+"""A Hub in a thread of this process, for tests of Sequences."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transform_hub.client.body import Sendable
+from transform_hub.client.host import HostClient as AsyncHostClient
+from transform_hub.client.run import CompletedInstance
+from transform_hub.hub.config import HubConfig
+from transform_hub.hub.instances import Instance
+from transform_hub.hub.server import Hub
+from transform_hub.models import SequenceInfo, StartRequest
+from transform_hub.sync import HostClient, InstanceClient, SequenceClient
+from transform_hub.sync.portal import Portal
+from transform_hub.testing.record import Record
+
+RUNNING: list[LocalHub] = []
+"""The Hubs that run now, for the report of a test that fails."""
+
+
+class LocalHub:
+    """A Hub that runs in the background, and clients of it.
+
+    Attributes:
+        url: of its API.
+        client: a sync client of it.
+        records: what its Instances did so far, the earliest first.
+    """
+
+    def __init__(self, hub: Hub, records: list[Record]) -> None:
+        self.url = hub.url
+        self.client = HostClient(hub.url)
+        self.records = records
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def connect(self, **options: Any) -> AsyncHostClient:
+        """An async client of it: ``async with hub.connect() as host``; options are those of the client."""
+        return AsyncHostClient(self.url, **options)
+
+    def send(self, source: str | Sendable) -> SequenceClient:
+        """Send a Sequence.
+
+        Args:
+            source: its directory, or what else :meth:`HostClient.send_sequence` takes.
+        """
+        return self.client.send_sequence(source)
+
+    def start(self, source: str | Sendable | SequenceClient, **options: Any) -> InstanceClient:
+        """Send a Sequence and start an Instance.
+
+        Args:
+            source: its directory, what else can be sent, or a Sequence that was sent already.
+            options: ``args``, ``app_config`` and others of :meth:`SequenceClient.start`.
+        """
+        sequence = source if isinstance(source, SequenceClient) else self.send(source)
+        return sequence.start(**options)
+
+    def run(
+        self, source: str | Sendable | SequenceClient, *, timeout: float = 60.0, **options: Any
+    ) -> CompletedInstance:
+        """Run a Sequence to its end; see :meth:`HostClient.run`.
+
+        Args:
+            source: its directory, what else can be sent, or a Sequence that was sent already.
+            timeout: seconds that it may take.
+            options: ``args``, ``app_config``, ``input``, ``check`` and others of :meth:`HostClient.run`.
+        """
+        return self.client.run(source, timeout=timeout, **options)
+
+
+@contextlib.contextmanager
+def local_hub(*, data_dir: str | os.PathLike[str] | None = None, **settings: Any) -> Iterator[LocalHub]:
+    """Run a Hub in the background.
+
+    Args:
+        data_dir: where Sequences are kept; without one they are gone with the Hub.
+        settings: any other field of :class:`transform_hub.hub.config.HubConfig`; the port is a free one.
+
+    Yields:
+        The Hub and clients of it.
+
+    Example:
+        >>> with local_hub() as hub:
+        ...     assert hub.run("my-sequence", input="one").output == b"ONE"
+    """
+    with contextlib.ExitStack() as stack:
+        if data_dir is None:
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="sth-data-"))
+        portal = Portal("transform-hub-server")
+        stack.callback(portal.close)
+        hub = portal.run(_made(HubConfig(**{"port": 0, "data_dir": Path(data_dir), **settings})))
+        stack.callback(lambda: portal.run(hub.close()))
+        portal.run(hub.start())
+        local = LocalHub(hub, hub.records)
+        stack.enter_context(local.client)
+        RUNNING.append(local)
+        stack.callback(RUNNING.remove, local)
+        yield local
+
+
+class _RecordingHub(Hub):
+    def __init__(self, config: HubConfig) -> None:
+        super().__init__(config)
+        self.records: list[Record] = []
+
+    async def start_instance(self, sequence: SequenceInfo, request: StartRequest) -> Instance:
+        instance = await super().start_instance(sequence, request)
+        self.records.append(Record(instance))
+        return instance
+
+
+async def _made(config: HubConfig) -> _RecordingHub:
+    return _RecordingHub(config)
