@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+KILLING = 20.0
+"""Seconds that a Hub may take to kill the Instances of a Sequence."""
+
 
 class HostClient(LoggedClient):
     """Talks to a Hub.
@@ -247,14 +250,18 @@ class HostClient(LoggedClient):
 
         Args:
             sequence_id: its id.
-            force: kill its Instances first.
+            force: kill its Instances first; STH takes 16 s for that, and the deadline is so much later.
 
         Raises:
             NotFoundError: there is none with this id.
             ConflictError: it has Instances.
         """
-        headers = {"x-seq-kill-inst": "true"} if force else {}
-        await self._call("DELETE", sequence_path(sequence_id), Any, headers=headers)
+        path, own = sequence_path(sequence_id), self.transport.timeout
+        if force:
+            limit = None if own is None else own + KILLING
+            await self._call("DELETE", path, Any, headers={"x-seq-kill-inst": "true"}, timeout=limit)
+        else:
+            await self._call("DELETE", path, Any)
 
     async def get_instance_info(self, instance_id: str) -> InstanceInfo:
         """Look at an Instance: ``GET /instance/:id``.

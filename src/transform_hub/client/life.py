@@ -96,7 +96,7 @@ async def in_time(instance: InstanceClient, step: Awaitable[T], limit: float | N
             return waiting.result()
     finally:
         waiting.cancel()
-        await asyncio.wait({waiting})
+        await asyncio.gather(waiting, return_exceptions=True)
     raise InstanceTimeoutError(f"Instance {instance.id} {what} within {limit:g} s", id=instance.id)
 
 
@@ -138,7 +138,7 @@ async def _end_of_events(instance: InstanceClient) -> AsyncIterator[asyncio.Futu
         yield reading
     finally:
         reading.cancel()
-        await asyncio.wait({reading})
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _verdict(instance: InstanceClient, info: InstanceInfo) -> Terminated:

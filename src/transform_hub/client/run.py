@@ -104,7 +104,7 @@ async def run(
             end = talking.result()
         finally:
             talking.cancel()
-            await asyncio.wait({talking})
+            await asyncio.gather(talking, return_exceptions=True)
     args = list(options.get("args") or [])
     return CompletedInstance(instance.id, args, end.exitcode, end.reason, **talk.heard())
 
@@ -200,7 +200,7 @@ async def _sent(host: HostClient, source: str | Sendable) -> SequenceClient:
         if is_whole:  # the Hub has the Sequence, and only its answer tells under which id
             await asyncio.wait({sending}, timeout=ANSWERING)
         sending.cancel()
-        await asyncio.wait({sending})
+        await asyncio.gather(sending, return_exceptions=True)
         if not sending.cancelled() and not sending.exception():
             await _clean(sending.result().delete(force=True), "A Sequence could not be deleted")
         raise

@@ -1,0 +1,32 @@
+"""docs/client.md names everything that a client can do."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from transform_hub import client, errors
+
+PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+
+
+@pytest.mark.parametrize("kind", [client.HostClient, client.SequenceClient, client.InstanceClient, client.TopicClient])
+def test_each_method_is_named(kind):
+    methods = {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind.__name__}` |"))
+    missing = {name for name in methods if not re.search(rf"`{name}[`(]", row)}
+    assert missing - {"close"} == set()
+
+
+def test_each_error_that_is_named_is_one():
+    table = PAGE.partition("## Errors")[2].partition("## ")[0]
+    for name in re.findall(r"`(\w+Error)`", table):
+        assert name in {"ConnectionError", "TimeoutError"} or issubclass(getattr(errors, name), errors.HubError)
+
+
+def test_all_that_is_imported_from_the_package_exists():
+    import transform_hub
+
+    for name in re.findall(r"\b(Gap|TLS|HostClient|LogEntry)\b", PAGE):
+        assert name == "LogEntry" or getattr(transform_hub, name)
