@@ -168,6 +168,7 @@ def test_the_configuration_shows_nothing_secret(start, write, tmp_path):
         ({"tags": [1]}, "tags: "),
         ("a: [", "hub.yaml:1:5 is not YAML"),
         ("[]", "Expected `object`, got `array`"),
+        ("host: 5", "hub.yaml: host: Expected `object`, got `int`"),
         ({"cpmUrl": "http://x"}, "cpmUrl: this Hub can't be connected to a Manager"),
         ({"platform": {"apiKey": "x"}}, "platform.apiKey: this Hub"),
     ],
@@ -417,6 +418,21 @@ def test_a_signal_while_it_starts_up_ends_it(start, write, sequence):
     assert sth.rest == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-", ""])
+def test_it_runs_though_nobody_listens(tmp_path, sequence, write, closed):
+    sequence("say", SAY)
+    startup = write("startup.yaml", {"sequences": [{"path": "say"}]})
+    command = f"exec {BIN / 'sth'} -P 0 -D {tmp_path / 'sequences'} -S {startup} -X {closed}"
+    environment = {**os.environ, "STH_INSTANCE_LIFETIME_EXTENSION_DELAY": "0"}
+    process = subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    process.stdout.close()  # so that writing there fails, where it is not closed anyway
+    with process.stderr:
+        errors = process.stderr.read()
+    assert process.wait(timeout=20) == 0
+    assert b"Assertion" not in errors
+    assert b"Traceback" not in errors
+
+
 # Health
 
 
@@ -429,10 +445,15 @@ def status(url):
             return error.code, error.read()
 
 
-def test_health_is_told_beside_the_api(start):
+@pytest.fixture
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def test_health_is_told_beside_the_api(start, free_port):
+    port = free_port
     sth = start("--healtz-port", port, "--healtz-host", "127.0.0.1", "--healtz-path", "/well/").run()
     assert status(f"http://127.0.0.1:{port}/well") == (200, b"ok")
     assert status(f"http://127.0.0.1:{port}/")[0] == 404

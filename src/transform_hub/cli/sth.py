@@ -258,7 +258,17 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
+def _open_standard_streams() -> None:
+    """Where one was closed by who started us, what is opened next would take its number, and what is written to it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def main() -> None:
     """Entry point of ``sth``."""
+    _open_standard_streams()
     with contextlib.suppress(KeyboardInterrupt):
         app()

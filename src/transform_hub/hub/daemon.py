@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from transform_hub.hub.config import HealtzConfig, HubConfig
 from transform_hub.hub.healtz import HealtzServer
@@ -25,6 +26,8 @@ from transform_hub.hub.server import Hub
 from transform_hub.hub.startup import Startup, read_startup, start_all
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NOTHING_STARTED = 101
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -57,22 +60,22 @@ async def run(
         if startup_config is not None:
             startup = await asyncio.to_thread(read_startup, startup_config, Path(workspace), config.limits)
         async with _health(healtz) as health, _running(config) as hub:
-            await _until(stop, start_all(hub, startup))
+            started = await _until(stop, start_all(hub, startup))
             if not stop.done():
                 _say("Running!")
             with health.telling() if health else contextlib.nullcontext():
-                code = await _life(hub, stop)
+                code = await _life(hub, stop, started=bool(started))
     return stop.result() if stop.done() and kill_on_exit else code
 
 
-async def _life(hub: Hub, stop: asyncio.Future[int]) -> int:
-    if hub.config.exit_with_last_instance and not stop.done():
-        if not hub.instances:
-            log.error("Nothing was started, so there is nothing to wait for")
-            return NOTHING_STARTED
-        await _until(stop, hub.last_instance_gone())
-    else:
+async def _life(hub: Hub, stop: asyncio.Future[int], *, started: bool) -> int:
+    if not hub.config.exit_with_last_instance:
         await stop
+    elif started or hub.instances:
+        await _until(stop, hub.last_instance_gone())
+    elif not stop.done():
+        log.error("Nothing was started, so there is nothing to wait for")
+        return NOTHING_STARTED
     return 0
 
 
@@ -92,7 +95,7 @@ def _stop_signal() -> asyncio.Future[int]:
     return stop
 
 
-async def _until(stop: asyncio.Future[int], work: Awaitable[None]) -> None:
+async def _until(stop: asyncio.Future[int], work: Awaitable[T]) -> T | None:
     """Do something, but not longer than until the end is asked for."""
     task = asyncio.ensure_future(work)
     both: set[asyncio.Future[Any]] = {task, stop}
@@ -129,5 +132,9 @@ async def _health(config: HealtzConfig | None) -> AsyncIterator[HealtzServer | N
 
 
 def _say(line: str) -> None:
-    """Print a line that scripts look for."""
-    print(line, flush=True)  # noqa: T201
+    """Print a line that scripts look for; whoever does may have read enough and gone."""
+    try:
+        print(line, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path of anybody
+            os.dup2(nothing.fileno(), sys.stdout.fileno())

@@ -40,7 +40,8 @@ class HealtzServer:
             await web.TCPSite(self._runner, config.host, config.port).start()
         except OSError as error:
             await self._runner.cleanup()
-            problem = os.strerror(error.errno) if error.errno else str(error)
+            number = error.errno or 0
+            problem = os.strerror(number) if number > 0 else error.strerror  # that of asyncio has too much in it
             raise HubStartError(f"Health can't be told on {config.host} port {config.port}: {problem}") from error
         return f"http://{config.host}:{self._runner.addresses[0][1]}{self._path}"
 

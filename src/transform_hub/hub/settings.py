@@ -73,7 +73,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     document = read_document(path)
     settings: dict[str, Any] = {}
     useless = []
-    for key, value in _flat(convert({} if document is None else document, dict[str, Any], str(path)), ""):
+    for key, value in _flat({} if document is None else document, "", path):
         if key in KEYS:
             name, kind = KEYS[key]
             if value is not None:
@@ -90,15 +90,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _flat(section: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flat(section: Any, prefix: str, path: Path) -> Iterator[tuple[str, Any]]:
     known = {*KEYS, *WITHOUT_EFFECT, *OF_MANAGERS}
-    for name, value in section.items():
+    where = f"{path}: {prefix.rstrip('.')}" if prefix else str(path)
+    for name, value in convert(section, dict[str, Any], where).items():
         key = f"{prefix}{name}"
-        is_section = any(each.startswith(f"{key}.") for each in known)
-        if is_section and isinstance(value, dict):
-            yield from _flat(value, f"{key}.")
-        else:
+        if not any(each.startswith(f"{key}.") for each in known):
             yield key, value
+        elif value is not None:
+            yield from _flat(value, f"{key}.", path)
 
 
 def _meant(key: str) -> str:

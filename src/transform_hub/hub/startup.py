@@ -152,10 +152,13 @@ def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:
     return path
 
 
-async def start_all(hub: Hub, startup: Startup) -> None:
+async def start_all(hub: Hub, startup: Startup) -> int:
     """Make the topics, send the packages and start the Instances, a few at a time.
 
     What can't be started is told in the log; the others are started all the same.
+
+    Returns:
+        How many Instances were started.
 
     Raises:
         HubStartError: a package can't be stored.
@@ -165,11 +168,11 @@ async def start_all(hub: Hub, startup: Startup) -> None:
     sent = {path: await _send(hub, archive) for path, archive in startup.packages.items()}
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def start(each: StartupSequence) -> None:
+    async def start(each: StartupSequence) -> bool:
         async with turns:
-            await _start(hub, each, sent)
+            return await _start(hub, each, sent)
 
-    await asyncio.gather(*(start(each) for each in startup.sequences))
+    return sum(await asyncio.gather(*(start(each) for each in startup.sequences)))
 
 
 async def _send(hub: Hub, archive: Path) -> SequenceInfo:
@@ -180,13 +183,14 @@ async def _send(hub: Hub, archive: Path) -> SequenceInfo:
         raise HubStartError(f"{archive} can't be stored: {error}") from error
 
 
-async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo]) -> None:
+async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo]) -> bool:
+    """Whether it was started."""
     wanted = each.id or each.name or ""
     found = [sent[each.path]] if each.path else hub.sequences.find(wanted)
     if len(found) != 1:
         problem = f"{len(found)} Sequences are named so: say which by its id" if found else "there is no such Sequence"
         log.warning("%s is not started: %s", each, problem)
-        return
+        return False
     request = StartRequest(
         app_config=each.app_config,
         args=each.args,
@@ -199,8 +203,9 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         instance = await hub.start_instance(found[0], request)
     except ApiError as error:
         log.error("%s could not be started: %s", each, error.error)  # noqa: TRY400 - the text says it all
-        return
+        return False
     log.info("Instance %s of %s was started", instance.id, each)
+    return True
 
 
 def _digest(archive: Path) -> str:
