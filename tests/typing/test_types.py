@@ -1,0 +1,52 @@
+"""Programs of users pass the type checkers, at their strictest; wrong ones don't."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+RIGHT = [str(HERE / "async_program.py"), str(HERE / "sync_program.py")]
+WRONG = HERE / "wrong_program.py"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a checker without a cache reads aiohttp, too
+
+
+@pytest.fixture
+def mypy(tmp_path):
+    def check(*files):
+        # Elsewhere, as a user has it: no settings of this project, nothing but what is installed.
+        command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", HERE.parents[1] / ".mypy_cache" / "users"]
+        done = subprocess.run([*command, *files], check=False, capture_output=True, text=True, cwd=tmp_path)
+        return re.findall(r"(\w+\.py):(\d+): error: (.*)", done.stdout), done.stdout + done.stderr
+
+    return check
+
+
+@pytest.fixture
+def pyright(tmp_path):
+    def check(*files):
+        project = tmp_path / "pyrightconfig.json"
+        project.write_text(json.dumps({"typeCheckingMode": "strict", "include": [*map(str, files)]}))
+        command = [sys.executable, "-m", "basedpyright", "--project", project, "--pythonpath", sys.executable]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+        return re.findall(r"(\w+\.py):(\d+):\d+ - error: (.*)", done.stdout), done.stdout + done.stderr
+
+    return check
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_public_types_are_what_they_were(checker, request):
+    found, said = request.getfixturevalue(checker)(*RIGHT)
+    assert found == [], said
+    assert re.search("no issues found in 2|0 errors", said), said
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_mistakes_are_found(checker, request):
+    found, said = request.getfixturevalue(checker)(WRONG)
+    expected = {number for number, line in enumerate(WRONG.read_text().splitlines(), 1) if "# wrong" in line}
+    assert {int(line) for _, line, _ in found} == expected, said
