@@ -229,7 +229,7 @@ class HostClient(LoggedClient, of=native.HostClient):
 
         Args:
             sequence_id: its id.
-            force: kill its Instances first.
+            force: kill its Instances first; STH takes 16 s for that, and the deadline is so much later.
 
         Raises:
             NotFoundError: there is none with this id.
