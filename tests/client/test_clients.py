@@ -10,6 +10,7 @@ import pytest
 from transform_hub import errors
 from transform_hub.client import HostClient, InstanceClient, SequenceClient
 from transform_hub.hub.server import serve
+from transform_hub.models import AuditRecord
 
 ECHO = "def run(context, input, *args): return input"
 SHOUT = """
@@ -52,6 +53,20 @@ async def test_the_hub_itself(client, hub):
     async for entry in client.get_log().json():
         assert entry["level"]
         break
+
+
+async def test_the_audit(client, package):
+    records = (await client.get_audit()).json(AuditRecord)
+    sequence = await client.send_sequence(package(ECHO))
+    async for record in records:
+        if record.op_state == "END" and record.op_code == 10100:  # POST of a Sequence
+            break
+    assert record.received_at > 0
+    await sequence.delete()
+    async for record in records:
+        if record.op_code == 10400:
+            break
+    assert record.object_id == sequence.id
 
 
 @pytest.fixture

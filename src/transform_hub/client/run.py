@@ -140,11 +140,11 @@ class _Conversation:
             await asyncio.gather(*senders, collector, return_exceptions=True)
 
     async def _feed(self, input: Sendable | None, content_type: str | None) -> None:
-        with contextlib.suppress(InstanceEndedError, NotFoundError):
-            await self._instance.wait_running()  # before that nobody knows whether it reads a topic
         if input is not None:
             await _sent_unless_ended(self._instance.send_input(input, content_type=content_type))
             return
+        with contextlib.suppress(InstanceEndedError, NotFoundError):
+            await self._instance.wait_running()  # before that nobody knows whether it reads a topic
         with contextlib.suppress(MethodNotAllowedError):  # it does
             await _sent_unless_ended(self._instance.send_input(b""))
 
@@ -211,7 +211,8 @@ async def _instance(sequence: SequenceClient, options: dict[str, Any]) -> AsyncI
     """An Instance that is started, and killed if what is done with it fails."""
     instance = sequence.host.instance(str(uuid.uuid4()))  # known even if the answer to the start is not awaited
     try:
-        yield await sequence.start(instance_id=instance.id, **options)
+        instance = await sequence.start(instance_id=instance.id, **options)  # STH before 1.0 takes another id
+        yield instance
     except BaseException:
         await _clean(instance.kill(remove_immediately=True), f"Instance {instance.id} could not be killed")
         raise
