@@ -160,6 +160,36 @@ def test_the_configuration_shows_nothing_secret(start, write, tmp_path):
         assert hidden not in text
 
 
+def test_what_a_hub_shows_is_a_configuration(start, write):
+    first = start("--description", "one", "--tags", "a,b", "--min-free-mem", "7", "-L", "debug").run()
+    shown = first.get("/config")
+    assert first.end()[0] == 0
+    second = start("-c", write("shown.json", shown), STH_PORT="")
+    assert second.run().get("/config") == shown
+
+
+def test_what_sth_shows_is_a_configuration(write):
+    shown = {
+        "logLevel": "trace", "logColors": True, "customName": "", "description": "", "tags": [], "cpmUrl": "",
+        "cpmId": "", "cpm": {"maxReconnections": 100, "reconnectionDelay": 2000}, "debug": False,
+        "docker": {"prerunner": {"image": "x", "maxMem": 128}, "runner": {"image": "x", "exposePortsRange": [3, 4]}},
+        "identifyExisting": True, "instanceRequirements": {"cpuLoad": 10, "freeMem": 256, "freeSpace": 128},
+        "host": {
+            "apiBase": "/api/v1", "infoFilePath": "/tmp/sth-id.json", "instancesServerPort": "19201",
+            "hostname": "127.0.0.1", "port": "19200", "federationControl": False,
+        },
+        "safeOperationLimit": 512, "runtimeAdapter": "process", "startupConfig": "", "exitWithLastInstance": False,
+        "timings": {
+            "heartBeatInterval": 10000, "instanceLifetimeExtensionDelay": "180000", "instanceAdapterExitDelay": 9000,
+        },
+        "telemetry": {"status": True, "loki": {"host": "x"}}, "platform": {"apiVersion": "v1"},
+        "kubernetes": {"namespace": "default"}, "sequencesRoot": "/tmp/s", "monitorgingServer": {"port": 1},
+    }  # fmt: skip
+    settings = read_settings(write("sth.json", shown))
+    assert (settings["port"], settings["instance_lifetime_extension_delay"]) == (19200, 180_000)
+    assert "startup_config" not in settings
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -134,7 +134,7 @@ def _hint(status: int, value: Any, *, base: str, authorized: bool) -> str:
     if status == 401:
         if authorized:
             return "the token was not accepted: it may have expired, or belong to another Hub"
-        return "give the client a token: HostClient(url, token=...)"
+        return "give the client a token, with token=..."
     # A Hub that knows the route says in JSON what is missing; STH answers unknown routes with an empty body.
     unknown_route = not isinstance(value, dict) or _message(value).startswith("There is no ")
     if status == 404 and unknown_route and not base.endswith(API_BASE):

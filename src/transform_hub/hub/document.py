@@ -34,19 +34,20 @@ def read_document(path: Path) -> Any:
         raise HubStartError(f"{path}{_place(error)} is not YAML: {_problem(error)}") from None
 
 
-def convert(value: Any, kind: type[T], where: str) -> T:
+def convert(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
     """A value of a file as what it should be.
 
     Args:
         value: as it was read.
         kind: a type that msgspec knows.
         where: file, and key if there is one, for the error.
+        strict: whether text with a number in it is no number.
 
     Raises:
         HubStartError: it is something else.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         key = place.rstrip("`").lstrip(".")

@@ -76,8 +76,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     for key, value in _flat({} if document is None else document, "", path):
         if key in KEYS:
             name, kind = KEYS[key]
-            if value is not None:
-                settings[name] = convert(value, kind, f"{path}: {key}")
+            if value not in (None, ""):  # as GET /config shows what is not set
+                # STH's shows numbers that were options as text.
+                settings[name] = convert(value, kind, f"{path}: {key}", strict=False)
         elif key in OF_MANAGERS:
             if value:
                 raise HubStartError(f"{path}: {key}: {NO_MANAGER}; remove it")
