@@ -199,6 +199,27 @@ async def test_inout(start):
         assert [line async for line in lines] == []
 
 
+@pytest.mark.slow
+async def test_quiet_streams_have_no_deadline(hub, package):
+    """Every kind of stream is quiet for ten times as long as a call may take, and then goes on."""
+    async with HostClient(hub.url, timeout=0.5) as host:
+        sequence = await host.send_sequence(package(SHOUT))
+        instance, other = await sequence.start(), await sequence.start()
+        topic = host.topic("quiet", "text/plain")
+        writers = [await instance.open_input("text/plain"), await topic.open(), await other.inout("text/plain")]
+        readers = [instance.get_output(), topic.get(follow=True), host.get_audit(), instance.get_event_stream("seen")]
+        output, followed, _, seen = [await reader for reader in readers]
+        await asyncio.sleep(5)
+        for writer in writers:
+            await writer.write("one\n")
+        assert await anext(output.lines()) == "ONE"
+        assert await anext(followed.lines()) == "one"
+        assert await anext(writers[2].lines()) == "ONE"
+        assert await anext(seen.json()) == {"line": "one\n"}
+        for stream in (*writers[:2], writers[2], *readers):
+            await stream.close()
+
+
 async def test_stdin(start):
     instance = await start("""
         import sys

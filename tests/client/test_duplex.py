@@ -183,11 +183,12 @@ async def test_closing_while_waiting_for_the_head():
             await both.write(b"x")
 
 
-async def test_idle_timeout():
+@pytest.mark.parametrize(("of_client", "of_stream"), [(0.05, {}), (None, {"idle_timeout": 0.05})])
+async def test_idle_timeout(of_client, of_stream):
     async with (
         duplex(lambda _: asyncio.Event().wait()) as server,
-        HostClient(server.url, idle_timeout=0.05) as host,
-        host.instance("x").inout() as both,
+        HostClient(server.url, idle_timeout=of_client) as host,
+        host.instance("x").inout(**of_stream) as both,
     ):
         with pytest.raises(errors.HubError) as raised:
             await both.read()

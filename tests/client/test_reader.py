@@ -36,6 +36,15 @@ def streaming(*chunks, end=True, then=None):
     return handle
 
 
+def answering(body):
+    """A handler whose answer has a known length."""
+
+    async def handle(_request):
+        return web.Response(body=body)
+
+    return handle
+
+
 async def never(_request):
     await asyncio.Event().wait()
 
@@ -315,6 +324,31 @@ async def test_idle_timeout():
             await reader.read()
         assert isinstance(raised.value, TimeoutError)
         await asyncio.wait_for(gone(reader.server), 5)
+
+
+async def test_idle_timeout_of_one_stream():
+    async def later(_request):
+        await asyncio.sleep(0.2)
+
+    async with (
+        serving(("GET", "/instance/x/output", streaming(b"1", then=later))) as server,
+        HostClient(server.url, idle_timeout=0.05) as host,
+    ):
+        assert await host.instance("x").get_output(idle_timeout=None).read() == b"1"
+        with pytest.raises(errors.StreamTimeoutError, match=r"Nothing came for 0\.1 s"):
+            await host.instance("x").get_output(idle_timeout=0.1).read()
+
+
+async def test_progress_of_what_is_read():
+    told = []
+    async with (
+        serving(("GET", "/instance/x/output", answering(b"12345678"))) as server,
+        HostClient(server.url) as host,
+    ):
+        reader = host.instance("x").get_output(progress=lambda *figures: told.append(figures))
+        assert await reader.read() == b"12345678"
+    assert told[-1] == (8, 8)
+    assert reader.received == 8
 
 
 async def test_a_reader_that_takes_its_time_is_not_idle():

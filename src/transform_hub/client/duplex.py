@@ -10,7 +10,7 @@ import aiohttp
 
 from transform_hub.client.body import Chunk, pieces
 from transform_hub.client.reader import Reader
-from transform_hub.client.transport import Transport
+from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, Upload, as_told
 
 if TYPE_CHECKING:
@@ -31,9 +31,15 @@ class Duplex(Reader):
     """
 
     def __init__(
-        self, transport: Transport, path: str, *, headers: Mapping[str, str], explain: Explain = as_told
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        explain: Explain = as_told,
+        idle_timeout: Deadline = "default",
     ) -> None:
-        super().__init__(transport, path, headers=headers, explain=explain)
+        super().__init__(transport, path, headers=headers, explain=explain, idle_timeout=idle_timeout)
         self._request.method = "POST"
         self._upload: Upload | None = None
 

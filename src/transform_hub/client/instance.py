@@ -282,15 +282,17 @@ class InstanceClient:
 
         return Follower(opening, is_over=self._has_ended) if follow else opening()
 
-    def inout(self, content_type: str = BINARY, *, end: bool = True) -> Duplex:
+    def inout(self, content_type: str = BINARY, *, end: bool = True, idle_timeout: Deadline = "default") -> Duplex:
         """Write the input and read the output at the same time: ``POST /instance/:id/inout``.
 
         Args:
             content_type: of what is written.
             end: end the input with ``close_input``; STH does not do that.
+            idle_timeout: seconds that the output may be silent; None is no limit, ``default`` the client's.
         """
         headers = {"Content-Type": content_type, "x-end-stream": "true" if end else "false"}
-        return Duplex(self.host.transport, f"{self.path}/inout", headers=headers, explain=self._explain)
+        path, transport = f"{self.path}/inout", self.host.transport
+        return Duplex(transport, path, headers=headers, explain=self._explain, idle_timeout=idle_timeout)
 
     async def _call(self, method: str, path: str, answer: type[T], **options: Any) -> T:
         return await self.host.transport.call(method, path, answer, **options)

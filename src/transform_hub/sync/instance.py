@@ -248,11 +248,12 @@ class InstanceClient(Mirror, of=native.InstanceClient):
         native: Any = self._async
         return mirror(native.get_log(follow=follow, idle_timeout=idle_timeout))
 
-    def inout(self, content_type: str = BINARY, *, end: bool = True) -> Duplex:
+    def inout(self, content_type: str = BINARY, *, end: bool = True, idle_timeout: Deadline = "default") -> Duplex:
         """Write the input and read the output at the same time: ``POST /instance/:id/inout``.
 
         Args:
             content_type: of what is written.
             end: end the input with ``close_input``; STH does not do that.
+            idle_timeout: seconds that the output may be silent; None is no limit, ``default`` the client's.
         """
-        return mirror(self._async.inout(content_type, end=end))
+        return mirror(self._async.inout(content_type, end=end, idle_timeout=idle_timeout))
