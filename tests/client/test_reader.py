@@ -331,7 +331,7 @@ async def test_idle_timeout_of_one_stream():
         await asyncio.sleep(0.2)
 
     async with (
-        serving(("GET", "/instance/x/output", streaming(b"1", then=later))) as server,
+        serving(("GET", "/instance/x/output", streaming(b"1", then=later)), ("GET", "/instance/x", INFO)) as server,
         HostClient(server.url, idle_timeout=0.05) as host,
     ):
         assert await host.instance("x").get_output(idle_timeout=None).read() == b"1"
