@@ -4,6 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-for name in ("start", "throughput", "topics", "memory"):
+for name in ("start", "throughput", "topics", "memory", "client"):
     subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py")], check=True)
     print(flush=True)

@@ -22,7 +22,7 @@ KEEPALIVE = 4.0
 
 
 class Pool:
-    """The session of one event loop, and the answers that are being read from it."""
+    """The session of one event loop, and the streams that are being read from it."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
@@ -86,7 +86,6 @@ class Sessions:
             connector=self._connector or self._new_connector(),
             connector_owner=self._connector is None,
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_once,),
         )
 
     def _new_connector(self) -> aiohttp.BaseConnector:
@@ -96,8 +95,8 @@ class Sessions:
         return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=self._tls or True)
 
 
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a request, even a DELETE, by itself when a pooled connection breaks."""
+async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request, even a DELETE, when a pooled connection breaks; only a GET may be."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

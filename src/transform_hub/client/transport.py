@@ -26,7 +26,7 @@ from transform_hub.client.address import Address
 from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
 from transform_hub.client.proxy import proxy_for
 from transform_hub.client.request import Request, StreamBody
-from transform_hub.client.sessions import Pool, Sessions
+from transform_hub.client.sessions import Pool, Sessions, once
 from transform_hub.client.tls import TLS
 from transform_hub.errors import (
     AuthenticationError,
@@ -50,7 +50,7 @@ READ_SIZE = 256 * 1024
 """Bytes of a stream that are taken from the connection before the Hub is made to wait."""
 
 
-Consumer = Callable[[aiohttp.ClientResponse], Awaitable[T]]
+Consumer = Callable[[aiohttp.ClientResponse, Pool], Awaitable[T]]
 
 
 class Transport:
@@ -157,8 +157,8 @@ class Transport:
         limit = self.timeout if timeout == "default" else timeout
         request = Request(method, path, own, data, limit=limit)
 
-        async def read(response: aiohttp.ClientResponse) -> T:
-            content = await response.read()
+        async def read(response: aiohttp.ClientResponse, _: Pool) -> T:
+            content = await _whole(response)
             return decode(content, answer, status=response.status, request=self.describe(request))
 
         return await self._repeated(request, read)
@@ -175,7 +175,7 @@ class Transport:
         Raises:
             HubConnectionError, HubResponseError: as for calls.
         """
-        return await self._repeated(request, _as_it_is)
+        return await self._repeated(request, _open)
 
     def describe(self, request: Request) -> dict[str, str]:
         """What errors tell about a request."""
@@ -251,7 +251,7 @@ class Transport:
         try:
             response = await self._exchange(pool, request, headers)
             if response.status < 300:
-                return await consume(response)
+                return await consume(response, pool)
             error = await refusal(
                 response,
                 base=self.base,
@@ -271,7 +271,7 @@ class Transport:
         return failure(cause, base=self.base, request=self.describe(request))
 
     async def _exchange(self, pool: Pool, request: Request, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
-        response = await pool.session.request(
+        return await pool.session.request(
             request.method,
             self._address.url(request.path),
             headers=headers,
@@ -281,6 +281,7 @@ class Transport:
             expect100=isinstance(request.body, StreamBody),
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=READ_SIZE,
+            middlewares=() if request.method == hdrs.METH_GET else (once,),
             proxy=self._proxy and self._proxy.url,
             proxy_headers=self._proxy and self._proxy.headers,
             timeout=aiohttp.ClientTimeout(
@@ -290,9 +291,16 @@ class Transport:
                 sock_read=request.idle_timeout,
             ),
         )
-        pool.answers.add(response)
-        return response
 
 
-async def _as_it_is(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+async def _open(response: aiohttp.ClientResponse, pool: Pool) -> aiohttp.ClientResponse:
+    pool.answers.add(response)
     return response
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except BaseException:
+        response.close()
+        raise

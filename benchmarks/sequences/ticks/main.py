@@ -1,0 +1,7 @@
+import asyncio
+
+
+async def run(context, input):
+    while True:
+        yield "tick\n"
+        await asyncio.sleep(1)
