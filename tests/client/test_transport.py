@@ -129,7 +129,7 @@ async def test_hints(nobody):
         ("GET", "/version", answer(401)), ("GET", "/sequence/x", answer(404, text='{"error":"no"}'))
     ) as server:
         async with HostClient(server.url) as host, HostClient(server.url, token="t") as known:
-            with pytest.raises(errors.AuthenticationError, match=r"HostClient\(url, token=") as raised:
+            with pytest.raises(errors.AuthenticationError, match="give the client a token, with token=") as raised:
                 await host.get_version()
             with pytest.raises(errors.AuthenticationError, match="expired"):
                 await known.get_version()
