@@ -160,6 +160,23 @@ async def test_a_secure_hub_behind_a_proxy(environment, tmp_path):
     assert [len(data) for data in taken] == [1_000_000]
 
 
+async def test_a_whole_run_through_a_proxy(environment, hub, package):
+    """Streams both ways, through a proxy that hands on what comes as it comes."""
+
+    async def relay(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", hub.port)
+        try:
+            await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
+        finally:
+            there[1].close()
+
+    async with raw(relay) as url:
+        environment(HTTP_PROXY=url.removesuffix("/api/v1"))
+        async with HostClient(FAR) as host:
+            done = await host.run(package("def run(context, input): return input"), input=b"x" * 1_000_000, check=True)
+            assert len(done.output) == 1_000_000
+
+
 async def pipe(reader, writer):
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65536):
