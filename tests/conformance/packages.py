@@ -32,10 +32,11 @@ REFUSED = {
 }
 
 
-def package(name: str) -> bytes:
-    """The bytes that were sent under a name."""
+def package(name: str, *, javascript: bool = False) -> bytes:
+    """The bytes that were sent under a name; with ``javascript`` the Sequence is in JavaScript where it was so."""
     if name in REFUSED:
         return REFUSED[name]
+    name = f"js-{name}" if javascript and (SEQUENCES / f"js-{name}").exists() else name
     buffer = io.BytesIO()
     pack(SEQUENCES / name, buffer)
     return buffer.getvalue()

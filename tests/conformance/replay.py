@@ -64,9 +64,16 @@ class Result:
 
 
 class Replay:
-    """Replays exchanges against one Hub, in order."""
+    """Replays exchanges against one Hub, in order.
 
-    def __init__(self, hub: Hub, session: aiohttp.ClientSession) -> None:
+    Args:
+        hub: the Hub.
+        session: sends the requests.
+        javascript: play the Sequences that were in JavaScript by such, else all of them by Python ones.
+    """
+
+    def __init__(self, hub: Hub, session: aiohttp.ClientSession, *, javascript: bool = False) -> None:
+        self._javascript = javascript
         self.ids: dict[str, str] = {}
         self._hub = hub
         self._session = session
@@ -132,7 +139,7 @@ class Replay:
     async def _send(self, exchange: Exchange, recorded: dict[str, Any], observed: Observed) -> None:
         data: Any = exchange.get("body", "").encode() or None
         if "package" in exchange:
-            data = package(exchange["package"])
+            data = package(exchange["package"], javascript=self._javascript)
         if exchange.get("chunked"):
             data = _chunks(data)
         during = asyncio.create_task(self._during(exchange))

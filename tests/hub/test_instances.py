@@ -107,7 +107,7 @@ async def test_health_names_the_process(echo, api):
         ("_event", [5001, {}], "Invalid format, eventName missing."),
         ("_event", [5001, {"eventName": 5}], "Invalid format, eventName missing."),
         ("_monitoring_rate", [4003, {}], "Invalid monitoringRate format"),
-        ("_monitoring_rate", [4003, {"monitoringRate": 0}], "Invalid monitoringRate format"),
+        ("_monitoring_rate", [4003, {"monitoringRate": -1}], "Invalid monitoringRate format"),
     ],
 )
 async def test_bad_orders_are_refused_and_change_nothing(route, body, message, echo, api):
