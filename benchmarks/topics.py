@@ -4,12 +4,13 @@
     writer ─ TCP ─> relay ─ TCP ─> reader        the limit: one thread with blocking sockets, no HTTP
 
 Writer and reader are bare sockets in processes of their own in all. CPU time is that of the Hub's (relay's) process.
-Run: ``python benchmarks/topics.py [megabytes] [rounds] [name=url,pid ...]``; each ``name=url,pid`` is another Hub that
-is measured in the same rounds, e.g. ``sth=http://127.0.0.1:8000/api/v1,1234``.
+A real STH of npm is measured in the same rounds where node and npm are there, and any other Hub that is named.
+Run: ``python benchmarks/topics.py [megabytes] [rounds] [name=url,pid ...]``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import socket
@@ -24,6 +25,10 @@ from typing import NamedTuple
 from bench import hub_process
 from throughput import CHUNK, bare_reader, bare_writer, pump, read
 
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "real_sth"))
+from real_hub import UnavailableError, install, real_hub
+
+OURS = "this Hub"
 LINE = (
     b'{"number": 1234567890, "text": "a line as topics carry them, of a hundred and twenty-eight bytes"}'.ljust(127)
     + b"\n"
@@ -32,6 +37,7 @@ BLOCKS = {
     "application/octet-stream": os.urandom(CHUNK),
     "application/x-ndjson": (LINE * (CHUNK // len(LINE) + 2))[50 : CHUNK + 50],  # chunks end anywhere in a line
 }
+STH_TAKES = ("application/x-ndjson",)  # 0.18.7 refuses binary topics
 
 
 class Figures(NamedTuple):
@@ -58,7 +64,7 @@ def topic_writer(address: tuple[str, int], path: str, content_type: str, size: i
     for _ in range(size // CHUNK):
         sock.sendall(framed)
     sock.sendall(b"0\r\n\r\n")
-    if not sock.recv(65536).startswith(b"HTTP/1.1 200"):
+    if not sock.recv(65536).startswith(b"HTTP/1.1 2"):
         raise SystemExit(f"{path} was refused")
 
 
@@ -92,7 +98,7 @@ def measured(writer, reader, size: int, pid: int) -> Figures:
     time.sleep(0.3)
     used, began = cpu_seconds(pid), time.perf_counter()
     go.set()
-    elapsed = done.get(timeout=300) - began
+    elapsed = done.get(timeout=60) - began
     cpu = cpu_seconds(pid) - used
     for end in ends:
         end.join()
@@ -122,32 +128,45 @@ def show(results: dict[str, list[Figures]]) -> None:
         rate, cpu = (statistics.median(column) for column in zip(*runs, strict=True))
         print(f"  {name:10} {rate:6.0f} MB/s   {cpu:5.2f} CPU s/GB   ({', '.join(f'{run.rate:.0f}' for run in runs)})")
         results[name] = [Figures(rate, cpu)]
-    ours = results["this Hub"][0]
+    ours = results[OURS][0]
     for name, (other,) in results.items():
-        if name != "this Hub":
+        if name != OURS:
             rate, cpu = ours.rate / other.rate, ours.cpu / other.cpu
             print(f"  against {name}: {rate:.2f} of its rate, {cpu:.2f} of its CPU time")
+
+
+def hubs(stack: contextlib.ExitStack) -> dict[str, tuple[str, int]]:
+    """URL and pid of all Hubs to measure, by name; ours first."""
+    pids: list[int] = []
+    port = stack.enter_context(hub_process(pids))
+    found = {OURS: (f"http://127.0.0.1:{port}/api/v1", pids[0])}
+    try:
+        install()
+        sth = stack.enter_context(real_hub())
+        found["STH"] = (sth.url, sth.pid)
+    except UnavailableError as why:
+        print(f"(without STH: {why})")
+    for peer in sys.argv[3:]:
+        name, url, pid = peer.replace("=", ",").split(",")
+        found[name] = (url.rstrip("/"), int(pid))
+    return found
 
 
 def main() -> None:
     size = int(sys.argv[1] if len(sys.argv) > 1 else 1024) << 20
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    pids: list[int] = []
-    with hub_process(pids) as port:
-        hubs = {"this Hub": (f"http://127.0.0.1:{port}/api/v1", pids[0])}
-        for peer in sys.argv[3:]:
-            name, url, pid = peer.replace("=", ",").split(",")
-            hubs[name] = (url.rstrip("/"), int(pid))
+    with contextlib.ExitStack() as stack:
         ways: dict[str, Callable[[str, int], Figures]] = {
-            name: lambda kind, size, hub=hub: through_hub(*hub, kind, size) for name, hub in hubs.items()
+            name: lambda kind, size, hub=hub: through_hub(*hub, kind, size) for name, hub in hubs(stack).items()
         }
         ways["bare relay"] = through_relay
         for kind in BLOCKS:
             print(f"topic, one writer, one reader, {kind}, {size >> 20} MB, median of {rounds}")
-            results: dict[str, list[Figures]] = {name: [] for name in ways}
+            taken = [name for name in ways if name != "STH" or kind in STH_TAKES]
+            results: dict[str, list[Figures]] = {name: [] for name in taken}
             for _ in range(rounds):
-                for name, way in ways.items():
-                    results[name].append(way(kind, size))
+                for name in taken:
+                    results[name].append(ways[name](kind, size))
             show(results)
         print("  budget against STH: >= 1.50 of its rate, <= 0.60 of its CPU time")
 
