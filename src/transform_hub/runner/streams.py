@@ -21,7 +21,13 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
+from scramjet import pyfca, utils
+from scramjet import streams as framework
 from scramjet.streams import Stream, StringStream
+
+if not pyfca.DEBUG:
+    # The framework words a dozen debug messages per chunk, whether anybody sees them or not: a third of its time.
+    pyfca.fmt = framework.tr = utils.pprint_chunk = lambda *_: ""
 
 READ_SIZE = 256 * 1024
 LINE_LIMIT = 64 * 1024 * 1024
