@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 STOPPED = ("completed", {"exitcode": 138, "reason": "Instance stopped"})
 KILLED = ("completed", {"exitcode": 137, "reason": "Instance killed"})
 
@@ -101,6 +103,23 @@ async def test_a_stream_that_is_stopped_cleans_up(launch_js, api):
         }""")
     await stop(api, instance)
     assert await api.read(f"{instance}/stdout") == b"clean\n"
+
+
+STOPPED_BY_ITSELF = {
+    "promise": "return new Promise((done) => this.addStopHandler(() => done('last words')))",
+    "stream": """
+        const out = new (require("stream").PassThrough)();
+        this.addStopHandler(() => out.end("last words"));
+        return out""",
+}
+
+
+@pytest.mark.parametrize("kind", STOPPED_BY_ITSELF)
+async def test_a_stop_handler_may_end_the_sequence(kind, launch_js, api):
+    instance = await launch_js(f"module.exports = function () {{ {STOPPED_BY_ITSELF[kind]} }}")
+    await stop(api, instance)
+    assert await verdict(api, instance) == STOPPED
+    assert await api.read(f"{instance}/output") == b"last words"
 
 
 async def test_keep_alive(launch_js, api):

@@ -119,6 +119,7 @@ export class Context {
       exitTimeout: () => context.#exitTimeout,
       deliver: (name, message) => context.#deliver(name, message),
       stop: (timeout, canKeepAlive) => context.#stop(timeout, canKeepAlive),
+      handlesStop: () => context.#stopHandlers.length > 0,
       kill: () => Promise.all(context.#killHandlers.map((handler) => context.#guard("A kill handler", handler))),
       health: () => context.#health(),
     };

@@ -30,7 +30,7 @@ const KILLED = 137;
 const STOPPED = 138;
 
 const KILL_GRACE = 1000; // ms that kill handlers have; the Hub itself waits 2 s
-const WIND_UP = 100; // ms that a stream has to clean up when it is stopped
+const WIND_UP = 100; // ms that a Sequence has to come to its end, and then its stream to clean up, when it is stopped
 const SETTLE = 100; // ms without output after which a Sequence that failed is taken to have written all it can
 
 export class NodeRunner {
@@ -42,7 +42,7 @@ export class NodeRunner {
   #context;
   #calls;
   #started;
-  #pump = null;
+  #execution = null;
   #ending = false;
   #told = false;
   #stopping = false;
@@ -80,7 +80,8 @@ export class NodeRunner {
     } catch (error) {
       return this.#fail(FAILED_ON_START, error);
     }
-    return this.#execute(sequence);
+    this.#execution = this.#execute(sequence);
+    return this.#execution;
   }
 
   async #execute({ functions, declared }) {
@@ -107,8 +108,7 @@ export class NodeRunner {
   #write(result) {
     const { topic, contentType, values } = result;
     if (topic) this.send({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
-    this.#pump = this.#output.pump(result);
-    return this.#pump;
+    return this.#output.pump(result);
   }
 
   /**
@@ -156,9 +156,14 @@ export class NodeRunner {
     this.#stopping = false;
     if (goesOn || this.#ending) return;
     this.#ending = true;
+    if (this.#calls.handlesStop()) await this.#windUp(); // which may just have ended what is running
     this.#output.stop();
-    await Promise.race([this.#pump?.catch(() => {}), sleep(WIND_UP)]);
+    await this.#windUp();
     await this.#leave(STOPPED);
+  }
+
+  #windUp() {
+    return Promise.race([this.#execution, sleep(WIND_UP)]);
   }
 
   async #kill() {
