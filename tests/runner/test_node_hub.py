@@ -1,5 +1,7 @@
 """`this.hub` of JavaScript Sequences, on a Hub that asks for a token."""
 
+import asyncio
+import io
 import json
 
 import aiohttp
@@ -77,6 +79,19 @@ async def test_an_instance_of_another_sequence(js, api, package):
         return [output, running, healthy, status, (await sequence.listInstances()).includes(instance.id)];
         """, args=[other])  # fmt: skip
     assert (output, running, healthy, status, listed) == ("TEXT!", "running", True, "completed", True)
+
+
+async def test_input_and_output_of_another_at_once(launch_js, api, package):
+    other = await api.send(package("def run(context, input): return input"))
+    instance = await launch_js("""
+        module.exports = async function (input, id) {
+            const instance = await this.hub.getSequenceClient(id).start();
+            return instance.inout(input, {}, { type: "application/octet-stream", end: true });
+        }""", args=[other])  # fmt: skip
+    data = bytes(range(256)) * 80_000
+    sending = asyncio.ensure_future(api.input(instance, io.BytesIO(data), "application/octet-stream"))
+    assert await api.read(f"{instance}/output") == data
+    assert (await sending).status == 200
 
 
 async def test_events_stop_and_kill(js, api, package):
