@@ -222,3 +222,46 @@ async def test_a_hub_that_dies_leaves_no_orphans(how, zygote, package, tmp_path)
     program.wait()
     program.stdout.close()
     await until(lambda: not any(alive(process) for process in processes))
+
+
+ODD = {
+    "closes its stdout": ("os.close(1); os.close(2)", b""),
+    "closes what Python prints to": ("print('before', flush=True); sys.stdout.close()", b"before\n"),
+    "puts a file in the place of its stdout": (
+        "print('before', flush=True); os.dup2(os.open('/dev/null', os.O_WRONLY), 1); print('nowhere')",
+        b"before\n",
+    ),
+    "forks a child that prints": ("child()", b"child\n"),
+    "forks twice and leaves a process behind": ("grandchild()", b"grandchild\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+async def test_a_sequence_that_does_odd_things_to_its_process_ends_as_any_other(kind, launch, api):
+    code, printed = ODD[kind]
+    instance = await launch(f"""
+        import os, sys, time
+        def child():
+            if os.fork() == 0:
+                print("child", flush=True)
+                os._exit(0)
+            os.wait()
+        def grandchild():
+            ready, written = os.pipe()
+            if os.fork() == 0:
+                if os.fork() == 0:
+                    print("grandchild", flush=True)
+                    os.write(written, b"x")
+                    time.sleep(1000)
+                os._exit(0)
+            os.wait()
+            os.read(ready, 1)
+        async def run(context, input):
+            {code}
+            async for line in input: yield line
+    """)
+    await api.input(instance, b"works\n")
+    assert await api.read(f"{instance}/output") == b"works\n"
+    assert await api.read(f"{instance}/stdout") == printed
+    info = await api.ended(instance)
+    assert (info["status"], info["terminated"]["exitcode"]) == ("completed", 0)
