@@ -189,3 +189,33 @@ async def test_a_daemon_that_leaves_its_group_does_not_keep_the_instance(ending,
         assert info["terminated"]["exitcode"] == (0 if ending == "return" else 137)
     finally:
         daemon.kill()
+
+
+@pytest.mark.parametrize("ending", ["_kill", "SIGKILL"])
+async def test_a_daemon_that_leaves_its_group_does_not_keep_the_streams(ending, launch, api, process, short_grace):
+    instance = await launch("""
+        import os, time
+        def run(context, input):
+            forked = os.fork()
+            if forked == 0:
+                os.setsid()
+                time.sleep(1000)
+            print("printed", flush=True)
+            context.logger.info("logged")
+            context.emit("pid", forked)
+            return input
+    """)
+    daemon = psutil.Process((await api.get(f"{instance}/event/pid")).json)
+    try:
+        if ending == "_kill":
+            await kill(api, instance)
+        else:
+            (await process(instance)).kill()
+        assert await api.read(f"{instance}/stdout") == b"printed\n"
+        assert b"logged" in await api.read(f"{instance}/log")
+        for stream in ("output", "stderr"):
+            assert await api.read(f"{instance}/{stream}") == b""
+        assert (await api.ended(instance))["terminated"]["exitcode"] == 137
+        assert daemon.is_running()
+    finally:
+        daemon.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ from transform_hub.protocol import CHANNELS, Message
 
 STALL = 10.0
 """Seconds that a stream is held up by a reader before the log tells of it."""
+
+LINGER = 0.5
+"""Seconds of silence, twice, after which a stream of an ended Instance has no more to say."""
 
 
 class Streams:
@@ -37,7 +41,7 @@ class Streams:
         self._on_message = on_message
         self._on_control_lost = on_control_lost
         self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
-        self._attached: set[str] = set()
+        self._attached: dict[str, asyncio.Transport] = {}
         self._stalls: dict[str, asyncio.TimerHandle] = {}
         self._log_lost = False
         self._ended = False
@@ -55,7 +59,7 @@ class Streams:
         """Connect what the runner has dialled; None refuses a channel that is there already."""
         if name in self._attached or self._ended:
             return None
-        self._attached.add(name)
+        self._attached[name] = transport
         if name == "control":
             self.control = Control(transport, self._on_message, self._on_control_lost)
             return self.control
@@ -94,11 +98,32 @@ class Streams:
                 channel.close()
         if self._log_lost or "log" not in self._attached:
             self.log.close()
+        for name, channel in (*self._readable.items(), ("log", self.log)):
+            if name in self._attached:
+                asyncio.get_running_loop().call_later(LINGER, self._end_when_quiet, self._attached[name], channel)
+
+    def _end_when_quiet(
+        self, transport: asyncio.Transport, channel: Channel, seen: int = -1, *, again: bool = True
+    ) -> None:
+        """End a stream that a process which the runner left behind keeps open.
+
+        Twice, because after a stall of the event loop timers come before what has arrived meanwhile.
+        """
+        if transport.is_closing():
+            return
+        quiet = channel.written == seen and not channel.is_held
+        if quiet and not again:
+            transport.abort()
+        else:
+            look = functools.partial(self._end_when_quiet, transport, channel, channel.written, again=not quiet)
+            asyncio.get_running_loop().call_later(LINGER, look)
 
     def discard(self) -> None:
-        """Forget what nobody has read."""
+        """Forget what nobody has read; nothing more is taken from what the runner may have left behind."""
         for channel in (*self._readable.values(), self.log):
             channel.discard()  # which wakes its source, and so ends what it was held up by
+        for transport in self._attached.values():
+            transport.abort()
 
     def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
