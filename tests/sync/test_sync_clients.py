@@ -5,6 +5,7 @@ import gc
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -226,3 +227,27 @@ def test_from_env(hub, monkeypatch):
         assert type(host) is HostClient
         assert isinstance(host._async.transport, Transport)
         assert host.list_sequences() == []
+
+
+def test_nothing_is_left_of_clients_and_streams_that_are_dropped(hub, start):
+    instance = start("async def run(context, input):\n    import asyncio\n    await asyncio.Event().wait()")
+
+    def use():
+        host = HostClient(hub.url)
+        host.get_version()
+        host.instance(instance.id).get_output().open()
+        next(host.get_log().lines())
+        host.topic("t").open().open()
+
+    use()
+    gc.collect()
+    before = descriptors()
+    for _ in range(30):
+        use()
+    gc.collect()
+    while descriptors() > before:
+        hub.client.get_version()
+
+
+def descriptors():
+    return len(list(Path("/dev/fd").iterdir()))

@@ -106,6 +106,21 @@ def test_ctrl_c(program, start, wait):
     assert process.stderr.read() == ""
 
 
+def test_ctrl_c_while_a_sequence_is_run(program, client, tmp_path):
+    (tmp_path / "main.py").write_text(
+        "async def run(context, input):\n    import asyncio\n    await asyncio.Event().wait()"
+    )
+    (tmp_path / "package.json").write_text('{"name": "x", "main": "main.py", "engines": {"python3": "3"}}')
+    process = program("host.run(sys.argv[2])", str(tmp_path))
+    while not client.list_instances():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert err.strip().endswith("KeyboardInterrupt")
+    assert client.list_instances() == []
+    assert client.list_sequences() == []
+
+
 def test_ctrl_c_that_nobody_catches(program):
     process = program("print(host.get_version().api_version, flush=True); list(host.get_log().lines())")
     assert process.stdout.readline() == "v1\n"
@@ -118,11 +133,12 @@ def test_ctrl_c_that_nobody_catches(program):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a fork with threads is warned of there, so the program ends")
 def test_a_fork(program):
     out = ended(
         program(
             """
+            import warnings
+            warnings.simplefilter("ignore", DeprecationWarning)   # of forks with threads, from Python 3.12 on
             reader = host.get_log().open()
             next(iter(reader.lines()))
             reader = host.get_log().open()
@@ -156,7 +172,7 @@ def test_a_pool_of_processes(program):
             host.get_version()
             if __name__ == "__main__" and "fork" in multiprocessing.get_all_start_methods():
                 import warnings
-                warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)   # as above
                 with multiprocessing.get_context("fork").Pool(2) as pool:
                     print(pool.map(ask, range(3)))
                     pool.close()

@@ -35,15 +35,16 @@ class LocalHub:
 
     def __init__(self, hub: Hub, records: list[Record]) -> None:
         self.url = hub.url
-        self.client = HostClient(hub.url)
+        self.client = HostClient(hub.url, token=hub.config.token)
         self.records = records
+        self._token = hub.config.token
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
     def connect(self, **options: Any) -> AsyncHostClient:
         """An async client of it: ``async with hub.connect() as host``; options are those of the client."""
-        return AsyncHostClient(self.url, **options)
+        return AsyncHostClient(self.url, **{"token": self._token, **options})
 
     def send(self, source: str | Sendable) -> SequenceClient:
         """Send a Sequence.
