@@ -23,6 +23,7 @@ from bench import hub_process, post_json, send_directory
 from transform_hub.protocol import SOCKET_BUFFER
 
 CHUNK = 256 * 1024
+LINE = b"x" * 127 + b"\n"
 SEQUENCE = Path(__file__).parent / "sequences" / "identity"
 
 
@@ -34,8 +35,8 @@ def pump(source: socket.socket, target: socket.socket) -> None:
     target.shutdown(socket.SHUT_WR)
 
 
-def write(sock: socket.socket, size: int, *, chunked: bool) -> None:
-    block = os.urandom(CHUNK)
+def write(sock: socket.socket, size: int, *, chunked: bool, block: bytes | None = None) -> None:
+    block = block or os.urandom(CHUNK)
     framed = b"%x\r\n%b\r\n" % (CHUNK, block) if chunked else block
     for _ in range(size // CHUNK):
         sock.sendall(framed)
@@ -53,17 +54,23 @@ def read(sock: socket.socket, size: int) -> None:
         size -= count
 
 
-def http_writer(port: int, path: str, size: int, go) -> None:
+def http_writer(
+    port: int, path: str, size: int, go, content_type: str = "application/octet-stream", block: bytes | None = None
+) -> None:
     sock = socket.create_connection(("127.0.0.1", port))
     sock.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n".encode()
     )
     go.wait()
-    write(sock, size, chunked=True)
+    write(sock, size, chunked=True, block=block)
     answer = b""
     while not answer.endswith(b"0\r\n\r\n"):  # closing earlier would reset the connection and lose the tail
         answer += sock.recv(65536)
+
+
+def line_writer(port: int, path: str, size: int, go) -> None:
+    http_writer(port, path, size, go, "text/plain", LINE * (CHUNK // len(LINE)))
 
 
 def http_reader(port: int, path: str, size: int, go, done) -> None:
@@ -149,6 +156,12 @@ def bare(size: int) -> float:
     return rate
 
 
+def through_hub(port: int, sequence: str, writer, size: int) -> float:
+    instance = post_json(port, f"/api/v1/sequence/{sequence}/start")["id"]
+    base = f"/api/v1/instance/{instance}"
+    return timed((writer, port, f"{base}/input"), (http_reader, port, f"{base}/output"), size)
+
+
 def main() -> None:
     size = int(sys.argv[1] if len(sys.argv) > 1 else 512) * 1024 * 1024
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -156,15 +169,16 @@ def main() -> None:
     with hub_process() as port:
         sequence = send_directory(port, SEQUENCE)
         for _ in range(rounds):
-            instance = post_json(port, f"/api/v1/sequence/{sequence}/start")["id"]
-            base = f"/api/v1/instance/{instance}"
-            ours.append(timed((http_writer, port, f"{base}/input"), (http_reader, port, f"{base}/output"), size))
+            ours.append(through_hub(port, sequence, http_writer, size))
             limit.append(bare(size))
+        text = statistics.median(through_hub(port, sequence, line_writer, size // 32) for _ in range(rounds))
     hub, relay = statistics.median(ours), statistics.median(limit)
     print(f"identity Sequence, octet-stream, {size >> 20} MB, median of {rounds}")
     print(f"  through the Hub   {hub:6.0f} MB/s   ({', '.join(f'{rate:.0f}' for rate in ours)})")
     print(f"  bare relay        {relay:6.0f} MB/s   ({', '.join(f'{rate:.0f}' for rate in limit)})")
     print(f"  ratio             {hub / relay:6.2f}        budget: >= 0.60, and >= 300 MB/s")
+    print(f"identity Sequence, text/plain, {size >> 25} MB in lines of {len(LINE)} bytes, median of {rounds}")
+    print(f"  through the Hub   {text:6.1f} MB/s   {text * 1e6 / len(LINE):.0f} lines/s")
 
 
 if __name__ == "__main__":
