@@ -152,7 +152,16 @@ async def test_the_secret_is_of_no_use_after_the_end(launch_js, api, hub):
     running = hub.instances[instance.rpartition("/")[2]]
     token = f"{running.id}:{running.secret}"
     assert (await api.get("/version", authorization=f"Bearer {token}")).status == 200
-    for wrong in (f"{running.id}:", f"{running.id}:{'0' * 32}", running.secret, "x:" + running.secret, ":", "é:é"):
+    for wrong in (
+        f"{running.id}:",
+        f"{running.id}:{'0' * 32}",
+        running.secret,
+        "x:" + running.secret,
+        ":",
+        "é:é",
+        "\udcff",
+        "x:\udcff",
+    ):
         assert (await api.get("/version", authorization=f"Bearer {wrong}")).status == 401, wrong
     await api.post(f"{instance}/_kill")
     await api.ended(instance)

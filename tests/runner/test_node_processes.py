@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from transform_hub.hub.runtimes import node
 from transform_hub.hub.server import serve
+from transform_hub.runner import nodejs
 
 SIZE = 60_000_000
 GROWTH = 40_000_000
@@ -199,6 +201,7 @@ async def test_many_at_once(launch_js, api, package):
 HUB = """
 import asyncio, sys
 from transform_hub.hub.server import serve
+from transform_hub.runner import nodejs
 async def main():
     async with serve(port=0, data_dir=sys.argv[1]) as hub:
         print(hub.url, flush=True)
@@ -249,3 +252,26 @@ async def test_a_node_is_asked_for_its_version_once(monkeypatch, tmp_path):
     for _ in range(3):
         assert await node.find_node() == (str(tmp_path / "node"), "20.1.2")
     assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+async def test_a_link_over_tcp(tmp_path, launch_js):
+    hellos = {}
+
+    async def greet(reader, writer):
+        hello = json.loads(await reader.readline())
+        hellos[hello.pop("channel")] = hello
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    spec = {"id": "x", "secret": "s", "link": f"tcp:127.0.0.1:{port}", "hub": "http://127.0.0.1:1/api/v1"}
+    (tmp_path / "spec").write_text(json.dumps(spec) + "\n")
+    command = f"exec node {nodejs.PROGRAM} 3< {tmp_path / 'spec'}"
+    process = await asyncio.create_subprocess_shell(command, start_new_session=True)
+    await until(lambda: len(hellos) == 4)
+    hello = {"instance": "x", "secret": "s", "pid": process.pid}
+    assert hellos == dict.fromkeys(("control", "input", "output", "log"), hello)
+    process.kill()
+    await process.wait()
+    server.close()
