@@ -8,6 +8,7 @@ import pytest
 import real_hub
 from differences import LACKS
 
+import npm_packages
 from transform_hub.client import HostClient
 from transform_hub.errors import HubError
 from transform_hub.hub.server import serve
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == real_hub.FOLDER:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(real_hub.INSTALL_TIMEOUT + 60))
+            item.add_marker(pytest.mark.timeout(npm_packages.INSTALL_TIMEOUT + 60))
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -47,7 +48,7 @@ def real_sth(pytestconfig):
     """URL of a real Hub."""
     try:
         real_hub.install()
-    except real_hub.UnavailableError as error:
+    except npm_packages.UnavailableError as error:
         pytestconfig.stash[UNAVAILABLE] = str(error)
         pytest.skip(f"no real Transform Hub: {error}")
     with real_hub.real_hub() as running:

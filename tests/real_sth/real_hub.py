@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,17 +12,11 @@ from pathlib import Path
 
 import psutil
 
+import npm_packages
+
 FOLDER = Path(__file__).parent
-LOCK = FOLDER / "package-lock.json"
-INSTALLED = FOLDER / "node_modules" / ".installed"
-INSTALL_TIMEOUT = 240
 START_TIMEOUT = 45
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "network")
-
-
-class UnavailableError(Exception):
-    """This machine can't have a real Hub; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,27 +26,8 @@ class RealHub:
 
 
 def install():
-    """Have npm install exactly what the lock names, unless that was done before.
-
-    Raises:
-        UnavailableError: there is no node, no npm, or no registry.
-    """
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            raise UnavailableError(f"{program} is not installed")
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if INSTALLED.exists() and INSTALLED.read_text() == digest:
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-progress", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    try:
-        npm = subprocess.run(command, cwd=FOLDER, timeout=INSTALL_TIMEOUT, capture_output=True, text=True, check=False)
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"npm did not finish within {INSTALL_TIMEOUT} s") from None
-    if npm.returncode:
-        if any(sign in npm.stderr for sign in UNREACHABLE):
-            raise UnavailableError("npm does not reach its registry")
-        raise RuntimeError(f"npm ci failed:\n{npm.stderr}")
-    INSTALLED.write_text(digest)
+    """Have npm install the Hub; raises what ``npm_packages.install`` does."""
+    npm_packages.install(FOLDER)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,6 @@
+from pathlib import Path
+
+
+def test_lines_are_numbered(hub):
+    done = hub.run(Path(__file__).parent, input="one\ntwo\n", app_config={"count": 5})
+    assert done.output == b"5: one\n6: two\n"

@@ -1,0 +1,5 @@
+"""Turns each line of its input into capital letters."""
+
+
+def run(context, input):
+    return input.map(str.upper)
