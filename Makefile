@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench sync clean
+.PHONY: demo test lint bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -17,6 +17,10 @@ lint: .venv/installed-dev
 
 sync: .venv/installed-dev
 	$(BIN)/python tools/make_sync.py
+
+docs: .venv/installed-test
+	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1
+	REWRITE_DOCS=1 $(BIN)/python -m pytest -q tests/cli/test_docs.py
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py

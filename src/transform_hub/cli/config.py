@@ -62,13 +62,17 @@ def set_json(text: Annotated[str, typer.Argument(metavar="JSON", help="An object
 
 
 @set_app.command("apiUrl")
-def set_api_url(url: Annotated[str, typer.Argument(metavar="URL")]) -> None:
+def set_api_url(
+    url: Annotated[str, typer.Argument(metavar="URL", help="With its version path: http://127.0.0.1:8000/api/v1")],
+) -> None:
     """Set the URL of the Hub's API."""
     profile().update({"apiUrl": url})
 
 
 @set_app.command("middlewareApiUrl")
-def set_middleware_api_url(url: Annotated[str, typer.Argument(metavar="URL")]) -> None:
+def set_middleware_api_url(
+    url: Annotated[str, typer.Argument(metavar="URL", help="With its version path: http://127.0.0.1:8000/api/v1")],
+) -> None:
     """Set the URL of a platform's API."""
     profile().update({"middlewareApiUrl": url})
 
@@ -90,7 +94,7 @@ def set_log(
 
 
 @set_app.command("scope")
-def set_scope(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+def set_scope(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the scope.")]) -> None:
     """Set the scope that a session starts with."""
     profile().update({"scope": name})
 
@@ -105,7 +109,7 @@ def set_token(token: Annotated[str, typer.Argument(metavar="JWT", help="- reads 
 
 
 @set_app.command("env")
-def set_env(env: Annotated[str, typer.Argument(metavar="production|development")]) -> None:
+def set_env(env: Annotated[str, typer.Argument(metavar="ENV", help="production or development.")]) -> None:
     """Set whether the Hub is one of a platform (production)."""
     current = profile()
     if env == "production" and not current.middleware_api_url:
@@ -146,7 +150,7 @@ def use_profile(name: Name) -> None:
 
 
 @profile_app.command("create")
-def create_profile(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+def create_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]) -> None:
     """Make a profile."""
     profiles.create(name)
 

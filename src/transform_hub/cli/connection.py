@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from transform_hub.cli.exits import CommandError
@@ -21,16 +22,35 @@ T = TypeVar("T")
 @asynccontextmanager
 async def hub() -> AsyncIterator[HostClient]:
     """A client of the Hub that command line, environment and profile name, in this order."""
-    from transform_hub.client.host import HostClient
+    found = Connection.find(settings.profile, path=settings.profile_path)
+    with _few_certificates(found.url):
+        from transform_hub.client.host import HostClient
 
     logging.getLogger("stamina").setLevel(logging.ERROR)  # of tries only the last one is of interest here
-    found = Connection.find(settings.profile, path=settings.profile_path)
     try:
         client = HostClient(found.url, token=found.token or None)
     except ValueError as error:
         raise CommandError(str(error)) from None
     async with client:
         yield client
+
+
+@contextmanager
+def _few_certificates(url: str) -> Iterator[None]:
+    """Let aiohttp, when it is imported, not load all certificates that this system trusts.
+
+    That takes as long as the rest of the import, and over http there is nothing to trust. If such a Hub redirects to
+    https it is refused.
+    """
+    before = os.environ.get("SSL_CERT_FILE")
+    if url.startswith("http:"):
+        os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        yield
+    finally:
+        os.environ.pop("SSL_CERT_FILE", None)
+        if before is not None:
+            os.environ["SSL_CERT_FILE"] = before
 
 
 def profile() -> Profile:

@@ -26,6 +26,7 @@ class Root(Group):
 
     lazy = {  # noqa: RUF012 - a table
         "run": ("transform_hub.cli.run", "Run a Sequence as a program."),
+        "init": ("transform_hub.cli.init", "Make the folder of a new Sequence."),
         "sequence|seq": ("transform_hub.cli.sequence", "Sequences: programs that are kept on the Hub, packed."),
         "instance|inst": ("transform_hub.cli.instance", "Instances: Sequences that are running."),
         "topic": ("transform_hub.cli.topic", "Topics: named streams."),

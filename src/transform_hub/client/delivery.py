@@ -14,7 +14,6 @@ from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
 from transform_hub.client.transport import Transport
 from transform_hub.client.upload import Upload
 from transform_hub.errors import HubTimeoutError, PackageError
-from transform_hub.package import pack
 
 T = TypeVar("T")
 
@@ -79,6 +78,8 @@ async def _package(source: str | Sendable) -> AsyncIterator[Body]:
     if not isinstance(path, Path):
         yield body_of(path)
     elif _is_directory(path):
+        from transform_hub.package import pack  # noqa: PLC0415 - slow to import for a command that packs nothing
+
         with tempfile.TemporaryFile(prefix="sequence-") as file:
             packed = await asyncio.to_thread(pack, path, file)
             file.seek(0)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
-import stamina
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
@@ -201,6 +200,8 @@ class Transport:
             raise self._late(request) from first
 
     async def _again(self, first: RequestError, request: Request, consume: Consumer[T]) -> T:
+        import stamina  # noqa: PLC0415 - rarely needed, and slow to import for a command that makes one call
+
         async for attempt in stamina.retry_context(
             on=may_repeat, attempts=TRIES, timeout=None, wait_initial=0.1, wait_exp_base=3, wait_jitter=0.1
         ):
