@@ -1,8 +1,10 @@
 """The pytest plugin, on projects of their own as users have them."""
 
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,11 @@ async def run(context, input, mark="!"):
     async for line in input:
         yield line.rstrip("\\n").upper() + mark + "\\n"
 """
+COUNT = """
+async def run(context, input):
+    lines = [line async for line in input]
+    context.emit("done", {"lines": len(lines)})
+"""
 BROKEN = """
 import sys
 
@@ -31,8 +38,10 @@ def run(context, input):
 @pytest.fixture
 def project(pytester):
     """A folder with two Sequences, and what runs its tests."""
-    for name, source in {"shout": SHOUT, "broken": BROKEN}.items():
-        folder = pytester.mkdir(name)
+    sources = {"shout": SHOUT, "broken": BROKEN, "sequences/shout": SHOUT, "sequences/count": COUNT}
+    for name, source in sources.items():
+        folder = pytester.path / name
+        folder.mkdir(parents=True)
         (folder / "main.py").write_text(source)
         fields = f'{{"name": "{name}", "version": "1.0.0", "main": "main.py", "engines": {{"python3": ">=3.10"}}}}'
         (folder / "package.json").write_text(fields)
@@ -101,6 +110,14 @@ def test_async_tests(project):
         "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function",
     )  # fmt: skip
     result.assert_outcomes(passed=2)
+
+
+def test_the_documentation(project):
+    """All of its tests, in one file."""
+    text = (Path(__file__).parents[1] / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    result = project("\n".join(blocks), "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    result.assert_outcomes(passed=sum(block.count("def test_") for block in blocks))
 
 
 def test_a_failed_test_tells_what_its_sequence_said(project):
