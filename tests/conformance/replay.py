@@ -156,13 +156,19 @@ class Replay:
                 await _read(response, recorded, observed)
         finally:
             await during
+        code = op_code(exchange["method"], exchange["path"])
+        while recorded.get("endless") and self._is_served(code):  # until the Hub knows that this reader has left
+            await asyncio.sleep(0.005)
+
+    def _is_served(self, code: int | None) -> bool:
+        return any(request.record.op_code == code for request in self._hub.audit._open)
 
     async def _during(self, exchange: Exchange) -> None:
         """Send what is to be sent while the Hub serves another request."""
         if "then" not in exchange:
             return
         code = op_code(exchange["method"], exchange["path"])
-        while not any(request.record.op_code == code for request in self._hub.audit._open):
+        while not self._is_served(code):
             await asyncio.sleep(0.005)
         for request in exchange["then"]:
             answer = await self._exchange(request, {})
