@@ -16,7 +16,7 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 
 sync: .venv/installed-dev
-	$(BIN)/python tools/make_sync.py
+	PYTHONPATH=tools $(BIN)/python -m make_sync
 
 docs: .venv/installed-test
 	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1

@@ -1,7 +1,7 @@
 """The sync clients are what the generator makes of the async ones, and have all that those have."""
 
 import ast
-import importlib.util
+import importlib
 import inspect
 from pathlib import Path
 
@@ -11,16 +11,14 @@ import transform_hub.client
 import transform_hub.sync
 from transform_hub.sync.mirror import _CLASSES
 
-TOOL = Path(__file__).parents[2] / "tools" / "make_sync.py"
+TOOLS = Path(__file__).parents[2] / "tools"
 SHARED = {"CompletedInstance", "Gap", "TLS"}  # are the same in both
 
 
-@pytest.fixture(scope="module")
-def make_sync():
-    spec = importlib.util.spec_from_file_location("make_sync", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def make_sync(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module("make_sync")
 
 
 def normal(source):

@@ -1,6 +1,6 @@
 """What the clients of all servers have in common: Hub, Manager, MultiManager and Middleware.
 
-Made by tools/make_sync.py of transform_hub.client.api: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.api: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

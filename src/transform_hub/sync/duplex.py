@@ -1,6 +1,6 @@
 """Writing to a Hub and reading from it over one request.
 
-Made by tools/make_sync.py of transform_hub.client.duplex: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.duplex: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

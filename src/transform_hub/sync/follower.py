@@ -5,7 +5,7 @@ following ──connection lost, or the Hub went away──> waiting ──answe
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
 
-Made by tools/make_sync.py of transform_hub.client.follower: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.follower: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

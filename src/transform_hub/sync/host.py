@@ -1,6 +1,6 @@
 """A Hub, seen from outside.
 
-Made by tools/make_sync.py of transform_hub.client.host: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.host: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

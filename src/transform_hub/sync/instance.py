@@ -1,6 +1,6 @@
 """An Instance on a Hub, seen from outside.
 
-Made by tools/make_sync.py of transform_hub.client.instance: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.instance: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

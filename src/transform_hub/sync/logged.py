@@ -1,6 +1,6 @@
 """What the clients of servers with a log have in common: Hub, Manager and MultiManager.
 
-Made by tools/make_sync.py of transform_hub.client.logged: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.logged: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Middleware of the Scramjet Cloud Platform: the Spaces of a user, seen from outside.
 
-Made by tools/make_sync.py of transform_hub.client.middleware: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.middleware: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A MultiManager, which runs Managers, seen from outside.
 
-Made by tools/make_sync.py of transform_hub.client.multi_manager: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.multi_manager: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Long lists, of which a Manager tells a page at a time.
 
-Made by tools/make_sync.py of transform_hub.client.pages: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.pages: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

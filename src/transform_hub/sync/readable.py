@@ -1,6 +1,6 @@
 """What can be read piece by piece: as chunks, text, lines or JSON values.
 
-Made by tools/make_sync.py of transform_hub.client.readable: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.readable: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a Hub sends, as long as it takes.
 
-Made by tools/make_sync.py of transform_hub.client.reader: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.reader: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Topics of a Hub or of a Manager, seen from outside.
 
-Made by tools/make_sync.py of transform_hub.client.topic: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.topic: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is sent to a Hub piece by piece, as long as it takes.
 
-Made by tools/make_sync.py of transform_hub.client.writer: edit that, and run ``make sync``.
+Made by tools/make_sync of transform_hub.client.writer: edit that, and run ``make sync``.
 """
 
 from __future__ import annotations
