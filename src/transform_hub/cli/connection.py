@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from transform_hub.cli.exits import CommandError
 from transform_hub.cli.settings import settings
+from transform_hub.errors import ProfileError
 from transform_hub.profile import Connection, Profile
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ T = TypeVar("T")
 @asynccontextmanager
 async def hub() -> AsyncIterator[HostClient]:
     """A client of the Hub that command line, environment and profile name, in this order."""
-    found = Connection.find(settings.profile, path=settings.profile_path)
+    found = await _found()
     with _few_certificates(found.url):
         from transform_hub.client.host import HostClient
 
@@ -33,6 +34,19 @@ async def hub() -> AsyncIterator[HostClient]:
         raise CommandError(str(error)) from None
     async with client:
         yield client
+
+
+async def _found() -> Connection:
+    """Where the Hub is; in production the platform may have to be asked."""
+    try:
+        return Connection.find(settings.profile, path=settings.profile_path)
+    except ProfileError:
+        holding = profile()
+        if not (holding.is_production and holding.middleware_api_url):
+            raise
+    from transform_hub.cli.platform import hub_url
+
+    return Connection(await hub_url(), holding.token)
 
 
 @contextmanager

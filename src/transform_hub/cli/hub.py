@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from transform_hub.cli import session
 from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
+from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.log_lines import Follow, Since, pour_log
-from transform_hub.cli.output import show
+from transform_hub.cli.output import show, show_id
 from transform_hub.cli.streams import pour
 
 if TYPE_CHECKING:
@@ -95,3 +97,55 @@ def audit() -> None:
         return await host.get_audit()
 
     pour(opened)
+
+
+HubId = Annotated[str, typer.Argument(metavar="ID", help="Id of a Hub of the Space.")]
+
+
+@app.command("list|ls")
+def list_() -> None:
+    """List the Hubs of the Space that is talked to."""
+    from transform_hub.cli.space import show_hubs
+
+    show_hubs()
+
+
+@app.command()
+def use(id: HubId) -> None:
+    """Talk to this Hub of the Space from now on, in this session."""
+    from transform_hub.cli.platform import with_space
+
+    session.remember("hub", with_space(lambda manager: manager.get_host_info(id)).id)
+
+
+@app.command()
+def info(id: Annotated[str | None, typer.Argument(metavar="ID", help="By default the one in use.")] = None) -> None:
+    """Show what the Space knows of a Hub."""
+    from transform_hub.cli.platform import with_space
+
+    show(with_space(lambda manager: manager.get_host_info(id or session.last("hub"))))
+
+
+@app.command()
+def disconnect(
+    id: Annotated[str | None, typer.Option("--id", help="Of one Hub.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that came with an access key.")] = False,
+) -> None:
+    """Disconnect Hubs from the Space."""
+    from transform_hub.cli.platform import with_space
+
+    if (id is None) != all_:
+        raise CommandError("say which Hubs: --id ID or --all", code=USAGE)
+    show(with_space(lambda manager: manager.disconnect_hubs(id=id, limit=0 if all_ else None)))
+
+
+@app.command("delete|rm")
+def delete(
+    id: HubId, force: Annotated[bool, typer.Option("-f", "--force", help="Disconnect it first.")] = False
+) -> None:
+    """Let the Space forget a Hub."""
+    from transform_hub.cli.platform import with_space
+
+    with_space(lambda manager: manager.delete_hub(id, force=force))
+    session.forget("hub", id)
+    show_id(id)

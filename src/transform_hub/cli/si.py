@@ -32,6 +32,9 @@ class Root(Group):
         "topic": ("transform_hub.cli.topic", "Topics: named streams."),
         "hub": ("transform_hub.cli.hub", "The Hub: start one here, look at one."),
         "config|c": ("transform_hub.cli.config", "Profiles: which Hub is talked to."),
+        "space|spc": ("transform_hub.cli.space", "Spaces of a platform."),
+        "scope|s": ("transform_hub.cli.scope", "Named choices of a Space and a Hub."),
+        "store": ("transform_hub.cli.store", "Sequences that are kept for all Hubs of a Space."),
         "completion": ("transform_hub.cli.shells", "Completion for bash, zsh and fish."),
         "util|u": ("transform_hub.cli.log_format", "Tools for pipes."),
     }
@@ -75,6 +78,10 @@ def si(
 
 def main() -> None:
     """Entry point of ``si``."""
+    if "_SI_COMPLETE" in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()  # which typer does itself only for its own options of completion
     try:
         app(prog_name="si")
     except KeyboardInterrupt:

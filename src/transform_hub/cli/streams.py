@@ -6,13 +6,13 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from transform_hub.cli.connection import with_hub
+from transform_hub.cli.connection import hub
 from transform_hub.cli.progress import Progress, progress
 from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
 
@@ -21,24 +21,43 @@ if TYPE_CHECKING:
 
 File = Annotated[Path | None, typer.Argument(metavar="FILE", help="What to send; stdin without one, or with -.")]
 
+T = TypeVar("T")
 Opened = Callable[["HostClient"], Awaitable[AsyncIterable[Any]]]
 """Opens a stream of a Hub, whose items are bytes, or places where bytes may be missing."""
 
 
 def pour(opened: Opened) -> None:
-    """Write a stream to stdout as it comes, byte for byte, until it ends or nobody reads it."""
+    """Write a stream of the Hub to stdout as it comes, byte for byte, until it ends or nobody reads it."""
+    pour_from(hub, opened)
 
-    async def copy(host: HostClient) -> None:
-        received = 0
-        # On a terminal the bytes themselves are what is seen.
-        with progress("received", shown=not sys.stdout.isatty()) as told:
-            async for chunk in await opened(host):
-                await write_stdout(chunk) if isinstance(chunk, bytes) else print(chunk, file=sys.stderr)
-                if told:
-                    received += len(chunk)
-                    told(received, None)
 
-    with_hub(lambda host: while_read(copy(host)))
+def pour_from(client: Callable[[], AbstractAsyncContextManager[T]], opened: Callable[[T], Awaitable[Any]]) -> None:
+    """Write a stream to stdout; see :func:`pour`.
+
+    Args:
+        client: makes the client that is asked.
+        opened: opens the stream.
+    """
+
+    async def copy() -> None:
+        async with client() as asked:
+            await _copy(await opened(asked))
+
+    asyncio.run(while_read(copy()))
+
+
+async def _copy(stream: AsyncIterable[Any]) -> None:
+    received = 0
+    # On a terminal the bytes themselves are what is seen.
+    with progress("received", shown=not sys.stdout.isatty()) as told:
+        async for chunk in stream:
+            if not isinstance(chunk, bytes):
+                print(chunk, file=sys.stderr)
+                continue
+            await write_stdout(chunk)
+            if told:
+                received += len(chunk)
+                told(received, None)
 
 
 async def while_read(work: Awaitable[None]) -> None:
