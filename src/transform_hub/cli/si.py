@@ -79,7 +79,7 @@ def si(
 def main() -> None:
     """Entry point of ``si``."""
     if "_SI_COMPLETE" in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # there, but not told
 
         completion_init()  # which typer does itself only for its own options of completion
     try:
