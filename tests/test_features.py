@@ -1,6 +1,7 @@
 """The scenarios in ``features/`` pass, against the Hub that ``behave`` starts by itself."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,4 +18,5 @@ def test_behave():
         cwd=Path(__file__).parent.parent, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert behave.returncode == 0, behave.stdout + behave.stderr
-    assert " 0 failed" in behave.stdout
+    if shutil.which("node"):
+        assert " 0 skipped" in behave.stdout
