@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import typer
@@ -73,6 +72,8 @@ class Group(TyperGroup):
         return found
 
     def _refuse(self, ctx: Any, word: str) -> None:
+        from difflib import get_close_matches
+
         known = [name for names in self.list_commands(ctx) for name in names.split("|")]
         meant = ", ".join(repr(name) for name in get_close_matches(word, known))
         ctx.fail(f"There is no command {word!r}." + (f" Did you mean {meant}?" if meant else ""))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from transform_hub.cli.connection import hub
 from transform_hub.profile import names
 
 if TYPE_CHECKING:
@@ -52,6 +50,10 @@ def complete_profile(incomplete: str) -> Found:
 
 
 def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Found:
+    import asyncio  # help must not wait for it
+
+    from transform_hub.cli.connection import hub
+
     async def asking() -> Found:
         async with hub() as host:
             return await ask(host)
