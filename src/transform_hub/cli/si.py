@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -82,9 +84,18 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # there, but not told
 
         completion_init()  # which typer does itself only for its own options of completion
+    code = exits.ERROR
     try:
         app(prog_name="si")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else exits.ERROR if end.code else 0
     except KeyboardInterrupt:
-        os._exit(exits.INTERRUPTED)
-    finally:
+        code = exits.INTERRUPTED
+    except Exception:  # noqa: BLE001 - a defect of ours
+        traceback.print_exc()
+    with contextlib.suppress(OSError):
         sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # To take the interpreter apart would need a fifth of all the time of a short command.
+    os._exit(code)
