@@ -44,7 +44,7 @@ def progress(what: str, *, shown: bool = True) -> Iterator[Progress | None]:
         TimeRemainingColumn(),
     )
     console = Console(file=sys.stderr, no_color=not settings.colors(sys.stderr))
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

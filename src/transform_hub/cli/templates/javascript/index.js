@@ -1,6 +1,8 @@
 // Turns each line of its input into capital letters.
-module.exports = async function (input) {
-    return (async function* () {
-        for await (const chunk of input) yield String(chunk).toUpperCase();
+module.exports = function (input) {
+    const output = (async function* () {
+        for await (const line of input) yield String(line).toUpperCase();
     })();
+    output.contentType = "text/plain";
+    return output;
 };
