@@ -20,6 +20,7 @@ import platformdirs
 import typer
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
 from transform_hub.hub.settings import NO_MANAGER, read_settings
 from transform_hub.package import Limits
@@ -90,9 +91,12 @@ def sth(
     port: Annotated[int, _api("-P", "--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     hostname: Annotated[str, _api("-H", "--hostname", help="Address to listen on.")] = "127.0.0.1",
     token_file: Annotated[
-        Path | None, _api(help="File with the token that clients must send. STH_TOKEN may have it instead.")
+        Path | None, _api(help="File with the tokens that clients must send. STH_TOKEN may have them instead.")
     ] = None,
     insecure: Annotated[bool, _api("--insecure", help="Listen beyond loopback without a token.")] = False,
+    cors_origin: Annotated[
+        list[str] | None, _api(metavar="URL", help="Web page that may use the API; repeat it for more, * for all.")
+    ] = None,
     id: Annotated[str, _api("-I", "--id", help="Id of this Hub.")] = "STH",
     sequences_root: Annotated[
         Path, _sequences("-D", "--sequences-root", help="Directory where Sequences are kept.")
@@ -171,7 +175,7 @@ def sth(
     """Run a Transform Hub until Ctrl-C or SIGTERM.
 
     A setting is taken from its option, else from the environment (STH_PORT for --port, and so on), else from the
-    file of --config, else it has its default. A token for clients is taken from the environment (STH_TOKEN) or a
+    file of --config, else it has its default. The tokens of clients are taken from the environment (STH_TOKEN) or a
     file, never from the command line.
     """
     del config, no_colors, no_docker, no_telemetry
@@ -194,8 +198,10 @@ def sth(
         description=description,
         custom_name=custom_name,
         tags=tuple(tags or ()),
-        token=_token(token_file),
+        tokens=_tokens() if token_file is None else (),
+        token_file=token_file,
         insecure=insecure,
+        cors_origins=tuple(cors_origin or ()),
         zygote=zygote,
         exit_with_last_instance=exit_with_last_instance,
         safe_operation_limit=safe_operation_limit,
@@ -232,16 +238,11 @@ def _warn(*, identify_existing: bool, **useless: Any) -> None:
             log.warning("%s: no effect here", name.replace("_", " "))
 
 
-def _token(file: Path | None) -> str | None:
-    if file is None:
-        return os.environ.get("STH_TOKEN") or None
-    try:
-        token = file.read_text().strip()
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--token-file") from None
-    if not token:
-        raise typer.BadParameter(f"{file} is empty", param_hint="--token-file")
-    return token
+def _tokens() -> tuple[Token, ...]:
+    """Those in the environment, from which they are taken away: what is started from here has no use for them."""
+    text = os.environ.pop("STH_TOKEN", "")
+    with _refusals():
+        return parse_tokens(text, "STH_TOKEN") if text else ()
 
 
 def _set_log_level(level: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from pathlib import Path
 from typing import Any
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.auth import Token
+from transform_hub.hub.origins import is_loopback
 from transform_hub.package import Limits
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
@@ -45,7 +46,10 @@ class HubConfig:
         host, port: where the API listens; port 0 takes a free one.
         data_dir: where the Hub keeps what outlives it.
         sequences_root: where Sequences are kept, if not in ``data_dir/sequences``.
-        token: what clients must send as ``Authorization: Bearer``; None asks for nothing.
+        token: what clients must send as ``Authorization: Bearer``, with scope full; None asks for nothing.
+        tokens, token_file: more of them, see :mod:`transform_hub.hub.auth`.
+        cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
+            :mod:`transform_hub.hub.origins`.
         insecure: allow an address other than loopback without a token.
         hub_id: what ``location`` says in Sequences.
         retention_ms: ms that an ended Instance and what it left unread are kept.
@@ -63,7 +67,10 @@ class HubConfig:
     data_dir: Path
     sequences_root: Path | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
+    tokens: tuple[Token, ...] = dataclasses.field(default=(), repr=False)
+    token_file: Path | None = None
     insecure: bool = False
+    cors_origins: tuple[str, ...] = ()
     hub_id: str = "STH"
     description: str = ""
     custom_name: str = ""
@@ -78,17 +85,24 @@ class HubConfig:
     heartbeat_ms: int = 10_000
     exit_with_last_instance: bool = False
 
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether clients need a token."""
+        return self.token is not None or bool(self.tokens) or self.token_file is not None
+
     def check(self) -> None:
         """Refuse what would be dangerous or can't work.
 
         Raises:
             HubStartError: another address than loopback without token; a log level that does not exist.
         """
-        if self.token is None and not self.insecure and not _is_loopback(self.host):
+        if not self.asks_for_token and not self.insecure and not is_loopback(self.host):
             raise HubStartError(
                 f"Everybody who reaches {self.host} could run programs through this Hub: "
                 "set a token (STH_TOKEN), or say --insecure"
             )
+        if self.token == "":
+            raise HubStartError("The token is empty: everybody could guess it")
         if self.log_level.lower() not in LOG_LEVELS:
             raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
 
@@ -121,12 +135,3 @@ class HubConfig:
             "telemetry": {"status": False},
             "platform": {"apiVersion": "v1"},
         }
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

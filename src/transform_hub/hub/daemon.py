@@ -4,7 +4,8 @@
                                                                 └─ the last Instance is gone ─>
 
 Exit codes: 0 for an end that was asked for, 101 if it should end with the last Instance and none was started,
-the signal's number if it was told to kill on exit, as STH does then.
+the signal's number if it was told to kill on exit, as STH does then. SIGHUP has it read its files again, unless it
+is the terminal that hangs up.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, TypeVar
 
 from transform_hub.hub.config import HealtzConfig, HubConfig
 from transform_hub.hub.healtz import HealtzServer
+from transform_hub.hub.privacy import hide_memory
 from transform_hub.hub.server import Hub
 from transform_hub.hub.startup import Startup, read_startup, start_all
 
@@ -54,12 +56,14 @@ async def run(
     Raises:
         HubStartError: it can't be started, or the file is not right; nothing has been started then.
     """
+    hide_memory()
     stop = _stop_signal()
     with TemporaryDirectory(prefix="sth-startup-") as workspace:
         startup = Startup()
         if startup_config is not None:
             startup = await asyncio.to_thread(read_startup, startup_config, Path(workspace), config.limits)
         async with _health(healtz) as health, _running(config) as hub:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
             started = await _until(stop, start_all(hub, startup))
             if not stop.done():
                 _say("Running!")
@@ -93,6 +97,21 @@ def _stop_signal() -> asyncio.Future[int]:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopped, int(number))
     return stop
+
+
+def _hung_up(hub: Hub, had_terminal: bool) -> None:  # noqa: FBT001 - of a signal handler
+    if had_terminal and not _has_terminal():
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        hub.reload()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def _until(stop: asyncio.Future[int], work: Awaitable[T]) -> T | None:

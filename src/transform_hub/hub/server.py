@@ -20,6 +20,7 @@ from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
 from transform_hub.hub.api.connections import Runner
 from transform_hub.hub.audit import Audit
+from transform_hub.hub.auth import Authentication
 from transform_hub.hub.config import HubConfig
 from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
@@ -69,6 +70,7 @@ class Hub:
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
+        self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
         self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs)
 
@@ -79,6 +81,7 @@ class Hub:
             HubStartError: the port is in use or not permitted, the data directory can't be used, ...
         """
         self.config.check()
+        self.auth.load()
         bytes(HEAP_HINT)
         self.sequences.open()
         self.log.open()
@@ -123,6 +126,15 @@ class Hub:
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
         await self.link.close()
+
+    def reload(self) -> None:
+        """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
+        try:
+            self.auth.load()
+        except HubStartError as error:
+            log.error("Nothing is reloaded: %s", error)  # noqa: TRY400 - the text says it all
+        else:
+            log.info("Tokens were read again")
 
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""

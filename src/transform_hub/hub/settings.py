@@ -19,6 +19,7 @@ KEYS: dict[str, tuple[str, Any]] = {
     "host.id": ("id", str),
     "host.tokenFile": ("token_file", str),
     "host.insecure": ("insecure", bool),
+    "host.corsOrigins": ("cors_origin", list[str]),
     "sequencesRoot": ("sequences_root", str),
     "identifyExisting": ("identify_existing", bool),
     "packages.maxSize": ("package_max_size", int),

@@ -7,7 +7,6 @@ too many are ignored; the path may be that of a Hub behind a Manager (``/space/:
 from __future__ import annotations
 
 import contextlib
-import hmac
 import logging
 import re
 import uuid
@@ -18,10 +17,11 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transform_hub.hub.api import host, instances, sequences, topics
-from transform_hub.hub.api.exchange import HUB, error_response
+from transform_hub.hub.api.exchange import HUB, error_response, scope_of
 from transform_hub.hub.audit import op_code
+from transform_hub.hub.auth import Caller
 from transform_hub.hub.errors import ApiError
-from transform_hub.models import ENDED
+from transform_hub.hub.origins import cors_headers, require_page
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub
@@ -38,13 +38,10 @@ MAX_REQUEST_ID = 200
 
 BASE = "/api/v1"
 _BEHIND_MANAGER = re.compile(r"^.*/(?:sth|host)/[^/]+(?=/api/v1(?:/|$))")
-_CORS = {
+_PREFLIGHT = {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Allow-Methods": "DELETE, POST, PUT, GET, OPTIONS",
 }
-
-
-_CORS_WITH_TOKEN = {**_CORS, "Access-Control-Allow-Headers": "*, Authorization"}  # which the star does not cover
 
 
 def make_app(hub: Hub) -> web.Application:
@@ -59,21 +56,23 @@ def make_app(hub: Hub) -> web.Application:
 
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method == hdrs.METH_OPTIONS:
-        return web.Response(headers=_CORS if request.app[HUB].config.token is None else _CORS_WITH_TOKEN)
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
+    caller = request.app[HUB].auth.identify(request.headers.get(hdrs.AUTHORIZATION, ""))
     code = op_code(request.method, path.removeprefix(BASE))
     if code is None:
-        return await _answer(request, handler)
-    return await _audited(request, handler, code)
+        return await _answer(request, handler, caller)
+    return await _audited(request, handler, caller, code)
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
     """What a route answers, or the error that it raises."""
     try:
-        _authorize(request)
+        require_page(request.app[HUB].config, request.headers)
+        if request.method == hdrs.METH_OPTIONS:  # a browser asks before it sends the token
+            return web.Response(headers={**_PREFLIGHT, **_allow_token(request)})
+        _authorize(request, caller)
         return await handler(request)
     except ApiError as error:
         return error_response(error)
@@ -90,18 +89,18 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_response(ApiError(500, "The Hub failed; its log says why"))
 
 
-async def _audited(request: web.Request, handler: Handler, code: int) -> web.StreamResponse:
+async def _audited(request: web.Request, handler: Handler, caller: Caller | None, code: int) -> web.StreamResponse:
     audit = request.app[HUB].audit
     entry = audit.begin(
         code,
         object_id=request.match_info.get("id") or request.match_info.get("name") or _object_id(request),
-        requestor=request.headers.get("x-mw-billable"),
+        requestor=_requestor(request, caller),
         request_id=request.headers.get("X-Request-Id", "")[:MAX_REQUEST_ID] or str(uuid.uuid4()),
         traffic=lambda: (request.content.total_bytes, request.writer.output_size),
     )
     complete = False
     try:
-        response = await _answer(request, handler)
+        response = await _answer(request, handler, caller)
         with contextlib.suppress(ConnectionError):  # aiohttp finds out by itself
             await response.prepare(request)
             await response.write_eof()
@@ -140,32 +139,28 @@ async def _redispatch(request: web.Request, path: str) -> web.StreamResponse:
     return await request.app._handle(request.clone(rel_url=url, headers=headers))  # noqa: SLF001
 
 
-def _authorize(request: web.Request) -> None:
-    hub = request.app[HUB]
-    if hub.config.token is None:
-        return
-    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    given = given.strip()
-    known = _same(given, hub.config.token) or _is_of_an_instance(hub, given)
-    if scheme.lower() != "bearer" or not known:
+def _allow_token(request: web.Request) -> dict[str, str]:
+    """The header for tokens, which a star does not cover."""
+    return {"Access-Control-Allow-Headers": "*, Authorization"} if request.app[HUB].config.asks_for_token else {}
+
+
+def _requestor(request: web.Request, caller: Caller | None) -> str | None:
+    """Who is written down as having asked: by token; on a Hub without tokens whom the request names, as in STH."""
+    if caller is None:
+        return "unknown"
+    return caller.name or request.headers.get("x-mw-billable")
+
+
+def _authorize(request: web.Request, caller: Caller | None) -> None:
+    if caller is None:
         raise ApiError(401, "This Hub needs a token: send it as `Authorization: Bearer <token>`")
-
-
-def _is_of_an_instance(hub: Hub, given: str) -> bool:
-    """Whether this is ``<id>:<secret>`` of an Instance that runs: its Sequence may use the API while it does."""
-    instance_id, _, secret = given.rpartition(":")
-    instance = hub.instances.get(instance_id)
-    if instance is None or instance.status in ENDED:
-        return False
-    return _same(secret, instance.secret)
-
-
-def _same(given: str, secret: str) -> bool:
-    """Compare in a time that tells nothing; headers may hold any bytes."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
+    if not caller.scope.covers(scope_of(request.match_info.handler)):
+        raise ApiError(
+            403, f"The token {caller.name!r} is read-only: {request.method} {request.path} takes one of scope full"
+        )
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers.update(cors_headers(request.app[HUB].config, request.headers))
     if (request_id := request.headers.get("X-Request-Id")) is not None:
         response.headers["X-Request-Id"] = request_id

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
+from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError, ChannelReader
 from transform_hub.hub.errors import ApiError
 
@@ -30,13 +31,36 @@ LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
 
 
-class Routes(web.RouteTableDef):
-    """Routes that say in JSON, as all of the API does, what they can't do."""
+_scopes: dict[Callable[..., Any], Scope] = {}
 
-    def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """Decorate the handler of a route."""
+
+class Routes(web.RouteTableDef):
+    """Routes that say which scope they ask for, and in JSON, as all of the API does, what they can't do."""
+
+    def route(  # type: ignore[override] # a route without a scope is to fail at once
+        self, method: str, path: str, *, scope: Scope, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Decorate the handler of a route.
+
+        Args:
+            method: of the requests.
+            path: of the route.
+            scope: what a token must be good for: ``Scope.READ`` where nothing is changed and nothing taken from others.
+            options: of aiohttp.
+        """
         decorate = super().route(method, path, **{"expect_handler": expect_at_once, **options})
-        return cast("Callable[[Handler], Handler]", decorate)
+
+        def scoped(handler: Handler) -> Handler:
+            if _scopes.setdefault(handler, scope) is not scope:
+                raise ValueError(f"{handler.__name__} has routes of different scopes")
+            return cast("Callable[[Handler], Handler]", decorate)(handler)
+
+        return scoped
+
+
+def scope_of(handler: Callable[..., Any]) -> Scope:
+    """What the route of a handler asks for; that there is no such route may be told to everyone with a token."""
+    return _scopes.get(handler, Scope.READ)
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:

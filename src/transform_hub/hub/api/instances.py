@@ -26,6 +26,7 @@ from transform_hub.hub.api.exchange import (
     stream_response,
 )
 from transform_hub.hub.api.sequences import to_the_end
+from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import EndedError
@@ -36,19 +37,19 @@ from transform_hub.models import ENDED, KillRequest, StopRequest
 routes = Routes()
 
 
-@routes.get("/api/v1/instance/{id}")
+@routes.get("/api/v1/instance/{id}", scope=Scope.READ)
 async def get_instance(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     return json_response(_instance(request).info())
 
 
-@routes.get("/api/v1/instance/{id}/health")
+@routes.get("/api/v1/instance/{id}/health", scope=Scope.READ)
 async def get_health(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     return json_response(await _instance(request).health())
 
 
-@routes.post("/api/v1/instance/{id}/_stop")
+@routes.post("/api/v1/instance/{id}/_stop", scope=Scope.FULL)
 async def stop(request: web.Request) -> web.Response:
     instance = _instance(request)
     order = await body_as(request, StopRequest)
@@ -58,7 +59,7 @@ async def stop(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_kill")
+@routes.post("/api/v1/instance/{id}/_kill", scope=Scope.FULL)
 async def kill(request: web.Request) -> web.Response:
     instance = _instance(request)
     order = await body_as(request, KillRequest)
@@ -66,7 +67,7 @@ async def kill(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_event")
+@routes.post("/api/v1/instance/{id}/_event", scope=Scope.FULL)
 async def send_event(request: web.Request) -> web.Response:
     instance = _instance(request)
     event = await _command(request)
@@ -78,7 +79,7 @@ async def send_event(request: web.Request) -> web.Response:
     return json_response({"accepted": "OK"})
 
 
-@routes.post("/api/v1/instance/{id}/_monitoring_rate")
+@routes.post("/api/v1/instance/{id}/_monitoring_rate", scope=Scope.FULL)
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     instance = _instance(request)
     rate = (await _command(request)).get("monitoringRate")
@@ -88,12 +89,12 @@ async def set_monitoring_rate(request: web.Request) -> web.Response:
     return json_response({"accepted": True}, status=202)
 
 
-@routes.get("/api/v1/instance/{id}/event/{name}")
+@routes.get("/api/v1/instance/{id}/event/{name}", scope=Scope.READ)
 async def get_event(request: web.Request) -> web.Response:
     return await _await_event(request, _instance(request).events.last)
 
 
-@routes.get("/api/v1/instance/{id}/once/{name}")
+@routes.get("/api/v1/instance/{id}/once/{name}", scope=Scope.READ)
 async def get_next_event(request: web.Request) -> web.Response:
     return await _await_event(request, _instance(request).events.next)
 
@@ -109,7 +110,7 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
         raise ApiError(404, f"Instance {request.match_info['id']} has ended without the event {name}") from None
 
 
-@routes.get("/api/v1/instance/{id}/events/{name}")
+@routes.get("/api/v1/instance/{id}/events/{name}", scope=Scope.READ)
 async def get_events(request: web.Request) -> web.StreamResponse:
     events, name = _instance(request).events, request.match_info["name"]
     stream = events.subscribe(name)
@@ -119,17 +120,17 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         events.unsubscribe(name, stream)
 
 
-@routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}")
+@routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}", scope=Scope.FULL)
 async def get_stream(request: web.Request) -> web.StreamResponse:
     return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
 
 
-@routes.get("/api/v1/instance/{id}/log")
+@routes.get("/api/v1/instance/{id}/log", scope=Scope.READ)
 async def get_log(request: web.Request) -> web.StreamResponse:
     return await stream_response(request, _instance(request).streams.log)
 
 
-@routes.post("/api/v1/instance/{id}/stdin", expect_handler=expect_later)
+@routes.post("/api/v1/instance/{id}/stdin", scope=Scope.FULL, expect_handler=expect_later)
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     if request.content_type != STREAM:
@@ -137,12 +138,12 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     return await forward_body(request, _open(instance, instance.streams.stdin, "stdin"))
 
 
-@routes.post("/api/v1/instance/{id}/input", expect_handler=expect_later)
+@routes.post("/api/v1/instance/{id}/input", scope=Scope.FULL, expect_handler=expect_later)
 async def send_input(request: web.Request) -> web.StreamResponse:
     return await forward_body(request, _input(request, _instance(request)))
 
 
-@routes.post("/api/v1/instance/{id}/inout", expect_handler=expect_later)
+@routes.post("/api/v1/instance/{id}/inout", scope=Scope.FULL, expect_handler=expect_later)
 async def inout(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     sink = _input(request, instance)

@@ -25,6 +25,7 @@ from transform_hub.hub.api.exchange import (
     require_acceptable,
 )
 from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
+from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.sequence_files import too_large
 from transform_hub.models import InstanceLimits, InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
@@ -40,7 +41,7 @@ T = TypeVar("T")
 ID = "{id:[^/]+|@[^/]+/[^/]+}"
 
 
-@routes.post("/api/v1/sequence", expect_handler=expect_later)
+@routes.post("/api/v1/sequence", scope=Scope.FULL, expect_handler=expect_later)
 async def send_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     _check_package(request)
@@ -51,7 +52,7 @@ async def send_sequence(request: web.Request) -> web.Response:
     return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.put(f"/api/v1/sequence/{ID}", expect_handler=expect_later)
+@routes.put(f"/api/v1/sequence/{ID}", scope=Scope.FULL, expect_handler=expect_later)
 async def replace_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     sequence = _sequence(request, "Sequence with id: {} not found")
@@ -85,19 +86,19 @@ def _refusals() -> Iterator[None]:
         raise
 
 
-@routes.get(f"/api/v1/sequence/{ID}/instances")
+@routes.get(f"/api/v1/sequence/{ID}/instances", scope=Scope.READ)
 async def list_instances(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     return json_response([instance.id for instance in request.app[HUB].instances_of(_sequence(request).id)])
 
 
-@routes.get(f"/api/v1/sequence/{ID}")
+@routes.get(f"/api/v1/sequence/{ID}", scope=Scope.READ)
 async def get_sequence(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     return json_response(request.app[HUB].describe(_sequence(request)))
 
 
-@routes.delete(f"/api/v1/sequence/{ID}")
+@routes.delete(f"/api/v1/sequence/{ID}", scope=Scope.FULL)
 async def delete_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     sequence = _sequence(request, "The sequence {} does not exist.")
@@ -111,7 +112,7 @@ async def delete_sequence(request: web.Request) -> web.Response:
     return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.post(f"/api/v1/sequence/{ID}/start")
+@routes.post(f"/api/v1/sequence/{ID}/start", scope=Scope.FULL)
 async def start_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     start = await body_as(request, StartRequest)

@@ -16,13 +16,14 @@ from transform_hub.hub.api.exchange import (
     require_acceptable,
     stream_response,
 )
+from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.models import Topic
 
 routes = Routes()
 
 
-@routes.get("/api/v1/topics")
+@routes.get("/api/v1/topics", scope=Scope.READ)
 async def list_topics(request: web.Request) -> web.Response:
     require_acceptable(request, *JSON)
     topics = request.app[HUB].topics
@@ -31,7 +32,7 @@ async def list_topics(request: web.Request) -> web.Response:
     )
 
 
-@routes.post("/api/v1/topics")
+@routes.post("/api/v1/topics", scope=Scope.FULL)
 async def create_topic(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     body = await json_body(request)
@@ -45,14 +46,14 @@ async def create_topic(request: web.Request) -> web.Response:
     return json_response({"id": topic.name, "origin": origin, "state": "flowing", "contentType": topic.content_type})
 
 
-@routes.delete("/api/v1/topics/{name}")
+@routes.delete("/api/v1/topics/{name}", scope=Scope.FULL)
 async def delete_topic(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     request.app[HUB].topics.remove(name)
     return json_response({"message": f"Topic {name} removed"})
 
 
-@routes.post("/api/v1/topic/{name}", expect_handler=expect_later)
+@routes.post("/api/v1/topic/{name}", scope=Scope.FULL, expect_handler=expect_later)
 async def send_topic(request: web.Request) -> web.Response:
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
     topic = request.app[HUB].topics.get(request.match_info["name"], content_type)
@@ -60,7 +61,7 @@ async def send_topic(request: web.Request) -> web.Response:
     return json_response({})
 
 
-@routes.get("/api/v1/topic/{name}")
+@routes.get("/api/v1/topic/{name}", scope=Scope.FULL)
 async def get_topic(request: web.Request) -> web.StreamResponse:
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "application/x-ndjson")
     name = request.match_info["name"]
