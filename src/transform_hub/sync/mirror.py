@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from transform_hub.client.writer import Writer
-from transform_hub.sync.portal import can_run, keep_for_ever, portal, post
+from transform_hub.sync.portal import can_run, keep_for_ever, post, run
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -58,7 +58,7 @@ class Mirror:
         return made
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return portal().run(coroutine)
+        return run(coroutine)
 
     def _leave(self, coroutine: Coroutine[Any, Any, T]) -> T | None:
         """Run what closes; not where nothing can be waited for, which is where garbage may be collected."""

@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 try:  # here, because it can't be imported any more in a thread that goes on when the main one has ended
     import uvloop
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 SIGNALS = 0.2
 """Seconds that Ctrl-C may take in the worst case."""
+
+AT_THE_END = "The interpreter ends: no more calls can be made"
 
 _CALL: ContextVar[Call[Any]] = ContextVar("transform_hub_call")
 
@@ -59,7 +61,10 @@ class Call(Generic[T]):
     def wait(self) -> T:
         """Run it and do the jobs that come from it meanwhile; whatever interrupts this cancels it."""
         try:
-            self._loop.call_soon_threadsafe(self._start, context=copy_context())
+            try:
+                self._loop.call_soon_threadsafe(self._start, context=copy_context())
+            except RuntimeError:  # the loop was closed since the caller got its portal
+                refuse(self._coroutine)
             while (job := self._next_job()) is not None:
                 job()
         except BaseException:
@@ -218,9 +223,34 @@ def portal() -> Portal:
     if _portal is None:
         with _lock:
             if _ending:
-                raise RuntimeError("The interpreter ends: no more calls can be made")
+                raise RuntimeError(AT_THE_END)
             _portal = _portal or Portal()
     return _portal
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the portal of this process and wait for it.
+
+    Raises:
+        RuntimeError: the interpreter ends; or this is the portal's own thread.
+    """
+    try:
+        found = portal()
+    except RuntimeError:
+        refuse(coroutine)
+    return found.run(coroutine)
+
+
+def refuse(coroutine: Coroutine[Any, Any, Any]) -> NoReturn:
+    """Do not run a coroutine, as the interpreter ends; a daemon thread, of which nobody wants to hear any more, sleeps.
+
+    Raises:
+        RuntimeError: the interpreter ends.
+    """
+    coroutine.close()
+    if threading.current_thread().daemon:
+        threading.Event().wait()
+    raise RuntimeError(AT_THE_END)
 
 
 def post(function: Callable[[], object]) -> None:
