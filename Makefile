@@ -20,7 +20,7 @@ sync: .venv/installed-dev
 
 docs: .venv/installed-test
 	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1
-	REWRITE_DOCS=1 $(BIN)/python -m pytest -q tests/cli/test_docs.py
+	WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/cli/test_docs.py tests/conformance
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py

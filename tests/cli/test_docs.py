@@ -11,7 +11,7 @@ import pytest
 from transform_hub.cli import reference
 
 DOCS = Path(__file__).parents[2] / "docs"
-REWRITE = os.environ.get("REWRITE_DOCS") == "1"
+REWRITE = os.environ.get("WRITE_DOCS") == "1"
 
 BEGIN, END = "<!-- session: recorded by `make docs` -->\n", "<!-- end of the session -->\n"
 

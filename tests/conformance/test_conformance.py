@@ -1,6 +1,6 @@
 """The recorded exchanges with STH, replayed against the Hub: all that differs is listed, with a reason.
 
-``WRITE_DOCS=1`` puts the table into docs/compatibility.md; without it, a table that is out of date fails.
+`make docs` puts the table into docs/compatibility.md; without it, a table that is out of date fails.
 """
 
 import json
@@ -43,7 +43,7 @@ async def test_recorded_exchanges(tmp_path):
     part = report.document(results, listed)
     if os.environ.get("WRITE_DOCS"):
         report.write(part)
-    assert report.committed() == part, "docs/compatibility.md is out of date: run the tests with WRITE_DOCS=1"
+    assert report.committed() == part, "docs/compatibility.md is out of date: run `make docs`"
 
 
 @pytest.mark.slow
