@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench sync docs clean
+.PHONY: demo test stress lint bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
+
+# Some of it in a quarter of the time: make stress STRESS_SCALE=quick
+stress: .venv/installed-test
+	cd tests && ../$(BIN)/python -m stress --write ../docs/reliability.md
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,79 @@
+"""Each scenario of the stress runs at a very small scale, so that ``make stress`` works when somebody wants it."""
+
+import random
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from stress.__main__ import SCENARIOS
+from stress.numbered import Arrived, batches
+from stress.report import BEGIN, END, Result, table, write
+from stress.stage import SCALES, Skipped, Stage
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_scenario_keeps_its_promises(name, tmp_path):
+    stage = Stage(SCALES["tiny"], tmp_path, random.Random(1))
+    try:
+        await import_module(f"stress.{name}").run(stage)
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    assert stage.rows
+
+
+def chunks(count=10):
+    return list(batches("w", count, 2))
+
+
+def test_lines_that_came_once_are_whole():
+    Arrived.of(b"".join(chunks())).check_whole("w", 10)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:1] + data[2:],
+        lambda data: [*data[:3], *data[2:]],
+        lambda data: [data[0], data[2], data[1], *data[3:]],
+        lambda data: data[:-1],
+        lambda data: [*data[:-1], data[-1][:-5]],
+    ],
+    ids=["missing", "twice", "out of order", "cut", "torn"],
+)
+def test_lines_that_did_not_are_noticed(spoil):
+    with pytest.raises(AssertionError):
+        Arrived.of(b"".join(spoil(chunks()))).check_whole("w", 10)
+
+
+def test_a_gapless_beginning_may_be_torn_at_its_end():
+    arrived = Arrived.of(b"".join(chunks())[:-150])
+    assert arrived.check_begin("w", 10) == 8
+    assert arrived.torn == 1
+
+
+def test_a_gap_is_no_beginning():
+    data = chunks()
+    with pytest.raises(AssertionError, match="missing"):
+        Arrived.of(b"".join(data[:2] + data[3:])).check_begin("w", 10)
+
+
+def test_the_table_takes_its_place(tmp_path):
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{BEGIN}old\n{END}after\n")
+    result = Result("a scenario", 7, 1.0, [("lines", "5", "each once")], "BROKEN: one | more")
+    write(document, table([result], "tiny", 0.5))
+    text = document.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| a scenario (1 s, seed 7) | lines | 5 | each once |" in text
+    assert "BROKEN: one / more" in text
+
+
+def test_the_document_has_a_place_for_it():
+    assert BEGIN in DOCUMENT.read_text()
+    assert END in DOCUMENT.read_text()
