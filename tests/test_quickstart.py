@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from transform_hub import HostClient
 from transform_hub.hub.server import serve
 
 ROOT = Path(__file__).parent.parent
@@ -140,10 +141,32 @@ async def test_the_url_shape_of_the_cloud_reaches_streams_too(hub, api, package)
         assert await response.read() == b"x\n"
 
 
+def _readme(number):
+    """The Python example of that number, with the Sequences where they are from anywhere."""
+    source = (ROOT / "README.md").read_text().split("```python\n")[number].partition("```")[0]
+    return source.replace("examples/", f"{ROOT}/examples/")
+
+
 @pytest.mark.slow
 async def test_the_first_example_of_the_readme(hub, tmp_path):
-    source = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
-    source = source.replace("http://127.0.0.1:8000/api/v1", hub.url).replace("examples/", f"{ROOT}/examples/")
+    source = _readme(1).replace("http://127.0.0.1:8000/api/v1", hub.url)
     output = await _run_beside(hub, source, tmp_path)
     assert "It really does work very well." in output
     assert output.endswith(("running\n\n", "running\n", "completed\n"))
+
+
+async def test_the_example_of_run_in_the_readme(hub, capsys):
+    async with HostClient(hub.url) as host:
+        body = "".join(f"    {line}\n" for line in _readme(2).splitlines())
+        program = {"host": host}
+        exec(f"async def main():\n{body}", program)
+        await program["main"]()
+    assert capsys.readouterr().out.startswith("0 ")
+    assert not hub.instances
+    assert not list(hub.sequences)
+
+
+@pytest.mark.slow
+async def test_the_example_without_await_in_the_readme(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRAMJET_HUB_URL", hub.url)
+    assert "It really does." in await _run_beside(hub, _readme(3), tmp_path)
