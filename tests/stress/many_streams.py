@@ -82,7 +82,7 @@ class OpenStream:
     async def to(cls, hub: HubProcess, path: str) -> OpenStream:
         """Open it; it is there when the Hub has answered."""
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write(f"GET /api/v1{path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\r\n".encode())
+        writer.write(f"GET /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\r\n".encode())
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         assert head.startswith(b"HTTP/1.1 200 "), head
         return cls(path, reader, writer)
