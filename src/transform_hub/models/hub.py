@@ -188,6 +188,62 @@ class KillRequest(Model):
     remove_immediately: bool = False
 
 
+class EventOrder(Model):
+    """What ``POST /instance/:id/_event`` takes, after a number: ``[5001, {...}]``."""
+
+    event_name: str
+    message: Any = None
+
+
+class EventAccepted(Model, omit_defaults=False):
+    """Answer of ``POST /instance/:id/_event``."""
+
+    accepted: str = "OK"
+
+
+class MonitoringRateOrder(Model):
+    """What ``POST /instance/:id/_monitoring_rate`` takes, after a number: health messages per second."""
+
+    monitoring_rate: Annotated[float, msgspec.Meta(ge=0, le=1000)]
+
+
+class MonitoringRateAccepted(Model, omit_defaults=False):
+    """Answer of ``POST /instance/:id/_monitoring_rate``."""
+
+    accepted: bool = True
+
+
+class TopicRequest(Model):
+    """Body of ``POST /topics``."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[\\a-zA-Z0-9_+-]+$")]
+    content_type: Literal["text/x-ndjson", "application/x-ndjson", "text/plain", "application/octet-stream"] = (
+        msgspec.field(name="content-type")
+    )
+
+
+class TopicOrigin(Model):
+    """Where a topic was created."""
+
+    id: str
+    type: str
+
+
+class TopicCreated(Model):
+    """Answer of ``POST /topics``."""
+
+    id: str
+    origin: TopicOrigin
+    state: str
+    content_type: str
+
+
+class TopicDeleted(Model):
+    """Answer of ``DELETE /topics/:topic``."""
+
+    message: str
+
+
 class Topic(Model, omit_defaults=False):
     """An item of ``GET /topics``."""
 

@@ -25,6 +25,7 @@ from transform_hub.hub.api.exchange import (
     stream_answer,
     stream_response,
 )
+from transform_hub.hub.api.operation import LOG_LINES, NOTHING, Content, Header, operation
 from transform_hub.hub.api.sequences import to_the_end
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError
@@ -32,25 +33,56 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import EndedError
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import Sink
-from transform_hub.models import ENDED, KillRequest, StopRequest
+from transform_hub.models import (
+    ENDED,
+    EventAccepted,
+    EventOrder,
+    InstanceInfo,
+    KillRequest,
+    MonitoringRateAccepted,
+    MonitoringRateOrder,
+    StopRequest,
+)
 
 routes = Routes()
 
+OUTPUT = Content("What the Sequence writes.")
+EVENT_LINES = Content("One message in JSON per line.")
+STDIN = Content("What the Sequence reads from its standard input.")
+INPUT = Content(
+    "What the Sequence reads. The content type says how; that of the first request counts.",
+    ("text/plain", "application/x-ndjson", STREAM),
+)
+END_STREAM = Header("x-end-stream", "`false` or `success` leave the stream open when the request has ended.")
+STAYS_OPEN = "The stream stays open after this request."
+
 
 @routes.get("/api/v1/instance/{id}", scope=Scope.READ)
+@operation(answer=InstanceInfo, refuses=(404,))
 async def get_instance(request: web.Request) -> web.Response:
+    """An Instance."""
     require_acceptable(request, *JSON)
     return json_response(_instance(request).info())
 
 
 @routes.get("/api/v1/instance/{id}/health", scope=Scope.READ)
+@operation(answer=dict[str, Any], refuses=(404,))
 async def get_health(request: web.Request) -> web.Response:
+    """The latest health message of an Instance, with its process and the bytes its streams have carried.
+
+    The first message is waited for.
+    """
     require_acceptable(request, *JSON)
     return json_response(await _instance(request).health())
 
 
 @routes.post("/api/v1/instance/{id}/_stop", scope=Scope.FULL)
+@operation(body=StopRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
 async def stop(request: web.Request) -> web.Response:
+    """Ask the Sequence to stop; kill it when the time is over.
+
+    Answered when it has ended, or goes on because it asked to.
+    """
     instance = _instance(request)
     order = await body_as(request, StopRequest)
     if order.timeout < 0:
@@ -60,7 +92,9 @@ async def stop(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/instance/{id}/_kill", scope=Scope.FULL)
+@operation(body=KillRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
 async def kill(request: web.Request) -> web.Response:
+    """End an Instance at once; may be repeated."""
     instance = _instance(request)
     order = await body_as(request, KillRequest)
     instance.kill(remove_immediately=order.remove_immediately)
@@ -68,7 +102,9 @@ async def kill(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/instance/{id}/_event", scope=Scope.FULL)
+@operation(body=tuple[int, EventOrder], body_required=True, answer=EventAccepted, refuses=(400, 404, 409, 503))
 async def send_event(request: web.Request) -> web.Response:
+    """Send an event to the Sequence; the number before it is ignored."""
     instance = _instance(request)
     event = await _command(request)
     if not isinstance(event.get("eventName"), str):
@@ -76,26 +112,38 @@ async def send_event(request: web.Request) -> web.Response:
     _require_alive(instance)
     if not instance.send_event(event["eventName"], event.get("message"), "api"):
         raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
-    return json_response({"accepted": "OK"})
+    return json_response(EventAccepted())
 
 
 @routes.post("/api/v1/instance/{id}/_monitoring_rate", scope=Scope.FULL)
+@operation(
+    body=tuple[int, MonitoringRateOrder],
+    body_required=True,
+    answer=MonitoringRateAccepted,
+    status=202,
+    refuses=(400, 404),
+)
 async def set_monitoring_rate(request: web.Request) -> web.Response:
+    """Set how often the runner reports its health; the number before the order is ignored."""
     instance = _instance(request)
     rate = (await _command(request)).get("monitoringRate")
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1000:
         raise ApiError(400, "Invalid monitoringRate format: a number of messages per second, up to 1000")
     instance.set_monitoring_rate(rate)
-    return json_response({"accepted": True}, status=202)
+    return json_response(MonitoringRateAccepted(), status=202)
 
 
 @routes.get("/api/v1/instance/{id}/event/{name}", scope=Scope.READ)
+@operation(answer=Any, refuses=(404,), is_endless=True)
 async def get_event(request: web.Request) -> web.Response:
+    """The last message of an event of that name, which is waited for."""
     return await _await_event(request, _instance(request).events.last)
 
 
 @routes.get("/api/v1/instance/{id}/once/{name}", scope=Scope.READ)
+@operation(answer=Any, refuses=(404,), is_endless=True)
 async def get_next_event(request: web.Request) -> web.Response:
+    """The next message of an event of that name."""
     return await _await_event(request, _instance(request).events.next)
 
 
@@ -111,7 +159,9 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
 
 
 @routes.get("/api/v1/instance/{id}/events/{name}", scope=Scope.READ)
+@operation(answer=EVENT_LINES, refuses=(404,), is_endless=True)
 async def get_events(request: web.Request) -> web.StreamResponse:
+    """The messages of all events of that name from now on."""
     events, name = _instance(request).events, request.match_info["name"]
     stream = events.subscribe(name)
     try:
@@ -121,17 +171,33 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 
 
 @routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}", scope=Scope.FULL)
+@operation(answer=OUTPUT, refuses=(404,), path={"stream": ("output", "stdout", "stderr")}, is_endless=True)
 async def get_stream(request: web.Request) -> web.StreamResponse:
+    """What the Sequence puts out, from what nobody has read yet to its end."""
     return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
 
 
 @routes.get("/api/v1/instance/{id}/log", scope=Scope.READ)
+@operation(answer=LOG_LINES, refuses=(404,), is_endless=True)
 async def get_log(request: web.Request) -> web.StreamResponse:
+    """The log of an Instance: its latest megabyte, then what comes."""
     return await stream_response(request, _instance(request).streams.log)
 
 
 @routes.post("/api/v1/instance/{id}/stdin", scope=Scope.FULL, expect_handler=expect_later)
+@operation(
+    body=STDIN,
+    body_required=True,
+    answer=NOTHING,
+    other_statuses={202: STAYS_OPEN},
+    refuses=(404, 409),
+    headers=(END_STREAM,),
+)
 async def send_stdin(request: web.Request) -> web.StreamResponse:
+    """Write to the standard input of the Sequence.
+
+    The head of the answer comes at once, its end when all has been forwarded.
+    """
     instance = _instance(request)
     if request.content_type != STREAM:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
@@ -139,12 +205,31 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post("/api/v1/instance/{id}/input", scope=Scope.FULL, expect_handler=expect_later)
+@operation(
+    body=INPUT,
+    body_required=True,
+    answer=NOTHING,
+    other_statuses={202: STAYS_OPEN},
+    refuses=(404, 405, 406, 409),
+    headers=(END_STREAM,),
+)
 async def send_input(request: web.Request) -> web.StreamResponse:
+    """Write to the input of the Sequence.
+
+    The head of the answer comes at once, its end when all has been forwarded.
+    """
     return await forward_body(request, _input(request, _instance(request)))
 
 
 @routes.post("/api/v1/instance/{id}/inout", scope=Scope.FULL, expect_handler=expect_later)
+@operation(
+    body=INPUT, body_required=True, answer=OUTPUT, refuses=(404, 405, 406, 409), headers=(END_STREAM,), is_endless=True
+)
 async def inout(request: web.Request) -> web.StreamResponse:
+    """Write to the input and read the output at the same time.
+
+    The input goes on after this request unless `x-end-stream` says otherwise.
+    """
     instance = _instance(request)
     sink = _input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.

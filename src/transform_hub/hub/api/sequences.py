@@ -24,6 +24,7 @@ from transform_hub.hub.api.exchange import (
     received,
     require_acceptable,
 )
+from transform_hub.hub.api.operation import Content, Header, operation
 from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 routes = Routes()
 
+PACKAGE = Content("A tar.gz with a package.json at its top.")
+FORCE = Header("x-seq-kill-inst", "Any value: kill its Instances first.")
+
 T = TypeVar("T")
 
 
@@ -42,7 +46,9 @@ ID = "{id:[^/]+|@[^/]+/[^/]+}"
 
 
 @routes.post("/api/v1/sequence", scope=Scope.FULL, expect_handler=expect_later)
+@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(413, 422, 507))
 async def send_sequence(request: web.Request) -> web.Response:
+    """Send a Sequence."""
     hub = request.app[HUB]
     _check_package(request)
     with _refusals():
@@ -53,7 +59,9 @@ async def send_sequence(request: web.Request) -> web.Response:
 
 
 @routes.put(f"/api/v1/sequence/{ID}", scope=Scope.FULL, expect_handler=expect_later)
+@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(404, 409, 413, 422, 507))
 async def replace_sequence(request: web.Request) -> web.Response:
+    """Put a package in the place of a Sequence, whole or not at all."""
     hub = request.app[HUB]
     sequence = _sequence(request, "Sequence with id: {} not found")
     _check_package(request)
@@ -87,19 +95,25 @@ def _refusals() -> Iterator[None]:
 
 
 @routes.get(f"/api/v1/sequence/{ID}/instances", scope=Scope.READ)
+@operation(answer=list[str], refuses=(404, 409))
 async def list_instances(request: web.Request) -> web.Response:
+    """The ids of a Sequence's Instances."""
     require_acceptable(request, *JSON)
     return json_response([instance.id for instance in request.app[HUB].instances_of(_sequence(request).id)])
 
 
 @routes.get(f"/api/v1/sequence/{ID}", scope=Scope.READ)
+@operation(answer=SequenceInfo, refuses=(404, 409))
 async def get_sequence(request: web.Request) -> web.Response:
+    """A Sequence, by its id or by a name that only it has."""
     require_acceptable(request, *JSON)
     return json_response(request.app[HUB].describe(_sequence(request)))
 
 
 @routes.delete(f"/api/v1/sequence/{ID}", scope=Scope.FULL)
+@operation(answer=SequenceCreated, refuses=(404, 409), headers=(FORCE,))
 async def delete_sequence(request: web.Request) -> web.Response:
+    """Delete a Sequence."""
     hub = request.app[HUB]
     sequence = _sequence(request, "The sequence {} does not exist.")
     force = bool(request.headers.get("x-seq-kill-inst"))
@@ -113,7 +127,12 @@ async def delete_sequence(request: web.Request) -> web.Response:
 
 
 @routes.post(f"/api/v1/sequence/{ID}/start", scope=Scope.FULL)
+@operation(body=StartRequest, answer=InstanceStarted, refuses=(400, 404, 409, 419))
 async def start_sequence(request: web.Request) -> web.Response:
+    """Start an Instance.
+
+    Answered when it is running, has failed in its own code, or has been loading for five seconds.
+    """
     hub = request.app[HUB]
     start = await body_as(request, StartRequest)
     hub.require_room()

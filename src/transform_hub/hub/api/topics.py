@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import hdrs, web
 
 from transform_hub.hub.api.exchange import (
@@ -16,15 +18,23 @@ from transform_hub.hub.api.exchange import (
     require_acceptable,
     stream_response,
 )
+from transform_hub.hub.api.operation import Content, Header, operation
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.models import Topic
+from transform_hub.hub.topics import CONTENT_TYPES
+from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 
 routes = Routes()
 
+ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", CONTENT_TYPES)
+STREAM_OF_ITEMS = Content("Items of the topic.")
+TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
+
 
 @routes.get("/api/v1/topics", scope=Scope.READ)
+@operation(answer=list[Topic])
 async def list_topics(request: web.Request) -> web.Response:
+    """All topics."""
     require_acceptable(request, *JSON)
     topics = request.app[HUB].topics
     return json_response(
@@ -33,7 +43,9 @@ async def list_topics(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/topics", scope=Scope.FULL)
+@operation(body=TopicRequest, body_required=True, answer=TopicCreated, refuses=(400,))
 async def create_topic(request: web.Request) -> web.Response:
+    """Create a topic."""
     hub = request.app[HUB]
     body = await json_body(request)
     for parameter in ("id", "content-type"):
@@ -42,19 +54,23 @@ async def create_topic(request: web.Request) -> web.Response:
     if hub.topics.find(body["id"]) is not None:
         raise ApiError(400, "Topic with given id already exist")
     topic = hub.topics.get(body["id"], body["content-type"])
-    origin = {"id": hub.config.host, "type": "hub"}
-    return json_response({"id": topic.name, "origin": origin, "state": "flowing", "contentType": topic.content_type})
+    origin = TopicOrigin(id=hub.config.host, type="hub")
+    return json_response(TopicCreated(id=topic.name, origin=origin, state="flowing", content_type=topic.content_type))
 
 
 @routes.delete("/api/v1/topics/{name}", scope=Scope.FULL)
+@operation(answer=TopicDeleted, refuses=(400, 404))
 async def delete_topic(request: web.Request) -> web.Response:
+    """Delete a topic: its readers get what is left, then the end of the stream."""
     name = request.match_info["name"]
     request.app[HUB].topics.remove(name)
-    return json_response({"message": f"Topic {name} removed"})
+    return json_response(TopicDeleted(message=f"Topic {name} removed"))
 
 
 @routes.post("/api/v1/topic/{name}", scope=Scope.FULL, expect_handler=expect_later)
+@operation(body=ITEMS, body_required=True, answer=dict[str, Any], refuses=(400, 404))
 async def send_topic(request: web.Request) -> web.Response:
+    """Write to a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
     topic = request.app[HUB].topics.get(request.match_info["name"], content_type)
     await forward_to_topic(request, topic.writer())
@@ -62,7 +78,9 @@ async def send_topic(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/topic/{name}", scope=Scope.FULL)
+@operation(answer=STREAM_OF_ITEMS, refuses=(400, 404), headers=(TOPIC_TYPE,), is_endless=True)
 async def get_topic(request: web.Request) -> web.StreamResponse:
+    """Read a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "application/x-ndjson")
     name = request.match_info["name"]
     if request.method == hdrs.METH_HEAD and request.app[HUB].topics.find(name) is None:
