@@ -121,7 +121,7 @@ def step(context):
 
 
 async def becomes(instance, *, healthy):
-    while (await instance.get_health())["healthy"] != healthy:
+    while (await instance.get_health()).healthy != healthy:
         pass
 
 

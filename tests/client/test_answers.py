@@ -66,7 +66,7 @@ async def test_fields_that_nobody_knows_are_ignored(host):
     assert await sequence.list_instances() == ["i"]
     assert (await sequence.start()).id == "i"
     assert (await instance.get_info()).requires == "t"
-    assert (await instance.get_health())["unheardOf"] == {"deep": [1]}
+    assert (await instance.get_health()).answer["unheardOf"] == {"deep": [1]}
     assert (await instance.kill()).ports == {"tcp": 1}
     assert (await instance.stop()).app_config == {"a": 1}
     await instance.send_event("e")
@@ -85,6 +85,43 @@ def test_no_shape_forbids_fields():
             continue
         assert not shape.__struct_config__.forbid_unknown_fields, name
         assert shape.__doc__, name
+
+
+async def test_words_that_only_a_newer_hub_knows():
+    waking = {**INSTANCE, "status": "waking"}
+    record = {"opState": "PAUSE", "opCode": 1, "requestorId": "r", "receivedAt": 2}
+    routes = [("GET", "/instances", [waking]), ("GET", "/audit", record)]
+    async with serving(*routes) as server, HostClient(server.url) as host:
+        (info,) = await host.list_instances()
+        assert (info.status, info.is_ended) == ("waking", False)
+        assert [each.op_state async for each in host.get_audit().json(models.AuditRecord)] == ["PAUSE"]
+
+
+async def test_an_ended_instance_that_sth_calls_stopping_has_ended():
+    stopping = {**INSTANCE, "status": "stopping", "terminated": {"exitcode": -1, "reason": "Instance completed"}}
+    async with serving(("GET", "/instance/i", stopping)) as server, HostClient(server.url) as host:
+        assert await host.instance("i").wait(timeout=5) == models.Terminated(exitcode=0, reason="Instance completed")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"healthy": True, "processId": 7, "queue": [1]}, models.InstanceHealth(healthy=True, process_id=7)),
+        (
+            {"healthy": True, "containerId": "c", "memoryUsage": 1},
+            models.InstanceHealth(healthy=True, container_id="c"),
+        ),
+        (
+            {"healthy": False, "traffic": {"input": 5, "later": 6}},
+            models.InstanceHealth(healthy=False, traffic=models.Traffic(input=5)),
+        ),
+        ({"traffic": "heavy", "processId": "none", "containerId": 5}, models.InstanceHealth(healthy=False)),
+        ({}, models.InstanceHealth(healthy=False)),
+    ],
+)
+async def test_health_whatever_a_sequence_says(answer, told):
+    async with serving(("GET", "/instance/i/health", answer)) as server, HostClient(server.url) as host:
+        assert await host.instance("i").get_health() == msgspec.structs.replace(told, answer=answer)
 
 
 async def test_an_answer_that_lacks_what_it_can_not_lack():

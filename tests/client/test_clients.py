@@ -265,7 +265,7 @@ async def test_events(start):
 
 async def test_stop_and_kill(start, client):
     instance = await start()
-    assert (await instance.get_health())["healthy"] is True
+    assert (await instance.get_health()).healthy is True
     assert (await instance.stop(timeout=10)).id == instance.id
     assert (await ended(instance)).is_ended
     instance = await start()

@@ -20,9 +20,9 @@ async def test_info(start, host):
 
 async def test_health(start):
     instance = await start("health")
-    assert (await instance.get_health())["healthy"] is True
+    assert (await instance.get_health()).healthy is True
     for event, healthy in (("fail", False), ("recover", True)):
-        while (await instance.get_health())["healthy"] != healthy:
+        while (await instance.get_health()).healthy != healthy:
             await instance.send_event(event)  # not once: a start is answered before the Sequence listens
             await asyncio.sleep(0.05)
 

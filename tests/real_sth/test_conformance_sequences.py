@@ -76,7 +76,7 @@ async def test_an_id_of_ones_own(start, host):
     own = str(uuid.uuid4())
     instance = await start("events", instance_id=own)
     assert instance.id == own
-    assert (await instance.get_health())["healthy"] is True
+    assert (await instance.get_health()).healthy is True
 
 
 @pytest.mark.beyond("instance id")
@@ -99,7 +99,7 @@ async def test_a_sequence_in_use_is_not_deleted(start, host):
     sequence = next(found for found in await host.list_sequences() if instance.id in found.instances)
     with pytest.raises(ConflictError):
         await host.delete_sequence(sequence.id)
-    assert (await instance.get_health())["healthy"] is True
+    assert (await instance.get_health()).healthy is True
 
 
 @pytest.mark.beyond("force")

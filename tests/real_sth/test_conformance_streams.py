@@ -121,7 +121,7 @@ async def test_many_streams_and_a_call(start, host):
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(50):
             await stack.enter_async_context(instance.get_output())
-        assert (await instance.get_health())["healthy"] is True
+        assert (await instance.get_health()).healthy is True
 
 
 async def test_input_to_an_instance_that_ends_is_no_hang(start):

@@ -35,7 +35,7 @@ async def run(stage: Stage) -> None:
 
 async def killed_after(instance: InstanceClient, lines: int) -> tuple[int, int]:
     """Kill the runner once so many lines have come; how many were sent and how many came in all."""
-    pid = (await instance.get_health())["processId"]
+    pid = (await instance.get_health()).process_id
     flow = Flow(instance, ENDLESS)
     await flow.reached(lines)
     psutil.Process(pid).kill()

@@ -64,7 +64,7 @@ async def held_up(instance: InstanceClient, writing: asyncio.Task[None]) -> None
     """Wait until nothing moves any more, because one reader has stopped (or all was small enough to be taken)."""
     seen, quiet = -1, 0
     while quiet < 5 and not writing.done():
-        written = (await instance.get_health())["traffic"]["output"]
+        written = (await instance.get_health()).traffic.output
         quiet = quiet + 1 if written == seen else 0
         seen = written
         await asyncio.sleep(0.05)

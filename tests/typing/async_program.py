@@ -29,6 +29,7 @@ from transform_hub.models import (
     AuditRecord,
     Entities,
     HubInfo,
+    InstanceHealth,
     InstanceInfo,
     LoadCheck,
     LogEntry,
@@ -101,7 +102,7 @@ async def sequences(host: HostClient) -> None:
 async def instances(instance: InstanceClient) -> None:
     assert_type(await instance.get_info(), InstanceInfo)
     assert_type((await instance.get_info()).is_ended, bool)
-    assert_type(await instance.get_health(), dict[str, Any])
+    assert_type(await instance.get_health(), InstanceHealth)
     assert_type(await instance.wait(timeout=5), Terminated)
     assert_type(await instance.wait_running(), InstanceInfo)
     assert_type(await instance.restart(), InstanceClient)

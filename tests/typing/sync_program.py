@@ -11,6 +11,7 @@ from transform_hub.models import (
     AuditRecord,
     Entities,
     HubInfo,
+    InstanceHealth,
     InstanceInfo,
     LoadCheck,
     LogEntry,
@@ -102,7 +103,7 @@ def sequences(host: HostClient) -> None:
 def instances(instance: InstanceClient) -> None:
     assert_type(instance.get_info(), InstanceInfo)
     assert_type(instance.get_info().is_ended, bool)
-    assert_type(instance.get_health(), dict[str, Any])
+    assert_type(instance.get_health(), InstanceHealth)
     assert_type(instance.wait(timeout=5), Terminated)
     assert_type(instance.wait_running(), InstanceInfo)
     assert_type(instance.restart(), InstanceClient)

@@ -63,7 +63,7 @@ def health(id: Id) -> None:
     """Show what an Instance says of its health."""
 
     async def look(host: HostClient) -> Any:
-        return await (await find_instance(host, id)).get_health()
+        return (await (await find_instance(host, id)).get_health()).answer
 
     show(with_hub(look))
 

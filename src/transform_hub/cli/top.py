@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from transform_hub.client.host import HostClient
-    from transform_hub.models import InstanceInfo
-
-IN, OUT = ("input", "stdin"), ("output", "stdout", "stderr")
+    from transform_hub.models import InstanceHealth, InstanceInfo
 
 
 @dataclass
@@ -91,12 +89,12 @@ class _Looks:
             self._take(row, health)
         return row
 
-    def _take(self, row: Row, health: dict[str, Any]) -> None:
-        row.healthy = bool(health.get("healthy"))
-        if traffic := health.get("traffic"):
-            row.bytes_in = sum(traffic.get(name, 0) for name in IN)
-            row.bytes_out = sum(traffic.get(name, 0) for name in OUT)
-        if not self._is_here or not isinstance(pid := health.get("processId"), int):
+    def _take(self, row: Row, health: InstanceHealth) -> None:
+        row.healthy = health.healthy
+        if (traffic := health.traffic) is not None:
+            row.bytes_in = traffic.input + traffic.stdin
+            row.bytes_out = traffic.output + traffic.stdout + traffic.stderr
+        if not self._is_here or (pid := health.process_id) is None:
             return
         with contextlib.suppress(psutil.Error):
             process = self._processes.setdefault(row.id, psutil.Process(pid))

@@ -14,7 +14,7 @@ from transform_hub.client.reader import Reader
 from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
 from transform_hub.errors import BadRequestError, NotFoundError, StreamError
-from transform_hub.models import InstanceInfo, KillRequest, StopRequest, Terminated
+from transform_hub.models import InstanceHealth, InstanceInfo, KillRequest, StopRequest, Terminated
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -60,9 +60,9 @@ class InstanceClient:
         """
         return await self._call("GET", self.path, InstanceInfo)
 
-    async def get_health(self) -> dict[str, Any]:
+    async def get_health(self) -> InstanceHealth:
         """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
-        return await self._call("GET", f"{self.path}/health", dict[str, Any])
+        return InstanceHealth.of(await self._call("GET", f"{self.path}/health", dict[str, Any]))
 
     async def wait(self, timeout: float | None = None) -> Terminated:
         """Wait until the Instance has ended: ``GET /instance/:id``, and a stream of events that ends with it.

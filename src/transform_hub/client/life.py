@@ -145,7 +145,7 @@ def _verdict(instance: InstanceClient, info: InstanceInfo) -> Terminated:
     if info.terminated is None:
         message = f"Instance {instance.id} is {info.status}, and the Hub does not tell its exit code"
         raise InstanceGoneError(message, status=200, method="GET", url=instance.host.url + instance.path)
-    if info.status == "completed" and info.terminated.exitcode == -1:
+    if info.status != "errored" and info.terminated.exitcode == -1:
         return Terminated(exitcode=0, reason=info.terminated.reason)  # STH turns 0 into -1
     return info.terminated
 

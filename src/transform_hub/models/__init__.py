@@ -9,6 +9,7 @@ from transform_hub.models.hub import (
     Entities,
     EventAccepted,
     EventOrder,
+    InstanceHealth,
     InstanceInfo,
     InstanceLimits,
     InstanceStarted,
@@ -33,6 +34,7 @@ from transform_hub.models.hub import (
     TopicDeleted,
     TopicOrigin,
     TopicRequest,
+    Traffic,
     Version,
 )
 from transform_hub.models.manager import (
@@ -67,6 +69,7 @@ __all__ = [
     "HubInfo",
     "HubTimes",
     "HubsDisconnected",
+    "InstanceHealth",
     "InstanceInfo",
     "InstanceLimits",
     "InstanceStarted",
@@ -101,5 +104,6 @@ __all__ = [
     "TopicDeleted",
     "TopicOrigin",
     "TopicRequest",
+    "Traffic",
     "Version",
 ]

@@ -6,12 +6,14 @@ decoded, and fields that are unset are left out when one is encoded.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
+
 InstanceStatus = Literal["initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"]
-"""What an Instance is doing; the last three are ends."""
+"""What an Instance is doing; the last three are ends. A newer Hub may have other words."""
 
 ENDED: frozenset[str] = frozenset({"completed", "errored", "gone"})
 """The statuses after which an Instance does nothing more."""
@@ -102,6 +104,7 @@ class Terminated(Model, rename=None, omit_defaults=False):
 class InstanceInfo(Model, kw_only=True):
     """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
 
+    ``status`` is one of :data:`InstanceStatus`, or a word that only a newer Hub knows.
     Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
     ``limits`` are those it was started with.
     ``error`` says what went wrong in an Instance that is ``errored``.
@@ -117,7 +120,7 @@ class InstanceInfo(Model, kw_only=True):
     created: str | msgspec.UnsetType | None = msgspec.UNSET
     started: str | None = None
     ended: str | None = None
-    status: InstanceStatus = msgspec.field(default_factory=lambda: "initializing")
+    status: InstanceStatus | str = msgspec.field(default_factory=lambda: "initializing")
     terminated: Terminated | None = None
     limits: dict[str, Any] | None = None
     error: str | None = None
@@ -125,7 +128,50 @@ class InstanceInfo(Model, kw_only=True):
     @property
     def is_ended(self) -> bool:
         """Whether the Instance will do nothing more."""
-        return self.status in ENDED
+        return self.status in ENDED or self.terminated is not None  # STH says "stopping" when an ended one is stopped
+
+
+class Traffic(Model, omit_defaults=False):
+    """Bytes that an Instance's streams have carried since it was started."""
+
+    input: int = 0
+    stdin: int = 0
+    output: int = 0
+    stdout: int = 0
+    stderr: int = 0
+
+
+class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of ``GET /instance/:id/health``: what an Instance last said of its health.
+
+    ``process_id`` is that of its runner, ``container_id`` that of its container; they are unset where it has none, and
+    ``traffic`` where the Hub does not count it. ``answer`` is all that was said, with what the Sequence's own health
+    checks add.
+    """
+
+    healthy: bool
+    process_id: int | None = None
+    container_id: str | None = None
+    traffic: Traffic | None = None
+    answer: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> InstanceHealth:
+        """What an answer says; a Sequence may use any name in it for what it likes."""
+
+        def value(name: str, type: type[T]) -> T | None:
+            try:
+                return msgspec.convert(answer.get(name), type)
+            except msgspec.ValidationError:
+                return None
+
+        return cls(
+            healthy=bool(answer.get("healthy")),
+            process_id=value("processId", int),
+            container_id=value("containerId", str),
+            traffic=value("traffic", Traffic),
+            answer=answer,
+        )
 
 
 class Entities(Model, omit_defaults=False):
@@ -264,7 +310,10 @@ class LogEntry(Model, omit_defaults=False):
 
 
 OpState = Literal["START", "ACTIVE", "END", "ERROR", ""]
-"""What an :class:`AuditRecord` tells of; empty for what happened to a Sequence or an Instance."""
+"""What an :class:`AuditRecord` tells of; empty for what happened to a Sequence or an Instance.
+
+A newer Hub may have other words.
+"""
 
 
 class AuditRecord(Model, kw_only=True):
@@ -273,7 +322,7 @@ class AuditRecord(Model, kw_only=True):
     ``object_id`` is the Sequence, Instance or topic; ``requestor_id`` who is billed, else ``system``.
     """
 
-    op_state: OpState
+    op_state: OpState | str
     op_code: int
     requestor_id: str
     received_at: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from transform_hub.client import instance as native
 from transform_hub.client.body import BINARY, Progress, Sendable
 from transform_hub.client.transport import Deadline
-from transform_hub.models import InstanceInfo, Terminated
+from transform_hub.models import InstanceHealth, InstanceInfo, Terminated
 from transform_hub.sync.given import progress_of, sendable
 from transform_hub.sync.mirror import Mirror, mirror, original
 
@@ -51,7 +51,7 @@ class InstanceClient(Mirror, of=native.InstanceClient):
         """
         return self._run(self._async.get_info())
 
-    def get_health(self) -> dict[str, Any]:
+    def get_health(self) -> InstanceHealth:
         """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
         return self._run(self._async.get_health())
 

@@ -61,7 +61,7 @@ class InstanceClient(JsonText):
 
     async def get_health(self) -> JsonDict:
         """``GET /instance/:id/health``."""
-        return await self.native.get_health()
+        return (await self.native.get_health()).answer
 
     async def get_info(self) -> JsonDict:
         """``GET /instance/:id``."""
