@@ -54,6 +54,9 @@ class HubConfig:
         hub_id: what ``location`` says in Sequences.
         retention_ms: ms that an ended Instance and what it left unread are kept.
         zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
+        reattach: let Instances outlive a Hub that dies, for one that is started on the same directory; needs
+            ``zygote``.
+        reattach_timeout_ms: ms that they wait for that Hub before they are ended.
         runner_envs: environment variables that Sequences get in addition.
         limits: what an uploaded package may be.
         instance_requirements: what must be free for another Instance.
@@ -78,6 +81,8 @@ class HubConfig:
     log_level: str = "info"
     retention_ms: int = 180_000
     zygote: bool = True
+    reattach: bool = False
+    reattach_timeout_ms: int = 60_000
     runner_envs: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     limits: Limits = dataclasses.field(default_factory=Limits)
     instance_requirements: InstanceRequirements = InstanceRequirements()

@@ -19,7 +19,8 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
 from transform_hub.hub.lifecycle import Lifecycle
 from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
-from transform_hub.hub.runtimes import Exit, Runtime
+from transform_hub.hub.records import Record, StopOrder
+from transform_hub.hub.runtimes import Exit, Runtime, Survivor
 from transform_hub.hub.streams import Streams
 from transform_hub.hub.verdict import judge
 from transform_hub.models import InstanceInfo, InstanceStatus, SequenceInfo, StartRequest, Terminated
@@ -47,6 +48,8 @@ class Instance:
         retention: seconds that it is kept after its end.
         on_event: called with the Instance, event name and message for each event it emits.
         on_gone: called when it is no longer kept.
+        on_change: called when there is something new to write down of it.
+        record: what an earlier Hub has written down of it, for :meth:`resume`.
     """
 
     def __init__(
@@ -60,20 +63,22 @@ class Instance:
         on_event: Callable[[Instance, str, Any], None],
         on_topic: Callable[[Instance, str, TopicDeclaration], None],
         on_gone: Callable[[Instance], object],
+        on_change: Callable[[Instance], object] = lambda _: None,
+        record: Record | None = None,
     ) -> None:
         self.id = instance_id
         self.sequence = sequence
         self.request = request
-        self.secret = secrets.token_hex(16)
-        self._life = Lifecycle(lambda status: self.streams.note("DEBUG", f"The Instance is {status}"))
-        self.streams = Streams(self._receive, self._on_control_lost)
+        self.secret = record.secret if record else secrets.token_hex(16)
+        self._life = Lifecycle(self._on_status, record.status if record else "initializing")
+        self._on_change = on_change
+        self.streams = Streams(self._receive, self._on_control_lost, lambda: self._on_change(self))
         self.events = Events()
-        self.input_type: str | None = None
-        self.provides: str | None = None
-        self.requires: str | None = None
-        self.started_at: str | None = None
+        self.input_type = record.input_type if record else None
+        self._topics: dict[str, TopicDeclaration] = {}
+        self.started_at = record.started if record else None
         self.ended_at: str | None = None
-        self.created_at = _now()
+        self.created_at = record.created if record else _now()
         self.terminated: Terminated | None = None
         self.error: str | None = None
         self.ended = asyncio.Event()
@@ -81,11 +86,12 @@ class Instance:
         self._retention = retention
         self._on_event, self._on_topic, self._on_gone = on_event, on_topic, on_gone
         self._health: dict[str, Any] | None = None
-        self._pid: int | None = None
+        self._pid = record.pid if record else None
         self._exit: Exit | None = None
         self._last_word: LastWord | None = None
         self._loaded: Running | None = None
         self._kept_alive = False
+        self._stop_order: StopOrder | None = None
         self._control_lost = False
         self._deaf = False
         self._timers: list[asyncio.TimerHandle] = []
@@ -97,6 +103,16 @@ class Instance:
     def status(self) -> InstanceStatus:
         """What it is doing."""
         return self._life.status
+
+    @property
+    def provides(self) -> str | None:
+        """The topic that its output goes to."""
+        return self._topics["provides"].topic if "provides" in self._topics else None
+
+    @property
+    def requires(self) -> str | None:
+        """The topic that its input comes from."""
+        return self._topics["requires"].topic if "requires" in self._topics else None
 
     def info(self) -> InstanceInfo:
         """The Instance as ``GET /instance/:id`` gives it."""
@@ -129,6 +145,23 @@ class Instance:
         ended = {"healthy": False} if self.ended.is_set() else {}
         known = {"processId": self._pid, "traffic": self.streams.traffic}
         return {"healthy": False, **(self._health or {}), **ended, **known}
+
+    def record(self) -> Record:
+        """What another Hub has to know to go on with it."""
+        return Record(
+            id=self.id,
+            secret=self.secret,
+            sequence_id=self.sequence.id,
+            request=self.request,
+            status=self.status,
+            created=self.created_at,
+            started=self.started_at,
+            pid=self._pid,
+            input_type=self.input_type,
+            stopping=self._stop_order,
+            ended_sinks=self.streams.ended_sinks,
+            **self._topics,
+        )
 
     @property
     def was_cut_off(self) -> bool:
@@ -163,11 +196,34 @@ class Instance:
         connected = self.streams.attach(hello["channel"], transport)
         if connected is not None:
             self._pid = hello.get("pid")
-        if self.streams.are_complete and self._life.enter("starting"):
+        if self.streams.are_complete and self.status == "initializing":
             self.started_at = _now()
+            self._life.enter("starting")
+            self._runtime.hold(self.id, self.streams.descriptors)
             self.streams.send({"type": "start"})
             self._announce()
         return connected
+
+    async def resume(self, record: Record, survivor: Survivor) -> None:
+        """Go on with a runner that has outlived its Hub."""
+        for name, descriptor in survivor.channels.items():
+            await self.streams.adopt(name, descriptor)
+        for sink in record.ended_sinks:
+            getattr(self.streams, sink).ended = True
+        self.streams.note("INFO", "The Hub was away, and goes on with this Instance")
+        for kind in ("provides", "requires"):
+            if (topic := getattr(record, kind)) is not None:
+                self._connect(kind, topic)
+        if self.status == "starting":  # whether the runner was told so is not known; a second time adds nothing
+            self.streams.send({"type": "start"})
+        elif self.status == "killing":
+            self._begin_kill()
+        elif self.status == "stopping" and record.stopping is not None:
+            order = record.stopping
+            self._stopping = asyncio.ensure_future(
+                self._ask_to_stop(order.timeout_ms, can_keep_alive=order.can_keep_alive)
+            )
+        self._runtime.watch(self.id, self._on_exit)
 
     # --- messages -----------------------------------------------------------------------------------------
 
@@ -203,14 +259,17 @@ class Instance:
     def _route_topics(self, declared: Declared) -> None:
         """Connect the topics that are declared, each kind once."""
         if declared.provides is not None and self.provides is None:
-            self.provides = self._route("provides", declared.provides, self.request.output_topic)
+            self._route("provides", declared.provides, self.request.output_topic)
         if declared.requires is not None and self.requires is None:
-            self.requires = self._route("requires", declared.requires, self.request.input_topic)
+            self._route("requires", declared.requires, self.request.input_topic)
 
-    def _route(self, kind: str, declared: TopicDeclaration, new_name: str | None) -> str:
-        topic = TopicDeclaration(new_name or declared.topic, declared.content_type)
+    def _route(self, kind: str, declared: TopicDeclaration, new_name: str | None) -> None:
+        self._connect(kind, TopicDeclaration(new_name or declared.topic, declared.content_type))
+        self._on_change(self)
+
+    def _connect(self, kind: str, topic: TopicDeclaration) -> None:
+        self._topics[kind] = topic
         self._on_topic(self, kind, topic)
-        return topic.topic
 
     def send_event(self, name: str, message: Any, source: str) -> bool:
         """Deliver an event to the Sequence; False if it does not read what it was sent before."""
@@ -232,6 +291,7 @@ class Instance:
         """Tell the Sequence what its input is; only the first time counts."""
         if self.input_type is None:
             self.input_type = content_type
+            self._on_change(self)
             self.streams.send({"type": "input", "contentType": content_type})
 
     # --- stop and kill ------------------------------------------------------------------------------------
@@ -252,6 +312,8 @@ class Instance:
 
     async def _ask_to_stop(self, timeout_ms: int, *, can_keep_alive: bool) -> None:
         self._kept_alive = False
+        self._stop_order = StopOrder(timeout_ms, can_keep_alive)
+        self._on_change(self)
         self.streams.send({"type": "stop", "timeout": timeout_ms, "canCallKeepalive": can_keep_alive})
         try:
             await asyncio.wait_for(self._until_stopped(can_keep_alive=can_keep_alive), timeout_ms / 1000)
@@ -271,11 +333,17 @@ class Instance:
             self._retention = 0
             if self._life.has_ended:
                 self.discard()
-        if not self._life.enter("killing"):
-            return
+        if self._life.enter("killing"):
+            self._begin_kill()
+
+    def _begin_kill(self) -> None:
         connected = self.streams.control is not None
         self.streams.send({"type": "kill"})
         self._after(KILL_GRACE if connected else 0, lambda: self._runtime.kill(self.id))
+
+    def _on_status(self, status: InstanceStatus) -> None:
+        self.streams.note("DEBUG", f"The Instance is {status}")
+        self._on_change(self)
 
     # --- end ----------------------------------------------------------------------------------------------
 

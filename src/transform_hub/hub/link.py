@@ -7,8 +7,10 @@ Instance it belongs to. From there bytes go between socket and Channel with no t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
+import os
 import socket
 import tempfile
 from collections.abc import Callable
@@ -114,6 +116,14 @@ class Greeting(asyncio.Protocol):
         self._deadline.cancel()
 
 
+def cut(transport: asyncio.Transport) -> None:
+    """End a connection at once, for the runner too: closing alone does not while a keeper holds it as well."""
+    if (sock := transport.get_extra_info("socket")) is not None and sock.fileno() >= 0:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
+    transport.abort()
+
+
 class Source(asyncio.Protocol):
     """Runner -> Hub: what arrives is fed into a Channel; a full Channel stops the reading.
 
@@ -136,7 +146,7 @@ class Source(asyncio.Protocol):
                 if self._on_stall is not None:
                     self._on_stall(True)
         except ChannelClosedError:
-            self._transport.abort()
+            cut(self._transport)
 
     def _resume(self) -> None:
         if self._on_stall is not None:
@@ -185,10 +195,15 @@ class LogSource(asyncio.Protocol):
 
 
 class Sink(asyncio.Protocol):
-    """Hub -> runner: writes bytes, waits while the runner does not read."""
+    """Hub -> runner: writes bytes, waits while the runner does not read.
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    Args:
+        on_end: called before the runner is told that this was all.
+    """
+
+    def __init__(self, transport: asyncio.Transport, on_end: Callable[[], object] = lambda: None) -> None:
         self._transport = transport
+        self._on_end = on_end
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
@@ -216,6 +231,7 @@ class Sink(asyncio.Protocol):
         """Tell the runner that this was all."""
         if not self.ended and not self.lost:
             self.ended = True
+            self._on_end()
             self._transport.write_eof()
 
     def pause_writing(self) -> None:
@@ -257,7 +273,7 @@ class Control(asyncio.Protocol):
             messages = self._lines.feed(data)
         except (ValueError, RecursionError) as error:
             log.warning("A runner sent what is no control message, and is cut off: %s", error)
-            self._transport.abort()
+            cut(self._transport)
             return
         for message in messages:
             self._on_message(message)

@@ -27,12 +27,16 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
+from transform_hub.hub.lock import Lock
 from transform_hub.hub.log import HubLog
+from transform_hub.hub.records import Record
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process import ProcessRuntime
+from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
+from transform_hub.hub.survival import Survival
 from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
 
@@ -72,7 +76,12 @@ class Hub:
         self.engines = {"python3": platform.python_version()}
         self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
-        self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs)
+        state = self.sequences.root / ".hub"
+        self.lock = Lock(state / "lock")
+        keepers = KeeperPlaces(state / "keepers", config.reattach_timeout_ms / 1000) if config.reattach else None
+        self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs, keepers=keepers)
+        self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
+        self.ready = asyncio.Event()
 
     async def start(self) -> None:
         """Open the store, listen for runners and serve the API.
@@ -83,6 +92,7 @@ class Hub:
         self.config.check()
         self.auth.load()
         bytes(HEAP_HINT)
+        self.lock.acquire()
         self.sequences.open()
         self.log.open()
         await self.link.start()
@@ -106,6 +116,10 @@ class Hub:
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104 - see above
         self.local_url = _url(local, self.port)
         log.info("API on %s", self.url)
+        if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
+            self.survival.open()
+            await self.survival.restore(self._revive)
+        self.ready.set()
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
@@ -126,6 +140,7 @@ class Hub:
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
         await self.link.close()
+        self.lock.release()
 
     def reload(self) -> None:
         """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
@@ -174,7 +189,21 @@ class Hub:
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
-        instance = Instance(
+        instance = self._add_instance(instance_id, sequence, request)
+        try:
+            await instance.start({**self._spec(sequence, request), **engine})
+        except (ApiError, OSError) as error:
+            instance.discard()
+            if isinstance(error, OSError):
+                raise ApiError(500, f"No runner could be started: {error.strerror}") from error
+            raise
+        self.audit.follow(instance)
+        return instance
+
+    def _add_instance(
+        self, instance_id: str, sequence: SequenceInfo, request: StartRequest, record: Record | None = None
+    ) -> Instance:
+        instance = self.instances[instance_id] = Instance(
             instance_id,
             sequence,
             request,
@@ -183,15 +212,17 @@ class Hub:
             on_event=self._spread_event,
             on_topic=self.routing.connect,
             on_gone=self._forget,
+            on_change=self.survival.note if self.survival is not None else lambda _: None,
+            record=record,
         )
-        self.instances[instance_id] = instance
-        try:
-            await instance.start({**self._spec(sequence, request), **engine})
-        except (ApiError, OSError) as error:
-            instance.discard()
-            if isinstance(error, OSError):
-                raise ApiError(500, f"No runner could be started: {error.strerror}") from error
-            raise
+        return instance
+
+    def _revive(self, record: Record) -> Instance | None:
+        """The Instance of an earlier Hub; None if its Sequence is gone."""
+        sequence = self.sequences.get(record.sequence_id)
+        if sequence is None:
+            return None
+        instance = self._add_instance(record.id, sequence, record.request, record)
         self.audit.follow(instance)
         return instance
 
@@ -217,6 +248,10 @@ class Hub:
 
     def _forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
+        if self.survival is not None:
+            self.survival.forget(instance.id)
+        else:
+            self.runtime.release(instance.id)
         self._gone.set()
 
     async def last_instance_gone(self) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import time
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
 from transform_hub.hub.channel import Channel
-from transform_hub.hub.link import Control, LogSource, Sink, Source
+from transform_hub.hub.link import Control, LogSource, Sink, Source, cut
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
 
@@ -27,19 +29,26 @@ class Streams:
     Args:
         on_message: called with each message of the runner.
         on_control_lost: called when the runner has closed its control channel.
+        on_sink_end: called before the end of input or stdin is told to the runner.
 
     Attributes:
         log: entries of the runner and of the Hub, one line of JSON each.
         input, stdin, control: None until the runner has dialled them.
     """
 
-    def __init__(self, on_message: Callable[[Message], None], on_control_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_message: Callable[[Message], None],
+        on_control_lost: Callable[[], None],
+        on_sink_end: Callable[[], object] = lambda: None,
+    ) -> None:
         self.log = Channel(history=True)
         self.input: Sink | None = None
         self.stdin: Sink | None = None
         self.control: Control | None = None
         self._on_message = on_message
         self._on_control_lost = on_control_lost
+        self._on_sink_end = on_sink_end
         self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
         self._attached: dict[str, asyncio.Transport] = {}
         self._stalls: dict[str, asyncio.TimerHandle] = {}
@@ -66,12 +75,29 @@ class Streams:
         if name == "log":
             return LogSource(self._write_log, self._on_log_lost)
         if name == "stdin":
-            self.stdin = Sink(transport)
+            self.stdin = Sink(transport, self._on_sink_end)
             return self.stdin
         if name == "input":
-            self.input = Sink(transport)
+            self.input = Sink(transport, self._on_sink_end)
             return self.input
         return Source(transport, self._readable[name], lambda stalled: self._on_stall(name, stalled=stalled))
+
+    async def adopt(self, name: str, descriptor: int) -> None:
+        """Connect a channel that the runner had dialled to an earlier Hub."""
+        sock = socket.socket(fileno=descriptor)
+        await asyncio.get_running_loop().create_unix_connection(lambda: _Adoption(self, name), sock=sock)
+
+    @property
+    def descriptors(self) -> dict[str, int]:
+        """The descriptors of the channels that the runner has dialled."""
+        return {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
+
+    @property
+    def ended_sinks(self) -> list[str]:
+        """Which of input and stdin have ended."""
+        return [
+            name for name, sink in (("input", self.input), ("stdin", self.stdin)) if sink is not None and sink.ended
+        ]
 
     @property
     def traffic(self) -> dict[str, int]:
@@ -113,7 +139,7 @@ class Streams:
             return
         quiet = channel.written == seen and not channel.is_held
         if quiet and not again:
-            transport.abort()
+            cut(transport)
         else:
             look = functools.partial(self._end_when_quiet, transport, channel, channel.written, again=not quiet)
             asyncio.get_running_loop().call_later(LINGER, look)
@@ -123,7 +149,7 @@ class Streams:
         for channel in (*self._readable.values(), self.log):
             channel.discard()  # which wakes its source, and so ends what it was held up by
         for transport in self._attached.values():
-            transport.abort()
+            cut(transport)
 
     def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
@@ -147,3 +173,17 @@ class Streams:
         readers = self._readable[name].readers
         words = f"the slowest of its readers ({readers}) takes nothing" if readers else "nobody reads it any more"
         self.note("WARN", f"{name} has been full for {STALL:.0f} s, {words}: the Sequence waits when it writes more")
+
+
+class _Adoption(asyncio.Protocol):
+    """A connection until its channel has it, which is at once."""
+
+    def __init__(self, streams: Streams, name: str) -> None:
+        self._streams = streams
+        self._name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connection = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        protocol = self._streams.attach(self._name, connection)
+        assert protocol is not None
+        connection.set_protocol(protocol)

@@ -4,14 +4,27 @@ Forking takes a few milliseconds where starting an interpreter takes a hundred. 
 socket that it inherits, one JSON object per line:
 
     Hub -> zygote    the spec of an Instance to run (see PythonRunner)
+                     {"hold": id, "channels": [names]}           with the Hub's ends of these channels
+                     {"release": id}                             of which all has been read, or is to be forgotten
+                     {"quit": true}                              to end now, with all runners
     zygote -> Hub    {"started": id, "pid": pid}
                      {"exited": id, "status": wait status}
+                     {"held": id, "pid": pid?, "status": status?, "channels": [names]}   with the channels
+                     {"held": null}                              that was the last
 
 Node.js can't be forked so: for JavaScript Sequences one process that is started ahead waits for its spec (see
 :mod:`transform_hub.runner.nodejs`). There is one from the first such Sequence on, until none has come for a while.
 
-It ends when the Hub closes the socket, and all runners with it. It runs no event loop and has no threads, so that
-forking is safe.
+It ends when the Hub closes the socket, and all runners with it, unless it was told to keep them:
+
+    serving ──the socket is closed, no quit──> waiting ──a Hub connects to the keeper's socket──> serving
+       │ quit                                     │ time is over, or nothing is left to keep
+       └──────────────> end <─────────────────────┘
+
+While it waits no connection of a runner breaks, because it holds the Hub's ends too: what a runner writes stays in
+the kernel's buffers, and when these are full the runner waits. A Hub that connects gets all it holds.
+
+It runs no event loop and has no threads, so that forking is safe.
 """
 
 from __future__ import annotations
@@ -20,12 +33,17 @@ import contextlib
 import gc
 import os
 import random
+import resource
 import select
+import shutil
 import signal
 import socket
 import sys
+import time
 import traceback
-from typing import Any, NoReturn
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
 from transform_hub.runner import nodejs
@@ -35,53 +53,154 @@ SPARE_IDLE = 300
 """Seconds without a start after which no Node.js process is kept waiting (it takes some 40 MB)."""
 
 
-class Zygote:
-    """Forks runners on request and tells how they end."""
+class Held(NamedTuple):
+    """The Hub's ends of an Instance's channels."""
 
-    def __init__(self, hub: socket.socket) -> None:
-        self.hub = hub
+    channels: list[str]
+    descriptors: list[int]
+
+
+class Zygote:
+    """Forks runners on request and tells how they end.
+
+    Args:
+        hub: the socket to the Hub.
+        keeper: a socket where another Hub finds this process, None to end with the Hub.
+        timeout: seconds to wait for that Hub.
+    """
+
+    def __init__(self, hub: socket.socket, keeper: socket.socket | None = None, timeout: float = 0) -> None:
+        self.hub: socket.socket | None = hub
+        self.keeper = keeper
+        self.timeout = timeout
         self.lines = Lines()
         self.runners: dict[int, str] = {}
+        self.exits: dict[str, int] = {}
+        self.held: dict[str, Held] = {}
         self.spare: nodejs.NodeProcess | None = None
+        self.descriptor_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._received: list[int] = []
+        self._deadline = 0.0
 
     def run(self) -> None:
-        """Serve until the Hub goes away."""
+        """Serve until the Hub goes away, and no other comes."""
+        _, most = self.descriptor_limits
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # seven of each Instance may have to be held
         # A child's end writes to this pipe, so that one poll waits for children and Hub alike.
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_write, False)
-        os.set_blocking(wake_read, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self.wake_read, self.wake_write = os.pipe()
+        os.set_blocking(self.wake_write, False)
+        os.set_blocking(self.wake_read, False)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.descriptors = (self.hub.fileno(), wake_read, wake_write)
+        while self.hub is not None or self._is_needed():
+            self._turn()
+        self._end_runners()
+
+    def _is_needed(self) -> bool:
+        return self.keeper is not None and bool(self.runners or self.held) and time.monotonic() < self._deadline
+
+    def _turn(self) -> None:
         poll = select.poll()
-        poll.register(self.hub, select.POLLIN)
-        poll.register(wake_read, select.POLLIN)
-        while True:
-            ready = {descriptor for descriptor, _ in poll.poll(SPARE_IDLE * 1000 if self.spare else None)}
-            if not ready:
-                self._drop_spare()
-            if wake_read in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake_read, 4096)
-                self._reap()
-            if self.hub.fileno() in ready:
-                data = self.hub.recv(1 << 20)
-                if not data:
-                    self._end_runners()
-                    return
-                for spec in self.lines.feed(data):
-                    self._launch(spec)
+        poll.register(self.wake_read, select.POLLIN)
+        peer = self.hub or self.keeper
+        assert peer is not None
+        poll.register(peer, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(self._patience())}
+        if not ready:
+            self._drop_spare()
+        if self.wake_read in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.wake_read, 4096)
+            self._reap()
+        if self.hub is None and peer.fileno() in ready:
+            self._welcome()
+        elif self.hub is not None and peer.fileno() in ready:
+            self._receive()
+
+    def _patience(self) -> float | None:
+        """Milliseconds until there is something to do without being asked."""
+        if self.hub is None:
+            return max(0.0, self._deadline - time.monotonic()) * 1000 + 1
+        return SPARE_IDLE * 1000 if self.spare else None
+
+    # --- the Hub ------------------------------------------------------------------------------------------
+
+    def _receive(self) -> None:
+        assert self.hub is not None
+        try:
+            data, descriptors, *_ = socket.recv_fds(self.hub, 1 << 20, 64)
+        except OSError:  # a reset is an end, too
+            data, descriptors = b"", []
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self._received += descriptors
+        if not data:
+            self._lose_hub()
+        for message in self.lines.feed(data):
+            self._obey(message)
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        if "hold" in message:
+            count = len(message["channels"])
+            ours, self._received = self._received[:count], self._received[count:]
+            if len(ours) == count:
+                self.held[message["hold"]] = Held(message["channels"], ours)
+            else:  # more than the system lets this process have: this Instance ends with its Hub
+                _close(ours)
+        elif "release" in message:
+            self.exits.pop(message["release"], None)
+            if (held := self.held.pop(message["release"], None)) is not None:
+                _close(held.descriptors)
+        elif "quit" in message:
+            self.keeper = None
+            self._lose_hub()
+        else:
+            self._launch(message)
+
+    def _lose_hub(self) -> None:
+        if self.hub is not None:
+            self.hub.close()
+        self.hub = None
+        self.lines = Lines()
+        _close(self._received)
+        self._received.clear()
+        self._drop_spare()  # it is connected to nobody's link
+        self._deadline = time.monotonic() + self.timeout
+
+    def _welcome(self) -> None:
+        """Give a Hub that has come all that is held for it."""
+        assert self.keeper is not None
+        self.hub, _ = self.keeper.accept()
+        pids = {instance: pid for pid, instance in self.runners.items()}
+        for instance in {**pids, **self.exits, **self.held}:
+            held = self.held.get(instance, Held([], []))
+            about = {"pid": pids.get(instance), "status": self.exits.get(instance), "channels": held.channels}
+            self._tell({"held": instance, **about}, held.descriptors)
+        self._tell({"held": None})
+
+    def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        if self.hub is None:
+            return
+        data = encode(message)
+        try:
+            if descriptors:
+                data = data[socket.send_fds(self.hub, [data], descriptors) :]
+            self.hub.sendall(data)
+        except OSError:
+            self._lose_hub()
+
+    # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
         try:
             pid = self._start_node(spec) if "node" in spec else self._fork(spec)
         except OSError:  # too many processes, too little memory
             traceback.print_exc()
-            self.hub.sendall(encode({"exited": spec["id"], "status": EXIT_RUNNER_FAILED << 8}))
+            self._ended(spec["id"], EXIT_RUNNER_FAILED << 8)
             return
         self.runners[pid] = spec["id"]
-        self.hub.sendall(encode({"started": spec["id"], "pid": pid}))
+        self._tell({"started": spec["id"], "pid": pid})
 
     def _fork(self, spec: dict[str, Any]) -> int:
         pid = os.fork()
@@ -109,12 +228,16 @@ class Zygote:
 
     def _become_runner(self, spec: dict[str, Any]) -> NoReturn:
         try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            for descriptor in self.descriptors:
-                os.close(descriptor)
-            self.hub.detach()
+            for each in (self.hub, self.keeper):
+                if each is not None:
+                    each.close()
+            _close([self.wake_read, self.wake_write, *self._received])
+            for held in self.held.values():
+                _close(held.descriptors)
             self._drop_spare()
             start_runner(spec)
         except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
@@ -131,7 +254,12 @@ class Zygote:
                 if self.spare is not None and self.spare.pid == pid:
                     self._drop_spare()
                 if (instance := self.runners.pop(pid, None)) is not None:
-                    self.hub.sendall(encode({"exited": instance, "status": status}))
+                    self._ended(instance, status)
+
+    def _ended(self, instance: str, status: int) -> None:
+        if self.keeper is not None:
+            self.exits[instance] = status  # a Hub that is told may die before it has understood
+        self._tell({"exited": instance, "status": status})
 
     def _end_runners(self) -> None:
         """The Hub is gone: a runner that is busy would not notice by itself."""
@@ -139,6 +267,11 @@ class Zygote:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(pid, signal.SIGKILL)
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def start_runner(spec: dict[str, Any]) -> NoReturn:
@@ -166,17 +299,27 @@ def forget_hub(*kept: int) -> None:
 
 
 def main() -> None:
-    """Entry point: ``python -m transform_hub.runner.zygote <descriptor>``."""
-    descriptor = int(sys.argv[1])
-    forget_hub(descriptor)
-    hub = socket.socket(fileno=descriptor)
+    """Entry point: ``python -m transform_hub.runner.zygote <descriptor> [<path of the keeper's socket> <timeout>]``."""
+    descriptor, *keeping = sys.argv[1:]
+    forget_hub(int(descriptor))
+    hub = socket.socket(fileno=int(descriptor))
     bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
-    gc.collect()
-    gc.freeze()  # what is loaded now stays shared with the children
-    try:
-        Zygote(hub).run()
-    except OSError:
-        return  # the Hub is gone
+    with contextlib.ExitStack() as stack:
+        keeper, timeout = None, 0.0
+        if keeping:
+            keeper, timeout = _listen(keeping[0], stack), float(keeping[1])
+        gc.collect()
+        gc.freeze()  # what is loaded now stays shared with the children
+        Zygote(hub, keeper, timeout).run()
+
+
+def _listen(path: str, stack: contextlib.ExitStack) -> socket.socket:
+    """A socket in a directory of its own, which goes with this process."""
+    keeper = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    keeper.bind(path)
+    keeper.listen()
+    stack.callback(shutil.rmtree, Path(path).parent, ignore_errors=True)
+    return keeper
 
 
 if __name__ == "__main__":

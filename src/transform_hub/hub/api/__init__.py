@@ -56,6 +56,7 @@ def make_app(hub: Hub) -> web.Application:
 
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
+    await request.app[HUB].ready.wait()
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclasses.dataclass
@@ -16,6 +16,19 @@ class Exit:
 
     code: int | None = None
     signal: int | None = None
+
+
+class Survivor(NamedTuple):
+    """An Instance whose runner has outlived the Hub that started it.
+
+    Attributes:
+        exit: how its process has ended meanwhile; None if it runs.
+        channels: descriptors of the Hub's ends of its channels.
+    """
+
+    id: str
+    exit: Exit | None
+    channels: dict[str, int]
 
 
 class Runtime(Protocol):
@@ -30,6 +43,18 @@ class Runtime(Protocol):
         Raises:
             OSError: no process could be started.
         """
+
+    async def survivors(self) -> list[Survivor]:
+        """What has outlived an earlier Hub; all of it is to be watched or released."""
+
+    def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
+        """Have the end of a survivor told, as :meth:`launch` does."""
+
+    def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
+        """Let an Instance outlive this Hub, with the descriptors of its channels, if that is possible."""
+
+    def release(self, instance_id: str) -> None:
+        """Nothing of an Instance is to outlive this Hub."""
 
     def kill(self, instance_id: str) -> None:
         """End a runner and all it has started, at once; nothing happens if it has ended."""

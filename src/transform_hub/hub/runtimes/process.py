@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import signal
-import socket
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from transform_hub.hub.runtimes import Exit
-from transform_hub.protocol import Lines, encode
+from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes.zygote import KeeperPlaces, Zygote, kill_group, kill_runner
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +35,22 @@ class ProcessRuntime:
     Args:
         zygote: fork runners from a warmed-up process (milliseconds); otherwise start an interpreter for each.
         environment: variables that Sequences get in addition.
+        keepers: where zygotes are found that have outlived their Hub; None to let runners end with it.
     """
 
-    def __init__(self, *, zygote: bool = hasattr(os, "fork"), environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        zygote: bool = hasattr(os, "fork"),
+        environment: dict[str, str] | None = None,
+        keepers: KeeperPlaces | None = None,
+    ) -> None:
         self._environment = runner_environment(environment)
         self._use_zygote = zygote
+        self._keepers = keepers
         self._zygote: Zygote | None = None
+        self._older: list[Zygote] = []
+        self._zygote_of: dict[str, Zygote] = {}
         self._pids: dict[str, int] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -51,12 +58,24 @@ class ProcessRuntime:
     async def start(self) -> None:
         async with self._starting:
             if self._use_zygote and (self._zygote is None or self._zygote.lost):
-                self._zygote = await Zygote.start(self._environment, self._pids)
+                self._zygote = await Zygote.start(self._environment, self._pids, self._keepers)
+
+    async def survivors(self) -> list[Survivor]:
+        if self._keepers is None:
+            return []
+        found = []
+        for place in list(self._keepers.find()):
+            if (zygote := await Zygote.join(place, self._pids, self._keepers)) is not None:
+                self._older.append(zygote)
+                found += zygote.survivors
+                self._zygote_of.update(dict.fromkeys((each.id for each in zygote.survivors), zygote))
+        return found
 
     async def launch(self, spec: dict[str, Any], on_exit: Callable[[Exit], None]) -> None:
         if self._use_zygote:
             await self.start()
             assert self._zygote is not None
+            self._zygote_of[spec["id"]] = self._zygote
             self._zygote.launch(spec, on_exit)
             return
         process = await asyncio.create_subprocess_exec(
@@ -70,129 +89,37 @@ class ProcessRuntime:
         self._watching.add(watch)
         watch.add_done_callback(self._watching.discard)
 
+    def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
+        self._zygote_of[instance_id].watch(instance_id, on_exit)
+
+    def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
+        if self._keepers is not None and (zygote := self._zygote_of.get(instance_id)) is not None:
+            zygote.hold(instance_id, sockets)
+
+    def release(self, instance_id: str) -> None:
+        if (zygote := self._zygote_of.pop(instance_id, None)) is not None:
+            zygote.release(instance_id)
+            if zygote in self._older and zygote not in self._zygote_of.values():
+                self._older.remove(zygote)
+                zygote.quit()
+
     async def _watch(self, process: asyncio.subprocess.Process, id_: str, on_exit: Callable[[Exit], None]) -> None:
         code = await process.wait()
         del self._pids[id_]
-        _kill_group(process.pid)
+        kill_group(process.pid)
         on_exit(Exit(code=code) if code >= 0 else Exit(signal=-code))
 
     def kill(self, instance_id: str) -> None:
         if (pid := self._pids.get(instance_id)) is not None:
-            _kill(pid)
-        elif self._zygote is not None:
-            self._zygote.doomed.add(instance_id)
+            kill_runner(pid)
+        elif (zygote := self._zygote_of.get(instance_id)) is not None:
+            zygote.doomed.add(instance_id)
 
     async def close(self) -> None:
         for pid in list(self._pids.values()):
-            _kill(pid)
+            kill_runner(pid)
         if self._watching:
             await asyncio.wait(self._watching)
-        if self._zygote is not None:
-            await self._zygote.close()
-
-
-class Zygote(asyncio.Protocol):
-    """The Hub's side of the zygote process (see :mod:`transform_hub.runner.zygote`)."""
-
-    _process: asyncio.subprocess.Process
-
-    def __init__(self, pids: dict[str, int]) -> None:
-        self.lost = False
-        self.doomed: set[str] = set()
-        self._pids = pids
-        self._on_exit: dict[str, Callable[[Exit], None]] = {}
-        self._lines = Lines()
-
-    @classmethod
-    async def start(cls, environment: dict[str, str], pids: dict[str, int]) -> Zygote:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "transform_hub.runner.zygote",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
-            )
-        _, self = await asyncio.get_running_loop().create_unix_connection(lambda: cls(pids), sock=ours)
-        self._process = process
-        return self
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
-
-    def launch(self, spec: dict[str, Any], on_exit: Callable[[Exit], None]) -> None:
-        self._on_exit[spec["id"]] = on_exit
-        self._transport.write(encode(spec))
-
-    def data_received(self, data: bytes) -> None:
-        for message in self._lines.feed(data):
-            if "started" in message:
-                self._pids[message["started"]] = message["pid"]
-                if message["started"] in self.doomed:
-                    _kill(message["pid"])
-            else:
-                self._pids.pop(message["exited"], None)
-                code = os.waitstatus_to_exitcode(message["status"])
-                self._ended(message["exited"], Exit(code=code) if code >= 0 else Exit(signal=-code))
-
-    def _ended(self, instance_id: str, exit_: Exit) -> None:
-        self.doomed.discard(instance_id)
-        if (on_exit := self._on_exit.pop(instance_id, None)) is not None:
-            on_exit(exit_)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """The zygote is gone: its runners go on, and their ends are seen on the link alone."""
-        self.lost = True
-        for instance_id in list(self._on_exit):
-            if instance_id in self._pids:
-                watch_orphan(self._pids, instance_id, self._ended)
-            else:
-                self._ended(instance_id, Exit())
-
-    async def close(self) -> None:
-        self._transport.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 2)
-        except asyncio.TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-
-
-def watch_orphan(pids: dict[str, int], instance_id: str, ended: Callable[[str, Exit], None]) -> None:
-    """Notice the end of a runner that is nobody's child any more; its exit code can't be known."""
-    loop = asyncio.get_running_loop()
-    pid = pids[instance_id]
-
-    def gone() -> None:
-        pids.pop(instance_id, None)
-        ended(instance_id, Exit())
-
-    try:
-        descriptor = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        loop.call_soon(gone)
-        return
-
-    def readable() -> None:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-        _kill_group(pid)
-        gone()
-
-    loop.add_reader(descriptor, readable)
-
-
-def _kill(pid: int) -> None:
-    _kill_group(pid)
-    # A runner leads its own group from its setsid on; before that, only the process itself can be meant.
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
+        for zygote in (*self._older, self._zygote):
+            if zygote is not None:
+                await zygote.close()

@@ -1,0 +1,308 @@
+"""The Hub's side of a zygote process (see :mod:`transform_hub.runner.zygote`): its own, or one of an earlier Hub."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.protocol import Lines, Message, encode
+
+log = logging.getLogger(__name__)
+
+END_GRACE = 2.0
+"""Seconds that a zygote has to end."""
+
+JOIN_TIMEOUT = 10.0
+"""Seconds that a zygote has to give what it holds."""
+
+
+class KeeperPlaces:
+    """Files that say where zygotes are found that outlive their Hub, one for each.
+
+    Args:
+        folder: where these files are.
+        timeout: seconds that a zygote waits for another Hub.
+    """
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        self._folder = folder
+        self.timeout = timeout
+
+    def find(self) -> Iterator[str]:
+        """The paths of their sockets."""
+        if self._folder.is_dir():
+            for file in sorted(self._folder.iterdir()):
+                with contextlib.suppress(OSError):
+                    yield file.read_text()
+
+    def make(self) -> str:
+        """A path for a socket: short, as these have to be, and reached by this user alone."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
+
+    def remember(self, place: str) -> None:
+        """Let another Hub find it."""
+        self._file(place).write_text(place)
+
+    def forget(self, place: str) -> None:
+        """Nobody is there any more."""
+        self._file(place).unlink(missing_ok=True)
+        shutil.rmtree(Path(place).parent, ignore_errors=True)
+
+    def _file(self, place: str) -> Path:
+        return self._folder / Path(place).parent.name
+
+
+class Zygote:
+    """A connection to a zygote process.
+
+    Args:
+        sock: the connection.
+        pids: where it notes which process each Instance is.
+    """
+
+    def __init__(self, sock: socket.socket, pids: dict[str, int], forget: Callable[[], None] = lambda: None) -> None:
+        self.lost = False
+        self.doomed: set[str] = set()
+        self.survivors: list[Survivor] = []
+        self._all_told = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._forget = forget
+        self._pids = pids
+        self._on_exit: dict[str, Callable[[Exit], None]] = {}
+        self._lines = Lines()
+        self._descriptors: list[int] = []
+        self._outgoing: deque[tuple[memoryview, list[int]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        sock.setblocking(False)
+        self._loop.add_reader(sock, self._receive)
+
+    @classmethod
+    async def start(cls, environment: dict[str, str], pids: dict[str, int], keepers: KeeperPlaces | None) -> Zygote:
+        """Start a process."""
+        place = keepers.make() if keepers is not None else None
+        keeping = [place, str(keepers.timeout)] if keepers is not None and place is not None else []
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "transform_hub.runner.zygote",
+                str(theirs.fileno()),
+                *keeping,
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
+            )
+        if keepers is None or place is None:
+            self = cls(ours, pids)
+        else:
+            keepers.remember(place)
+            self = cls(ours, pids, lambda: keepers.forget(place))
+        self._process = process
+        return self
+
+    @classmethod
+    async def join(cls, place: str, pids: dict[str, int], keepers: KeeperPlaces) -> Zygote | None:
+        """Take over one that has lost its Hub, and learn what it holds; None if it is gone."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(place)
+        except OSError:
+            sock.close()
+            keepers.forget(place)
+            return None
+        self = cls(sock, pids, lambda: keepers.forget(place))
+        try:
+            await asyncio.wait_for(self._all_told.wait(), JOIN_TIMEOUT)
+        except asyncio.TimeoutError:
+            log.warning("The process that kept Instances of an earlier Hub does not answer: they are lost")
+        return self
+
+    # --- orders -------------------------------------------------------------------------------------------
+
+    def launch(self, spec: dict[str, Any], on_exit: Callable[[Exit], None]) -> None:
+        """Fork a runner."""
+        self._on_exit[spec["id"]] = on_exit
+        self._send(spec)
+
+    def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
+        """Have the end of a survivor told, at once if it has ended already."""
+        exit_ = next((each.exit for each in self.survivors if each.id == instance_id), None)
+        if exit_ is not None:
+            on_exit(exit_)
+        else:
+            self._on_exit[instance_id] = on_exit
+
+    def hold(self, instance_id: str, channels: dict[str, int]) -> None:
+        """Let the Hub's ends of an Instance's channels outlive the Hub."""
+        self._send({"hold": instance_id, "channels": list(channels)}, [*channels.values()])
+
+    def release(self, instance_id: str) -> None:
+        """Hold nothing of an Instance any more."""
+        self._send({"release": instance_id})
+
+    def quit(self) -> None:
+        """Let it end, with all its runners."""
+        self._send({"quit": True})
+        self._forget()
+
+    def leave(self) -> None:
+        """Go away without a word, so that it waits for another Hub."""
+        self.lost = True
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+
+    async def close(self) -> None:
+        """End it, and wait until it has ended."""
+        self.quit()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), END_GRACE)
+        if self._process is not None:
+            if not self._gone.is_set():
+                self._process.kill()
+            await self._process.wait()
+
+    # --- the connection -----------------------------------------------------------------------------------
+
+    def _send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        if self.lost:
+            return
+        copies = [os.dup(each) for each in descriptors]  # they may be closed before it takes them
+        self._outgoing.append((memoryview(encode(message)), copies))
+        if len(self._outgoing) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._loop.remove_writer(self._sock)
+        while self._outgoing:
+            data, descriptors = self._outgoing[0]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+            try:
+                sent = self._sock.sendmsg([data], rights)
+            except BlockingIOError:
+                self._loop.add_writer(self._sock, self._flush)
+                return
+            except OSError:  # it is gone, which is seen when reading
+                sent = len(data)
+            for each in descriptors:
+                os.close(each)
+            if sent < len(data):
+                self._outgoing[0] = data[sent:], []
+            else:
+                self._outgoing.popleft()
+
+    def _receive(self) -> None:
+        try:
+            data, descriptors, *_ = socket.recv_fds(self._sock, 1 << 20, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self._descriptors += descriptors
+        if not data:
+            self._lose()
+        for message in self._lines.feed(data):
+            self._understand(message)
+
+    def _understand(self, message: Message) -> None:
+        if "held" in message:
+            self._remember(message)
+        elif "started" in message:
+            self._pids[message["started"]] = message["pid"]
+            if message["started"] in self.doomed:
+                kill_runner(message["pid"])
+        else:
+            self._pids.pop(message["exited"], None)
+            self._ended(message["exited"], exit_of(message["status"]))
+
+    def _remember(self, message: Message) -> None:
+        if message["held"] is None:
+            self._all_told.set()
+            return
+        count = len(message["channels"])
+        ours, self._descriptors = self._descriptors[:count], self._descriptors[count:]
+        exit_ = None if message["status"] is None else exit_of(message["status"])
+        self.survivors.append(Survivor(message["held"], exit_, dict(zip(message["channels"], ours, strict=False))))
+        if message["pid"] is not None:
+            self._pids[message["held"]] = message["pid"]
+
+    def _ended(self, instance_id: str, exit_: Exit) -> None:
+        self.doomed.discard(instance_id)
+        if (on_exit := self._on_exit.pop(instance_id, None)) is not None:
+            on_exit(exit_)
+
+    def _lose(self) -> None:
+        """The zygote is gone: its runners go on, and their ends are seen on the link alone."""
+        self.leave()
+        self._all_told.set()
+        self._gone.set()
+        self._forget()
+        for instance_id in list(self._on_exit):
+            if instance_id in self._pids:
+                _watch_orphan(self._pids, instance_id, self._ended)
+            else:
+                self._ended(instance_id, Exit())
+
+
+def exit_of(status: int) -> Exit:
+    """What a wait status says."""
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code=code) if code >= 0 else Exit(signal=-code)
+
+
+def _watch_orphan(pids: dict[str, int], instance_id: str, ended: Callable[[str, Exit], None]) -> None:
+    """Notice the end of a runner that is nobody's child any more; its exit code can't be known."""
+    loop = asyncio.get_running_loop()
+    pid = pids[instance_id]
+
+    def gone() -> None:
+        pids.pop(instance_id, None)
+        ended(instance_id, Exit())
+
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        loop.call_soon(gone)
+        return
+
+    def readable() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        kill_group(pid)
+        gone()
+
+    loop.add_reader(descriptor, readable)
+
+
+def kill_runner(pid: int) -> None:
+    """End a runner and what it has started."""
+    kill_group(pid)
+    # A runner leads its own group from its setsid on; before that, only the process itself can be meant.
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_group(pid: int) -> None:
+    """End what a runner has started, and the runner if it leads its group already."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,80 @@
+"""Instances that outlive their Hub: what is written down and held while they run, and how another Hub goes on with them.
+
+    Hub ──record of each change──> .hub/instances/<id>.json
+     └──its ends of the channels─> keeper, the zygote that has forked the runner      (kill -9 of the Hub)
+                                     │
+    next Hub <──records and ends of the channels, exit codes of those that ended meanwhile
+
+See :mod:`transform_hub.runner.zygote` for the keeper.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from transform_hub.hub.instances import Instance
+from transform_hub.hub.records import Record, Records
+from transform_hub.hub.runtimes import Runtime, Survivor
+from transform_hub.models import ENDED
+from transform_hub.protocol import CHANNELS
+
+log = logging.getLogger(__name__)
+
+
+class Survival:
+    """Keeps the records of a Hub's Instances up to date, and finds those of an earlier one.
+
+    Args:
+        folder: where the records are.
+        runtime: where the runners are.
+    """
+
+    def __init__(self, folder: Path, runtime: Runtime) -> None:
+        self._records = Records(folder)
+        self._runtime = runtime
+
+    def open(self) -> None:
+        """Get ready to write."""
+        self._records.open()
+
+    def note(self, instance: Instance) -> None:
+        """Something about an Instance has changed; one that has ended has nothing to survive."""
+        if instance.status in ENDED:
+            self.forget(instance.id)
+        elif instance.status != "initializing":
+            self._records.save(instance.record())
+
+    def forget(self, instance_id: str) -> None:
+        """An Instance has nothing that another Hub could go on with."""
+        self._records.remove(instance_id)
+        self._runtime.release(instance_id)
+
+    async def restore(self, make: Callable[[Record], Instance | None]) -> None:
+        """Go on with all Instances that have outlived an earlier Hub.
+
+        Args:
+            make: makes an Instance of a record; None if its Sequence is gone.
+        """
+        survivors = await self._runtime.survivors()
+        for instance_id in {*self._records.ids()} - {each.id for each in survivors}:
+            log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id)
+            self._records.remove(instance_id)
+        for survivor in survivors:
+            record = self._records.find(survivor.id)
+            instance = make(record) if record is not None and {*survivor.channels} == {*CHANNELS} else None
+            if record is None or instance is None:
+                self._abandon(survivor)
+            else:
+                await instance.resume(record, survivor)
+                log.info("Instance %s goes on; it is %s", instance.id, instance.status)
+
+    def _abandon(self, survivor: Survivor) -> None:
+        """End what was only being started, or has nothing to be known by."""
+        log.warning("Instance %s of an earlier Hub can't go on and is ended", survivor.id)
+        for descriptor in survivor.channels.values():
+            os.close(descriptor)
+        self._runtime.kill(survivor.id)
+        self.forget(survivor.id)
