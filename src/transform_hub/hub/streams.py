@@ -93,11 +93,10 @@ class Streams:
         return {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
 
     @property
-    def ended_sinks(self) -> list[str]:
+    def ended_sinks(self) -> tuple[str, ...]:
         """Which of input and stdin have ended."""
-        return [
-            name for name, sink in (("input", self.input), ("stdin", self.stdin)) if sink is not None and sink.ended
-        ]
+        sinks = (("input", self.input), ("stdin", self.stdin))
+        return tuple(name for name, sink in sinks if sink is not None and sink.ended)
 
     @property
     def traffic(self) -> dict[str, int]:

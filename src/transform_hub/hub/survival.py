@@ -1,4 +1,4 @@
-"""Instances that outlive their Hub: what is written down and held while they run, and how another Hub goes on with them.
+"""Instances that outlive their Hub: what is kept of them while they run, and how another Hub goes on with them.
 
     Hub ──record of each change──> .hub/instances/<id>.json
      └──its ends of the channels─> keeper, the zygote that has forked the runner      (kill -9 of the Hub)

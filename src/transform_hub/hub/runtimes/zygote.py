@@ -40,18 +40,21 @@ class KeeperPlaces:
     def __init__(self, folder: Path, timeout: float) -> None:
         self._folder = folder
         self.timeout = timeout
+        self._ours: set[str] = set()
 
     def find(self) -> Iterator[str]:
-        """The paths of their sockets."""
-        if self._folder.is_dir():
-            for file in sorted(self._folder.iterdir()):
-                with contextlib.suppress(OSError):
-                    yield file.read_text()
+        """The paths of their sockets; not of those that this Hub has made."""
+        for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                if (place := file.read_text()) not in self._ours:
+                    yield place
 
     def make(self) -> str:
         """A path for a socket: short, as these have to be, and reached by this user alone."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
+        place = str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
+        self._ours.add(place)
+        return place
 
     def remember(self, place: str) -> None:
         """Let another Hub find it."""
