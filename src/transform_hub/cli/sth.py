@@ -126,6 +126,8 @@ def sth(
     ] = None,
     runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
     zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
+    reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = False,
+    reattach_timeout: Annotated[int, _instances(min=0, help="ms that they wait for the next Hub.")] = 60_000,
     safe_operation_limit: Annotated[float, _room(help="MiB of each disk that do not count as available.")] = 512,
     min_free_cpu: Annotated[float, _room(max=100, help="Percent; the load must be below 100 less this.")] = 10,
     min_free_mem: Annotated[float, _room(help="MiB of memory.")] = 256,
@@ -203,6 +205,8 @@ def sth(
         insecure=insecure,
         cors_origins=tuple(cors_origin or ()),
         zygote=zygote,
+        reattach=reattach,
+        reattach_timeout_ms=reattach_timeout,
         exit_with_last_instance=exit_with_last_instance,
         safe_operation_limit=safe_operation_limit,
         instance_requirements=InstanceRequirements(

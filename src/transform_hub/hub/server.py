@@ -82,6 +82,7 @@ class Hub:
         self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs, keepers=keepers)
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
         self.ready = asyncio.Event()
+        self._unclaimed: list[Instance] = []
 
     async def start(self) -> None:
         """Open the store, listen for runners and serve the API.
@@ -224,7 +225,16 @@ class Hub:
             return None
         instance = self._add_instance(record.id, sequence, record.request, record)
         self.audit.follow(instance)
+        self._unclaimed.append(instance)
         return instance
+
+    def claim(self, sequence: SequenceInfo, request: StartRequest) -> Instance | None:
+        """An Instance that has outlived an earlier Hub and was started so; each is given once."""
+        for instance in self._unclaimed:
+            if instance.sequence.id == sequence.id and instance.request == request:
+                self._unclaimed.remove(instance)
+                return instance
+        return None
 
     async def _engine(self, sequence: SequenceInfo) -> dict[str, str]:
         """What the spec says about the engine of a Sequence."""
@@ -248,6 +258,8 @@ class Hub:
 
     def _forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
+        if instance in self._unclaimed:
+            self._unclaimed.remove(instance)
         if self.survival is not None:
             self.survival.forget(instance.id)
         else:

@@ -32,6 +32,8 @@ KEYS: dict[str, tuple[str, Any]] = {
     "runtimeAdapter": ("runtime_adapter", str),
     "runnerEnvs": ("runner_envs", str | dict[str, str]),
     "zygote": ("zygote", bool),
+    "reattach": ("reattach", bool),
+    "timings.reattachTimeout": ("reattach_timeout", int),
     "timings.instanceLifetimeExtensionDelay": ("instance_lifetime_extension_delay", int),
     "timings.heartBeatInterval": ("heart_beat_interval", int),
     "safeOperationLimit": ("safe_operation_limit", float),

@@ -199,6 +199,9 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         output_topic=each.output_topic,
         limits=None if each.limits is None else msgspec.to_builtins(each.limits),
     )
+    if (survivor := hub.claim(found[0], request)) is not None:
+        log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each)
+        return True
     try:
         instance = await hub.start_instance(found[0], request)
     except ApiError as error:

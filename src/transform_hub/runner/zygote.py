@@ -183,12 +183,10 @@ class Zygote:
         if self.hub is None:
             return
         data = encode(message)
-        try:
+        with contextlib.suppress(OSError):  # it is gone, which is seen when all that it has said is read
             if descriptors:
                 data = data[socket.send_fds(self.hub, [data], descriptors) :]
             self.hub.sendall(data)
-        except OSError:
-            self._lose_hub()
 
     # --- runners ------------------------------------------------------------------------------------------
 

@@ -100,7 +100,6 @@ class ProcessRuntime:
         if (zygote := self._zygote_of.pop(instance_id, None)) is not None:
             zygote.release(instance_id)
             if zygote in self._older and zygote not in self._zygote_of.values():
-                self._older.remove(zygote)
                 zygote.quit()
 
     async def _watch(self, process: asyncio.subprocess.Process, id_: str, on_exit: Callable[[Exit], None]) -> None:

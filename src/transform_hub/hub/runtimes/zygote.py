@@ -111,6 +111,7 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,  # who reads the Hub's to its end must not wait for this one
                 start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
             )
         if keepers is None or place is None:

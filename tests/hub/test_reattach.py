@@ -1,0 +1,348 @@
+"""Instances outlive a Hub that is killed: ``sth`` as a process, ``kill -9``, and another one on the same directory."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+STH = Path(sys.executable).parent / "sth"
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
+
+ECHO = """
+async def run(context, input, *args):
+    async def pong(message):
+        context.emit("pong", message)
+    context.on("ping", pong)
+    async for line in input:
+        yield line
+"""
+JS_ECHO = """
+module.exports = function (input) {
+    this.on("ping", (message) => this.emit("pong", message));
+    return input;
+};
+"""
+PROVIDES = """
+provides = {"provides": "numbers", "contentType": "text/plain"}
+async def run(context, input):
+    async for line in input:
+        yield line
+"""
+REQUIRES = """
+requires = {"requires": "numbers", "contentType": "text/plain"}
+async def run(context, input):
+    async for line in input:
+        yield line
+"""
+WAIT_FOR_FILE = """
+import asyncio, os, sys
+async def run(context, input, path):
+    while not os.path.exists(path):
+        await asyncio.sleep(0.01)
+    sys.exit(7)
+"""
+DEAF = """
+import asyncio
+async def run(context, input, path):
+    async def stop(timeout, can_keep_alive):
+        open(path, "w").close()
+        await asyncio.sleep(1000)
+    context.set_stop_handler(stop)
+    async for _ in input:
+        yield ""
+"""
+
+
+class Sth:
+    """``sth`` on one directory, killed and started again."""
+
+    def __init__(self, folder, session, api_of):
+        self.folder, self.session, self.api_of = folder, session, api_of
+        self.url = ""
+        self.process = None
+
+    async def start(self, *options, port=0):
+        command = [STH, "-D", self.folder, "-P", port, "--instance-lifetime-extension-delay", 60_000, *options]
+        self.process = await asyncio.create_subprocess_exec(
+            *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        line = (await self.process.stdout.readline()).decode()
+        assert line.startswith("API on "), line
+        self.url = line.removeprefix("API on ").strip() + "/api/v1"
+        assert await self.process.stdout.readline() == b"Running!\n"
+        return self.api_of(self, self.session)
+
+    async def kill(self):
+        self.process.kill()
+        await self.process.wait()
+
+    async def end(self):
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+
+    def keepers(self):
+        """The paths of the sockets of the zygotes that are there."""
+        return [Path(file.read_text()) for file in (self.folder / ".hub" / "keepers").iterdir()]
+
+
+@pytest.fixture
+async def sth(tmp_path, api_of):
+    async with aiohttp.ClientSession() as session:
+        hub = Sth(tmp_path / "sequences", session, api_of)
+        yield hub
+        if hub.process is not None and hub.process.returncode is not None:
+            await hub.start("--reattach")  # which finds what is left, and ends it
+        await hub.end()
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+async def pid_of(api, instance):
+    return (await api.get(f"{instance}/health")).json["processId"]
+
+
+async def lines(api, path, count):
+    """The first lines of a stream."""
+    async with api.session.get(api.url + path) as answer:
+        return [await answer.content.readline() for _ in range(count)]
+
+
+@pytest.fixture(params=["python", "node"])
+def echo(request, package):
+    """A package that hands on its input and answers ``ping`` with ``pong``."""
+    if request.param == "python":
+        return package(ECHO)
+    if shutil.which("node") is None:
+        pytest.skip("JavaScript Sequences need Node.js on PATH")
+    return package(files={"main.js": JS_ECHO}, main="main.js", engines={"node": ">=18"})
+
+
+async def test_an_instance_goes_on_as_it_was(sth, echo):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(echo), args=[1], appConfig={"x": 2})
+    await api.input(instance, "before\n", x_end_stream="false")
+    assert await lines(api, f"{instance}/output", 1) == [b"before\n"]
+    before, pid = (await api.get(instance)).json, await pid_of(api, instance)
+
+    for number in range(3):
+        await sth.kill()
+        api = await sth.start("--reattach")
+        assert (await api.get(instance)).json == before
+        assert (await api.get("/instances")).json == [before]
+        assert await pid_of(api, instance) == pid
+        await api.post(f"{instance}/_event", [5001, {"eventName": "ping", "message": number}])
+        assert (await api.get(f"{instance}/event/pong")).json == number
+        await api.input(instance, f"{number}\n", x_end_stream="false")
+        assert await lines(api, f"{instance}/output", 1) == [f"{number}\n".encode()]
+
+    await api.input(instance, "last\n")
+    assert await api.read(f"{instance}/output") == b"last\n"
+    assert (await api.ended(instance))["terminated"] == {"exitcode": 0, "reason": "Instance completed"}
+    assert list((sth.folder / ".hub" / "instances").iterdir()) == []
+
+
+async def test_what_it_writes_meanwhile_waits(sth, package):
+    api = await sth.start("--reattach")
+    source = "async def run(context, input):\n    async for line in input:\n        yield line\n    yield 'over'\n"
+    instance = await api.start(await api.send(package(source)))
+    await api.input(instance, "".join(f"{number}\n" for number in range(1000)))  # and the end of the input
+    await sth.kill()
+    api = await sth.start("--reattach")
+    info = await api.ended(instance)
+    assert info["terminated"]["exitcode"] == 0
+    assert (await api.input(instance, "more")).status == 409
+
+
+async def test_stop_and_kill_are_those_of_any_instance(sth, package):
+    api = await sth.start("--reattach")
+    sequence = await api.send(package(ECHO))
+    stopped, killed, died = [await api.start(sequence) for _ in range(3)]
+    process = psutil.Process(await pid_of(api, died))
+    await sth.kill()
+    api = await sth.start("--reattach")
+    answer = await api.post(f"{stopped}/_stop", {"timeout": 5000, "canCallKeepalive": False})
+    assert answer.json["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
+    await api.post(f"{killed}/_kill", {})
+    assert (await api.ended(killed))["terminated"] == {"exitcode": 137, "reason": "Instance killed"}
+    process.kill()
+    assert (await api.ended(died))["terminated"] == {"exitcode": 137, "reason": "Runner killed by SIGKILL"}
+
+
+async def test_how_one_ended_while_there_was_no_hub_is_told(sth, package, tmp_path):
+    api = await sth.start("--reattach")
+    path = tmp_path / "end"
+    instance = await api.start(await api.send(package(WAIT_FOR_FILE)), args=[str(path)])
+    process = psutil.Process(await pid_of(api, instance))
+    await sth.kill()
+    path.touch()
+    await until(lambda: not process.is_running())
+    api = await sth.start("--reattach")
+    info = await api.ended(instance)
+    assert info["status"] == "errored"
+    assert info["terminated"] == {"exitcode": 7, "reason": "Sequence failed during execution"}
+
+
+async def test_a_stop_that_was_under_way_is_carried_through(sth, package, tmp_path):
+    api = await sth.start("--reattach")
+    path = tmp_path / "stopping"
+    instance = await api.start(await api.send(package(DEAF)), args=[str(path)])
+    stop = asyncio.ensure_future(api.post(f"{instance}/_stop", {"timeout": 1000, "canCallKeepalive": False}))
+    await until(path.exists)
+    await sth.kill()
+    with pytest.raises(aiohttp.ClientError):
+        await stop
+    api = await sth.start("--reattach")
+    assert (await api.ended(instance))["terminated"] == {"exitcode": 137, "reason": "Instance killed"}
+
+
+async def test_topics_are_connected_again(sth, package):
+    api = await sth.start("--reattach")
+    writer = await api.start(await api.send(package(PROVIDES)))
+    reader = await api.start(await api.send(package(REQUIRES)))
+    await sth.kill()
+    api = await sth.start("--reattach")
+    assert (await api.get(writer)).json["provides"] == "numbers"
+    assert (await api.get(reader)).json["requires"] == "numbers"
+    await api.input(writer, "1\n2\n")
+    assert await lines(api, f"{reader}/output", 2) == [b"1\n", b"2\n"]
+    assert (await api.input(reader, "3\n")).status == 405
+
+
+async def test_without_a_hub_in_time_all_end(sth, package):
+    api = await sth.start("--reattach", "--reattach-timeout", 300)
+    instance = await api.start(await api.send(package(ECHO)))
+    runner = psutil.Process(await pid_of(api, instance))
+    [keeper] = sth.keepers()
+    zygote = runner.parent()
+    await sth.kill()
+    await until(lambda: not runner.is_running() and not zygote.is_running() and not keeper.parent.exists())
+    api = await sth.start("--reattach")
+    assert (await api.get("/instances")).json == []
+    assert len(sth.keepers()) == 1
+
+
+async def test_without_reattach_runners_end_with_the_hub(sth, package):
+    api = await sth.start("--no-reattach")
+    instance = await api.start(await api.send(package(ECHO)))
+    runner = psutil.Process(await pid_of(api, instance))
+    zygote = runner.parent()
+    await sth.kill()
+    await until(lambda: not runner.is_running() and not zygote.is_running())
+
+
+async def test_a_hub_that_is_told_to_end_leaves_nothing(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(ECHO)))
+    await sth.kill()
+    api = await sth.start("--reattach")
+    other = await api.start(await api.send(package(ECHO)))
+    runners = [psutil.Process(await pid_of(api, each)) for each in (instance, other)]
+    zygotes = [runner.parent() for runner in runners]
+    assert zygotes[0] != zygotes[1]
+    keepers = sth.keepers()
+    assert len(keepers) == 2
+    await sth.end()
+    await until(lambda: not any(process.is_running() for process in (*runners, *zygotes)))
+    assert sth.keepers() == []
+    assert not any(keeper.parent.exists() for keeper in keepers)
+    assert list((sth.folder / ".hub" / "instances").iterdir()) == []
+
+
+async def test_the_keeper_of_an_earlier_hub_ends_with_its_last_instance(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(ECHO)))
+    zygote = psutil.Process(await pid_of(api, instance)).parent()
+    await sth.kill()
+    api = await sth.start("--reattach")
+    await api.post(f"{instance}/_kill", {"removeImmediately": True})
+    await until(lambda: not zygote.is_running())
+    await until(lambda: len(sth.keepers()) == 1)
+
+
+async def test_one_that_was_only_being_started_is_ended(sth, package):
+    api = await sth.start("--reattach")
+    sequence = await api.send(package(ECHO))
+    ready = await api.start(sequence)
+    zygote = psutil.Process(await pid_of(api, ready)).parent()
+    zygote.suspend()
+    starting = asyncio.ensure_future(api.post(f"/sequence/{sequence}/start", {}))
+    await until(lambda: len(zygote.children()) == 1)
+    await sth.kill()
+    zygote.resume()  # now it forks another runner, for a Hub that is gone
+    with pytest.raises(aiohttp.ClientError):
+        await starting
+    api = await sth.start("--reattach")
+    assert [f"/instance/{each['id']}" for each in (await api.get("/instances")).json] == [ready]
+    await until(lambda: len(zygote.children()) == 1)
+
+
+async def test_two_hubs_can_not_use_one_directory(sth, tmp_path):
+    await sth.start()
+    other = await asyncio.create_subprocess_exec(
+        STH, "-P", "0", "-D", sth.folder, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    _, errors = await other.communicate()
+    assert other.returncode == 1
+    assert f"Another Hub (process {sth.process.pid}) uses {sth.folder}" in errors.decode()
+
+
+async def test_a_hub_that_can_not_listen_leaves_them_to_another(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(ECHO)))
+    before = (await api.get(instance)).json
+    await sth.kill()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failing = await asyncio.create_subprocess_exec(
+            *(STH, "-P", str(taken.getsockname()[1]), "-D", sth.folder, "--reattach"),
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        _, errors = await failing.communicate()
+    assert failing.returncode == 1
+    assert "is in use" in errors.decode()
+    api = await sth.start("--reattach")
+    assert (await api.get(instance)).json == before
+
+
+async def test_what_the_startup_configuration_started_is_not_started_twice(sth, tmp_path):
+    folder = tmp_path / "echo"
+    folder.mkdir()
+    (folder / "main.py").write_text(ECHO)
+    (folder / "package.json").write_text('{"name": "echo", "main": "main.py", "engines": {"python3": ">=3.10"}}')
+    startup = tmp_path / "startup.json"
+    startup.write_text('{"sequences": [{"path": "echo"}, {"path": "echo"}, {"path": "echo", "args": [1]}]}')
+    api = await sth.start("--reattach", "-S", startup)
+    before = sorted(each["id"] for each in (await api.get("/instances")).json)
+    await sth.kill()
+    api = await sth.start("--reattach", "-S", startup)
+    assert sorted(each["id"] for each in (await api.get("/instances")).json) == before
+    assert len(before) == 3
+
+
+async def test_many_kills_in_a_row_lose_no_instance(sth, package):
+    api = await sth.start("--reattach")
+    sequence = await api.send(package(ECHO))
+    instances = [await api.start(sequence) for _ in range(10)]
+    for _ in range(5):
+        starting = [asyncio.ensure_future(api.start(sequence)) for _ in range(5)]
+        await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+        await sth.kill()
+        await asyncio.wait(starting)
+        instances += [start.result() for start in starting if start.exception() is None]
+        api = await sth.start("--reattach")
+        there = {f"/instance/{each['id']}" for each in (await api.get("/instances")).json}
+        assert there >= {*instances}
+        statuses = [(await api.get(each)).json["status"] for each in there]
+        assert {*statuses} <= {"starting", "running"}
+    assert os.listdir(sth.folder / ".hub" / "instances")  # noqa: PTH208 - whether there are any
