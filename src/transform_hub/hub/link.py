@@ -25,10 +25,6 @@ log = logging.getLogger(__name__)
 HELLO_TIMEOUT = 10.0
 """Seconds a connection has to say who it is."""
 
-HIGH_WATER = 1024 * 1024
-"""Bytes on their way to a runner before the sender waits."""
-
-
 LOG_LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a log entry that are kept until it is complete; a longer one is cut in two."""
 
@@ -118,10 +114,15 @@ class Greeting(asyncio.Protocol):
 
 def cut(transport: asyncio.Transport) -> None:
     """End a connection at once, for the runner too: closing alone does not while a keeper holds it as well."""
-    if (sock := transport.get_extra_info("socket")) is not None and sock.fileno() >= 0:
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
+    _shut(transport, socket.SHUT_RDWR)
     transport.abort()
+
+
+def _shut(transport: asyncio.Transport, how: int) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.shutdown(how)
 
 
 class Source(asyncio.Protocol):
@@ -204,7 +205,7 @@ class Sink(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, on_end: Callable[[], object] = lambda: None) -> None:
         self._transport = transport
         self._on_end = on_end
-        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport.set_write_buffer_limits(high=0)  # what is answered for is with the kernel, and outlives the Hub
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         self._drained: asyncio.Future[None] | None = None
@@ -213,7 +214,7 @@ class Sink(asyncio.Protocol):
         self.written = 0
 
     async def write(self, data: bytes) -> None:
-        """Write ``data``, then wait until the runner has taken enough.
+        """Write ``data``, then wait until the kernel has it.
 
         Raises:
             ChannelClosedError: the runner is gone or the stream was ended.
@@ -232,7 +233,10 @@ class Sink(asyncio.Protocol):
         if not self.ended and not self.lost:
             self.ended = True
             self._on_end()
-            self._transport.write_eof()
+            if self._transport.get_write_buffer_size():
+                self._transport.write_eof()
+            else:  # uvloop's write_eof() comes to it some time later
+                _shut(self._transport, socket.SHUT_WR)
 
     def pause_writing(self) -> None:
         if self._drained is None:
