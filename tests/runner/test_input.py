@@ -155,3 +155,89 @@ async def test_a_sequence_may_end_its_input_itself(launch, api):
     """)
     await api.ended(instance)
     assert (await api.get(instance)).json["status"] == "completed"
+
+
+async def test_a_sequence_that_ended_its_input_goes_on(launch, api):
+    instance = await launch("""
+        import asyncio
+        async def run(context, input):
+            go = asyncio.Event()
+            context.on("go", lambda message: go.set())
+            input.end()
+            await go.wait()
+            yield "fine"
+    """)
+    sending = asyncio.ensure_future(api.input(instance, b"not wanted\n"))
+    await api.post(f"{instance}/_event", [5001, {"eventName": "go"}])
+    assert await api.read(f"{instance}/output") == b"fine"
+    assert (await api.ended(instance))["status"] == "completed"
+    await asyncio.wait({sending})
+
+
+async def test_what_follows_a_line_that_was_read_can_be_mapped(result):
+    source = """
+        import asyncio
+        async def run(context, input):
+            header = await input.read()
+            await asyncio.sleep(0.05)
+            return input.map(lambda line: header.strip() + line)
+    """
+    output, _ = await result(source, b"> \n" + b"line\n" * 1000)
+    assert output == b">line\n" * 1000
+
+
+async def test_a_read_that_is_given_up_loses_no_line(launch, api):
+    instance = await launch("""
+        import asyncio
+        async def run(context, input):
+            try: await asyncio.wait_for(input.read(), 0.01)
+            except asyncio.TimeoutError: yield "nothing yet;"
+            async for line in input: yield line
+    """)
+    async with api.session.get(f"{api.url}{instance}/output") as response:
+        assert await response.content.readexactly(12) == b"nothing yet;"
+        await api.input(instance, b"a\nb\n")
+        assert await response.content.read() == b"a\nb\n"
+
+
+@pytest.mark.parametrize("operators", ["", ".map(str)", ".filter(lambda value: True).each(len)", ".map(later)"])
+async def test_all_values_before_a_bad_line_come_out(operators, launch, api):
+    instance = await launch(f"""
+        async def later(value): return value
+        def run(context, input): return input{operators}
+    """)
+    lines = [f'"{number}\\n"\n' for number in range(30_000)]
+    await api.input(instance, io.BytesIO("".join([*lines, "{\n", *lines]).encode()), "application/x-ndjson")
+    assert (await api.read(f"{instance}/output")).decode().split() == [str(number) for number in range(30_000)]
+    assert (await api.ended(instance))["error"].startswith("ValueError: line 30001 of the input is not JSON")
+
+
+async def test_all_lines_before_a_failure_come_out(launch, api):
+    instance = await launch("def run(context, input): return input.map(lambda line: 1 / (5000 - int(line)) and line)")
+    await api.input(instance, io.BytesIO("".join(f"{number}\n" for number in range(10_000)).encode()))
+    assert (await api.read(f"{instance}/output")).decode().split() == [str(number) for number in range(5000)]
+    assert (await api.ended(instance))["error"].startswith("ZeroDivisionError")
+
+
+async def test_a_sequence_that_is_fed_lines_without_end_can_be_stopped(launch, api):
+    instance = await launch("""
+        async def run(context, input):
+            try:
+                async for line in input:
+                    if line == "first\\n": context.emit("line", line)
+            finally:
+                print("cleaned up")
+    """)
+
+    async def endless():
+        yield b"first\n"
+        while True:
+            yield b"more\n" * 10_000
+
+    sending = asyncio.ensure_future(api.input(instance, endless()))
+    assert (await api.get(f"{instance}/event/line")).json == "first\n"
+    await api.post(f"{instance}/_stop", {"timeout": 7000, "canCallKeepalive": False})
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 138
+    assert await api.read(f"{instance}/stdout") == b"cleaned up\n"
+    sending.cancel()
+    await asyncio.wait({sending})

@@ -104,3 +104,41 @@ async def test_items_come_as_they_are_made(launch, api):
         await api.input(instance, b"ping", x_end_stream="false")
         await api.input(instance, b"\n", x_end_stream="false")
         assert await response.content.readexactly(5) == b"ping\n"
+
+
+async def test_items_leave_before_a_generator_blocks(launch, api):
+    instance = await launch("""
+        import sys
+        def run(context, input):
+            yield "a"
+            yield "b"
+            yield sys.stdin.readline()
+    """)
+    async with api.session.get(f"{api.url}{instance}/output") as response:
+        assert await response.content.readexactly(2) == b"ab"
+        await api.post(f"{instance}/stdin", b"c\n")
+        assert await response.content.readexactly(2) == b"c\n"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_events_arrive_while_a_generator_never_waits(kind, launch, api):
+    instance = await launch(f"""
+        {kind} run(context, input):
+            enough = []
+            context.on("enough", enough.append)
+            while not enough: yield "x"
+            yield "end"
+    """)
+    async with api.session.get(f"{api.url}{instance}/output") as response:
+        assert await response.content.readexactly(1000) == b"x" * 1000
+        await api.post(f"{instance}/_event", [5001, {"eventName": "enough", "message": 1}])
+        assert (await response.content.read()).endswith(b"xend")
+
+
+async def test_text_bytes_and_values_keep_their_order(result):
+    source = """
+        def run(context, input):
+            return [item for number in range(5000) for item in (str(number), bytes([255, 10]), [number])]
+    """
+    output, _ = await result(source)
+    assert output == b"".join(b"%d\xff\n[%d]\n" % (number, number) for number in range(5000))

@@ -33,10 +33,11 @@ import scramjet
 
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import sequence, stdio
+from transform_hub.runner import pipeline, sequence, stdio
 from transform_hub.runner.context import Context, LinkLogHandler
+from transform_hub.runner.input import Input
 from transform_hub.runner.link import Control, dial
-from transform_hub.runner.streams import Input, Output, pump_output
+from transform_hub.runner.output import Output, pump_output
 
 KILL_GRACE = 1.0
 """Seconds that kill handlers have; the Hub ends the process after two."""
@@ -47,9 +48,8 @@ WIND_UP = 5.0
 SETTLE = 0.1
 """Seconds without output after which a Sequence whose stream has failed is taken to have written all it can."""
 
-_SCRAMJET = str(Path(scramjet.__file__).parent)
-_BACKGROUND = ("consume", "_process", "_resolve_overflow_readers")
-"""The coroutines that scramjet runs as tasks of its own, awaited by nobody."""
+_BACKGROUND = {(str(Path(scramjet.__file__).with_name("streams.py")), "consume"), (pipeline.__file__, "_process")}
+"""File and name of the coroutines that Streams run as tasks of their own, awaited by nobody."""
 
 
 class _Stopped(BaseException):
@@ -81,6 +81,7 @@ class PythonRunner:
 
     def run(self) -> NoReturn:
         """Run the Sequence to its end, then end this process."""
+        pipeline.install()
         stdio.attach(self.channels["stdin"], self.channels["stdout"], self.channels["stderr"])
         self._set_up_logging()
         asyncio.set_event_loop(self.loop)
@@ -234,14 +235,14 @@ class PythonRunner:
                 asyncio.run_coroutine_threadsafe(self.context._kill(), self.loop).result(timeout=KILL_GRACE)
 
     def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:
-        """Make a task; one of scramjet's own that fails ends the Sequence.
+        """Make a task; one of a Stream's own that fails ends the Sequence.
 
-        Without this a ``map`` whose function raises leaves its stream waiting for ever: the framework's task
-        dies and nobody looks at it.
+        Without this a ``map`` whose function raises leaves its stream waiting for ever: the task dies and nobody
+        looks at it.
         """
         task = asyncio.Task(coroutine, loop=loop, **options)
         code = getattr(coroutine, "cr_code", None)
-        if code is not None and code.co_filename.startswith(_SCRAMJET) and code.co_name in _BACKGROUND:
+        if code is not None and (code.co_filename, code.co_name) in _BACKGROUND:
             task.add_done_callback(self._check_stream_task)
         return task
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from scramjet.streams import StringStream
 
-from transform_hub.runner.streams import RAW
+from transform_hub.runner.content import RAW
 
 
 class Stdin(io.TextIOWrapper):

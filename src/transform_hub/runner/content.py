@@ -1,0 +1,41 @@
+"""What a content type makes of bytes, and how text becomes bytes.
+
+    content type            input gives                      output takes
+    text/*                  str, one line each, with its     str, bytes; other values become JSON lines
+                            newline
+    application/x-ndjson,   values, one per line of JSON     any JSON value, one per line
+    application/json
+    anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
+
+Text is UTF-8. Bytes that are not are kept as lone surrogates, so they leave a text Sequence as they came in.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+RAW = "transform_hub.raw"
+"""Error handler of encoders: lone surrogates that stand for bytes become these bytes, others an escape."""
+
+
+def _encode_surrogates(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    codes = [ord(letter) for letter in error.object[error.start : error.end]]
+    raw = (bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"\\u%04x" % code for code in codes)
+    return b"".join(raw), error.end
+
+
+codecs.register_error(RAW, _encode_surrogates)
+
+
+def is_text(content_type: str) -> bool:
+    return content_type.lower().startswith("text/") and not is_json(content_type)
+
+
+def is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in (
+        "application/x-ndjson",
+        "application/ndjson",
+        "text/x-ndjson",
+        "application/json",
+    )

@@ -1,0 +1,183 @@
+"""A Sequence's output: what ``run`` returned becomes bytes of the link, as many items at once as are at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from time import monotonic
+from typing import Any
+
+from scramjet.streams import Stream
+
+from transform_hub.runner.content import RAW, is_json
+from transform_hub.runner.pipeline import TURN
+
+_GATHER = 64 * 1024
+_dumps = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Output:
+    """Writes to the link's output channel; waits while the Hub pushes back.
+
+    Whoever waits here may be cancelled at any point: what was not sent yet is kept for the next ``flush``.
+
+    Attributes:
+        written: bytes that are with the kernel.
+        full: enough is gathered; whoever puts more should flush first.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.written = 0
+        self.full = False
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._gathered: list[str | bytes] = []
+        self._size = 0
+        self._rest = memoryview(b"")
+        self._flushing = asyncio.Lock()
+        self._scheduled = False
+        self._leaving: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was put that is not with the kernel yet."""
+        return bool(self._rest or self._gathered)
+
+    def put(self, data: str | bytes) -> None:
+        """Gather ``data``; it leaves in the event loop's next turn, or with ``send`` or ``flush``."""
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= _GATHER:
+            self.full = True
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._leave)
+
+    def send(self) -> bool:
+        """Give the kernel what it takes now; whether that was all."""
+        while self.pending:
+            if not self._rest:
+                self._rest = memoryview(self._take())
+            try:
+                sent = self._sock.send(self._rest)
+            except BlockingIOError:
+                return False
+            self._rest = self._rest[sent:]
+            self.written += sent
+        return True
+
+    async def flush(self) -> None:
+        """Wait until all that was put is with the kernel."""
+        async with self._flushing:
+            while not self.send():
+                await self._writable()
+
+    async def close(self) -> None:
+        """Flush, then tell the Hub that this was all."""
+        await self.flush()
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def _leave(self) -> None:
+        self._scheduled = False
+        with contextlib.suppress(OSError):  # the next flush has it again
+            if not self.send() and not self._flushing.locked():
+                self._leaving = self._loop.create_task(self.flush())
+
+    def _take(self) -> bytes:
+        parts, self._gathered, self._size, self.full = self._gathered, [], 0, False
+        try:
+            return "".join(parts).encode("utf-8", RAW)  # type: ignore[arg-type]
+        except TypeError:
+            raw = [part.encode("utf-8", RAW) if isinstance(part, str) else part for part in parts]
+            return raw[0] if len(raw) == 1 else b"".join(raw)
+
+    async def _writable(self) -> None:
+        writable = asyncio.Event()
+        self._loop.add_writer(self._sock, writable.set)
+        try:
+            await writable.wait()
+        finally:
+            self._loop.remove_writer(self._sock)
+
+
+def encode(item: Any) -> str | bytes:
+    """One item of an output that is not JSON."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item)
+    return encode_json(item)
+
+
+def encode_json(item: Any) -> bytes:
+    """One item of an output that is JSON, as a line."""
+    # For a lone surrogate the escape that backslashreplace makes is the one of JSON.
+    return _dumps(item).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
+    """What ``run`` returned, as an iterator over the items of its output."""
+    if isinstance(result, Stream) or hasattr(result, "__aiter__"):
+        iterator: AsyncIterator[Any] = result.__aiter__()
+        return iterator
+    if result is None:
+        return iter(())
+    single = isinstance(result, (str, bytes, bytearray, memoryview, dict)) or not isinstance(result, Iterable)
+    return iter((result,)) if single else iter(result)
+
+
+async def pump_output(result: Any, output: Output, content_type: str) -> None:
+    """Write all items of what ``run`` returned.
+
+    Args:
+        result: a Stream, an (async) iterable, or a single value; None is no output.
+        output: where to.
+        content_type: decides how items become bytes.
+    """
+    source = items(result)
+    convert = encode_json if is_json(content_type) else encode
+    try:
+        if isinstance(source, AsyncIterator):
+            await _pump_async(source, output, convert)
+        else:
+            await _pump_sync(source, output, convert, at_hand=isinstance(result, Collection))
+    finally:  # a generator that is not at its end has its own `finally` blocks
+        if inspect.isasyncgen(source):
+            await source.aclose()
+        elif inspect.isgenerator(source):
+            source.close()
+
+
+async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Callable[[Any], str | bytes]) -> None:
+    turn = monotonic() + TURN
+    async for item in source:
+        output.put(convert(item))
+        if output.full or monotonic() > turn:
+            turn = await _give_way(output, turn)
+
+
+async def _pump_sync(
+    source: Iterator[Any], output: Output, convert: Callable[[Any], str | bytes], *, at_hand: bool
+) -> None:
+    turn = monotonic() + TURN
+    for item in source:
+        output.put(convert(item))
+        if not at_hand and not output.send():  # what makes its items as it goes may block before the next
+            await output.flush()
+        if output.full or monotonic() > turn:
+            turn = await _give_way(output, turn)
+
+
+async def _give_way(output: Output, turn: float) -> float:
+    """Flush if it is time to, give events and stop handlers their turn if that is over; the end of the next."""
+    if output.full:
+        await output.flush()
+    if monotonic() < turn:
+        return turn
+    await asyncio.sleep(0)
+    return monotonic() + TURN

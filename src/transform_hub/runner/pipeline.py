@@ -1,0 +1,314 @@
+"""The engine of the framework's Streams: same order, same ``max_parallel``, a fraction of the time per item.
+
+The framework's own makes a task and several futures of each item, 30 us. Here an item costs a task only where a
+function of the Sequence has to be awaited; what is not async is worked off in one go.
+
+    write, feed ─> raw ─ functions, max_parallel items at most ─> running ─ in order ─> ready ─> read, async for
+
+    no functions           items are ready at once
+    functions, not async   items become ready up to max_parallel ahead of the reader
+    async functions        up to max_parallel items are running or ready; each read begins another
+
+A writer waits while max_parallel items are unread. Reader and functions give the event loop its turn every ``TURN``.
+A function that fails stops its Stream after what came before. As with the framework's own engine the failure is that of
+a task called ``_process``: the runner ends the Instance (see ``PythonRunner._task``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from time import monotonic
+from types import FunctionType
+from typing import Any
+
+from scramjet import pyfca
+from scramjet import streams as framework
+from scramjet.pyfca import DropChunk
+
+TURN = 0.002
+"""Seconds for which items are worked off before events, stop handlers and other tasks get their turn."""
+
+_Step = Callable[[Any], Any]
+"""A function of a Stream: gives the new item, DropChunk, or a coroutine of either."""
+
+# asyncio.iscoroutine takes longer than most functions that Sequences map with.
+_NO_COROUTINES = frozenset((str, bytes, int, float, bool, list, dict, tuple, set, type, type(None), FunctionType))
+
+
+class Pipeline:
+    """Carries the items of a Stream and of those made of it by map, filter, each and decode.
+
+    Args:
+        max_parallel: items that may be running, or finished and unread.
+        name: as the framework's own has it.
+
+    Attributes:
+        ended: nothing more will be written.
+        ready: items that can be read.
+        strict: each read has to be told (by ``read``), not just the one that finds nothing ready.
+    """
+
+    def __init__(self, max_parallel: int, name: str = "pyfca") -> None:
+        self.max_parallel = max_parallel
+        self.name = name
+        self.ended = False
+        self.ready: deque[Any] = deque()
+        self.strict = False
+        self._loop = asyncio.get_event_loop()
+        self._steps: list[_Step] = []
+        self._raw: deque[Any] = deque()
+        self._running: deque[asyncio.Future[Any]] = deque()
+        self._readers: deque[asyncio.Future[Any]] = deque()
+        self._writers: deque[asyncio.Future[None]] = deque()
+        self._feeder: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] = self._loop.create_future()
+        self._drained.set_result(None)
+        self._limit = float("inf")  # of items begun: who writes an item without waiting wants it worked off
+        self._turn = 0.0
+        self._scheduled = self._advancing = self._concurrent = self._failed = False
+
+    def add_transform(self, step: _Step) -> None:
+        """Apply a function to all items that were not read, nor given to other functions, before."""
+        if not self._steps:
+            self._raw.extend(self.ready)
+            self.ready.clear()
+        self._steps.append(step)
+        self._schedule()
+
+    def write(self, chunk: Any) -> asyncio.Future[None]:
+        """Write an item; what is returned is done when there is room for more."""
+        self._put((chunk,))
+        if self._unread() < self.max_parallel:
+            return self._drained
+        drained: asyncio.Future[None] = self._loop.create_future()
+        self._writers.append(drained)
+        self.strict = True
+        return drained
+
+    async def feed(self, chunks: Iterable[Any]) -> None:
+        """Write many items at once, to be begun as there is room; wait until the next are needed."""
+        self._limit = self.max_parallel
+        self._put(chunks)
+        if not self._hungry():
+            self._feeder = self._loop.create_future()
+            await self._feeder
+
+    def end(self) -> None:
+        """Nothing more will be written."""
+        if self.ended:
+            raise pyfca.MultipleEnd
+        self.ended = True
+        self._schedule()
+
+    async def read(self) -> Any:
+        """The next item; None at the end."""
+        if monotonic() > self._turn:
+            await asyncio.sleep(0)
+            self._turn = monotonic() + TURN
+        if not self.ready:
+            self._advance()
+        if self.ready:
+            chunk = self.ready.popleft()
+            if self.strict:
+                self._advance(freed=1)
+            return chunk
+        return None if self._over() else await self._arrival()
+
+    async def _arrival(self) -> Any:
+        reader = self._loop.create_future()
+        self._readers.append(reader)
+        try:
+            return await reader
+        except asyncio.CancelledError:
+            if reader.done() and not reader.cancelled():  # it came too late for this reader
+                self.ready.appendleft(reader.result())
+                self._hand_out()
+            raise
+
+    def _unread(self) -> int:
+        return len(self._raw) + len(self._running) + len(self.ready)
+
+    def _hungry(self) -> bool:
+        # Without functions there is nothing to run ahead of: a block is read when the one before it was.
+        return self._unread() < (self.max_parallel if self._steps else 1)
+
+    def _over(self) -> bool:
+        return self.ended and not self._unread()
+
+    def _put(self, chunks: Iterable[Any]) -> None:
+        if self.ended:
+            raise pyfca.WriteAfterEnd
+        if self._steps:
+            self._raw.extend(chunks)
+            self._schedule()
+        else:
+            self.ready.extend(chunks)
+            self._hand_out()
+
+    def _schedule(self) -> None:
+        """Go on in the loop's next turn: the writer may be about to add functions."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._advance)
+
+    def _advance(self, freed: int = 0) -> None:
+        """Begin with items, as many as may run; hand out what is ready, and a place to at least ``freed`` writers."""
+        if self._advancing:  # by a function that writes to its own Stream
+            return
+        self._scheduled, self._advancing = False, True
+        try:
+            end = monotonic() + TURN
+            while self._raw and not self._failed and len(self._running) + len(self.ready) < self._limit:
+                self._begin(self._raw.popleft())
+                if monotonic() > end:
+                    self._schedule()
+                    break
+        finally:
+            self._advancing = False
+        self._hand_out(freed)
+
+    def _begin(self, chunk: Any) -> None:
+        """Give an item to the functions, up to the first that has to be awaited."""
+        steps = iter(self._steps)
+        try:
+            for step in steps:
+                chunk = step(chunk)
+                if type(chunk) not in _NO_COROUTINES and asyncio.iscoroutine(chunk):
+                    return self._run(_process(chunk, steps))
+                if chunk is DropChunk:
+                    return None
+        except Exception as error:  # noqa: BLE001 - the Sequence's own failure
+            return self._run(_process(_failure(error), steps))
+        if not self._running:
+            return self.ready.append(chunk)
+        done = self._loop.create_future()
+        done.set_result(chunk)
+        return self._running.append(done)
+
+    def _run(self, process: Coroutine[Any, Any, Any]) -> None:
+        self._concurrent = self.strict = True
+        task = self._loop.create_task(process)
+        task.add_done_callback(self._finished)
+        self._running.append(task)
+
+    def _finished(self, task: asyncio.Future[Any]) -> None:
+        self._failed |= task.cancelled() or task.exception() is not None
+        while self._running and (first := self._running[0]).done():
+            if first.cancelled() or first.exception() is not None:
+                break
+            self._running.popleft()
+            if (chunk := first.result()) is not DropChunk:
+                self.ready.append(chunk)
+        self._advance()
+
+    def _hand_out(self, freed: int = 0) -> None:
+        """Give what is ready to those who wait for it, and room to those who wait for that."""
+        while self._readers and (self.ready or self._over()):
+            reader = self._readers.popleft()
+            if not reader.done():
+                reader.set_result(self.ready.popleft() if self.ready else None)
+        room = max(self.max_parallel - self._unread(), freed)
+        while self._writers and room > 0:
+            drained = self._writers.popleft()
+            if not drained.done():
+                drained.set_result(None)
+                room -= 1
+        self.strict = self._concurrent or bool(self._writers)
+        if self._feeder is not None and self._hungry():
+            if not self._feeder.done():
+                self._feeder.set_result(None)
+            self._feeder = None
+
+
+async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[_Step]) -> Any:
+    """Take an item through the rest of the functions, from one on that has to be awaited."""
+    chunk = await pending
+    for step in steps:
+        if chunk is DropChunk:
+            break
+        chunk = step(chunk)
+        if asyncio.iscoroutine(chunk):
+            chunk = await chunk
+    return chunk
+
+
+async def _failure(error: Exception) -> Any:
+    raise error
+
+
+# The framework's operators wrap each function into a coroutine; these call it, and await what is one.
+
+
+def _map(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
+    """Transform each chunk using a function."""
+    return _derive(stream, (lambda chunk: func(chunk, *args)) if args else func, "m")
+
+
+def _filter(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
+    """Keep only chunks for which func evaluates to True."""
+
+    async def decided(decision: Coroutine[Any, Any, Any], chunk: Any) -> Any:
+        return chunk if await decision else DropChunk
+
+    def step(chunk: Any) -> Any:
+        decision = func(chunk, *args)
+        if type(decision) not in _NO_COROUTINES and asyncio.iscoroutine(decision):
+            return decided(decision, chunk)
+        return chunk if decision else DropChunk
+
+    return _derive(stream, step, "f")
+
+
+def _each(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
+    """Perform an operation on each chunk and return it unchanged."""
+
+    async def performed(operation: Coroutine[Any, Any, Any], chunk: Any) -> Any:
+        await operation
+        return chunk
+
+    def step(chunk: Any) -> Any:
+        result = func(chunk, *args)
+        if type(result) not in _NO_COROUTINES and asyncio.iscoroutine(result):
+            return performed(result, chunk)
+        return chunk
+
+    return _derive(stream, step, "m")
+
+
+def _derive(stream: Any, step: _Step, suffix: str) -> Any:
+    stream._mark_consumed()
+    derived = stream.__class__(upstream=stream, origin=stream._origin, name=f"{stream.name}+{suffix}")
+    derived._pyfca.add_transform(step)
+    return derived
+
+
+async def _iterate(stream: Any) -> AsyncIterator[Any]:
+    stream._uncork()
+    pipeline: Any = stream._pyfca
+    ready = pipeline.ready
+    turn = monotonic() + TURN
+    while True:
+        if not ready or pipeline.strict:
+            chunk = await pipeline.read()
+        elif monotonic() < turn:
+            chunk = ready.popleft()
+        else:
+            await asyncio.sleep(0)
+            turn = monotonic() + TURN
+            continue
+        if chunk is None:
+            return
+        yield chunk
+
+
+def install() -> None:
+    """Make all Streams of this process run on Pipelines."""
+    framework.Pyfca = Pipeline
+    framework.Stream.map = _map
+    framework.Stream.filter = _filter
+    framework.Stream.each = _each
+    framework.Stream.__aiter__ = _iterate
+    if not framework.DEBUG:  # else it words a debug message per chunk, whether anybody sees it or not
+        framework.tr = lambda *_: ""
