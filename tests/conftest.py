@@ -7,16 +7,14 @@ import textwrap
 
 import aiohttp
 import pytest
-import stamina
 
 from transform_hub.hub.server import serve
 from transform_hub.package import pack
 
 
 @pytest.fixture(autouse=True)
-def quick_retries():
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
+def quick_retries(monkeypatch):
+    monkeypatch.setattr("transform_hub.client.transport.PAUSES", (0, 0, 0))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Following logs and topics over lost connections: nothing is hidden, nothing goes on for ever."""
 
 import asyncio
+import logging
 
 import pytest
 from aiohttp import web
@@ -304,3 +305,55 @@ async def test_what_users_are_told(caplog):
         assert "Lost a stream that is followed" in caplog.text
         assert "/log" in repr(follower)
     assert "s3cret" not in caplog.text
+
+
+def entry(ts, msg):
+    return b'{"ts":%d,"level":"INFO","msg":"%s"}\n' % (ts, msg.encode())
+
+
+@pytest.mark.parametrize("manager", [b"", b"sth-0: "])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_a_log_that_begins_anew_repeats_nothing(size, manager):
+    lines = [manager + entry(5, "a"), manager + entry(7, "b"), manager + entry(6, "late"), manager + entry(9, "new")]
+    again = b"".join(lines)
+    pieces = [again[start : start + size] for start in range(0, len(again), size)]
+    log = parts(Part(*lines[:3]), Part(*pieces, then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        *seen, gap, new = await collected(host.get_log(follow=True).lines(keepends=True), 5)
+    assert [line.encode() for line in (*seen, new)] == lines
+    assert gap.is_resumed
+    assert "nothing is missing" in str(gap)
+
+
+async def test_a_log_that_was_lost_within_a_line():
+    one, two = entry(5, "one"), entry(6, "two")
+    log = parts(Part(one, two[:9]), Part(one + two, then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        first, gap, second = await collected(host.get_log(follow=True).json(LogEntry), 3)
+    assert (first.msg, gap.partial, gap.is_resumed, second.msg) == ("one", two[:9], True, "two")
+
+
+async def test_a_log_that_does_not_have_the_last_line_any_more():
+    kept = [entry(2, "of before"), b"no time\n", entry(8, "new"), entry(4, "late"), b"unfinished"]
+    log = parts(Part(entry(1, "lost") + entry(3, "last")), Part(kept[0], then="end"), Part(*kept, then="silence"))
+    async with serving(("GET", "/log", log)) as server, HostClient(server.url) as host:
+        found = []
+        async for item in host.get_log(follow=True):
+            found.append(item)
+            if item == b"unfinished":
+                break
+    _, gap, *rest = found
+    assert (gap.is_resumed, gap.tries) == (False, 2)
+    assert b"".join(rest) == b"".join(kept)
+
+
+async def test_the_log_of_a_hub_over_a_lost_connection(tmp_path):
+    async with serve(port=0, data_dir=tmp_path) as hub, HostClient(hub.url) as host:
+        follower = host.get_log(follow=True)
+        entries = follower.json(LogEntry)
+        begun = [await anext(entries)]
+        follower._reader._response.connection.transport.abort()
+        logging.getLogger("transform_hub.hub.server").info("something new")
+        gap, new = await collected(entries, 2)
+        await entries.aclose()
+    assert [begun[0].msg.split(" http")[0], gap.is_resumed, new.msg] == ["API on", True, "something new"]

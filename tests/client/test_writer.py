@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 
+import aiohttp
 import pytest
 from aiohttp import web
 from faulty import raw, serving, until
@@ -570,3 +571,30 @@ async def test_aborting_late_leaves_the_connection_to_the_next_call(status):
         writer.abort()
         assert (await killing).id == "x"
         assert len(server.connections) == 1
+
+
+class LosingConnector(aiohttp.TCPConnector):
+    """Loses each connection before anything is written to it, as one does that the Hub has just closed."""
+
+    async def connect(self, *args, **options):
+        connection = await super().connect(*args, **options)
+        connection.transport.abort()
+        return connection
+
+
+async def test_no_task_that_nobody_looks_at_fails_with_a_connection_that_is_lost_at_once():
+    tasks = []
+
+    def noted(loop, coroutine, **options):
+        tasks.append(asyncio.Task(coroutine, loop=loop, **options))
+        return tasks[-1]
+
+    async with inbox() as (box, _), LosingConnector() as connector:
+        host = HostClient(box.server.url)
+        host.transport._sessions._connector = connector
+        asyncio.get_running_loop().set_task_factory(noted)
+        with pytest.raises(errors.HubError):
+            await host.instance("x").send_input("lost\n")
+        await host.close()
+    failures = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    assert not [failure for failure in failures if isinstance(failure, aiohttp.ClientError)]

@@ -1,6 +1,7 @@
 """Who may use the API: tokens, their scopes, and whom the audit names."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -238,6 +239,8 @@ async def test_of_the_link_a_runner_takes_its_own_channels_only(hub, api, packag
         with_reset = await asyncio.gather(reader.read(), return_exceptions=True)
         assert with_reset[0] == b"" or isinstance(with_reset[0], ConnectionError)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
     assert (await api.get(instance)).json["status"] == "running"
 
 

@@ -83,7 +83,7 @@ async def test_a_language_that_cannot_be_run(api, package):
 async def test_a_client_that_goes_away_does_not_stop_a_start(api, hub, package):
     sequence_id = await api.send(package("import time; time.sleep(0.3)\ndef run(context, input): return input"))
     _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    writer.write(f"POST /api/v1/sequence/{sequence_id}/start HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(f"POST /api/v1/sequence/{sequence_id}/start HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     while not hub.instances:
         await asyncio.sleep(0.005)
     writer.close()

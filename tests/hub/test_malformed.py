@@ -9,7 +9,7 @@ import pytest
 
 from transform_hub.hub.api import MAX_JSON
 
-HOST = b"Host: x\r\n"
+HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
 
 

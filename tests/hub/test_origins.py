@@ -47,10 +47,10 @@ async def test_pages_of_this_machine_may(ask, origin):
 async def test_names_that_lead_here_are_not_this_hub(ask):
     assert (await ask(Host="evil.example:8000"))[0] == 403
     assert (await ask(Host="evil.example:8000", Origin="http://evil.example:8000"))[0] == 403
-    for known in ("localhost:8000", "127.0.0.1", "[::1]:80", "192.168.1.7"):
+    for known in ("localhost:8000", "127.0.0.1", "[::1]:80", "192.168.1.7", "hub:8000"):
         assert (await ask(Host=known))[0] == 200
     assert (await ask(Host="evil.example", settings={"token": TOKEN}))[0] == 200  # it has no token
-    assert (await ask(Host="hub.lan", settings={"insecure": True}))[0] == 200
+    assert (await ask(Host="hub.example", settings={"insecure": True}))[0] == 200
 
 
 async def test_configured_pages_may_and_their_name_is_known(ask):

@@ -160,7 +160,7 @@ async def test_an_upload_that_breaks_off_keeps_the_old_one(api, says, hub):
     sequence_id = await api.send(says("old"))
     archive = says("new")
     _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    head = f"PUT /api/v1/sequence/{sequence_id} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}\r\n\r\n"
+    head = f"PUT /api/v1/sequence/{sequence_id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(archive)}\r\n\r\n"
     writer.write(head.encode() + archive[:-10])
     await writer.drain()
     incoming = hub.sequences.root / ".incoming"

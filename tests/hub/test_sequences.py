@@ -148,7 +148,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(hub, api, package, files
     before = files()
     archive = package(ECHO)
     _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    head = "POST /api/v1/sequence HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    head = "POST /api/v1/sequence HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
     writer.write(f"{head}Content-Length: {len(archive)}\r\n\r\n".encode() + archive[: len(archive) // 2])
     await writer.drain()
     while not list((hub.sequences.root / ".incoming").iterdir()):

@@ -68,7 +68,7 @@ async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
     instance = await start(ECHO)
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(
-        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
         "Transfer-Encoding: chunked\r\n\r\n".encode()
     )
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -82,7 +82,7 @@ async def test_a_client_that_breaks_off_does_not_end_the_input(api, start, hub):
     instance = await start(ECHO)
     _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(
-        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
         "Transfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n".encode()
     )
     async with api.session.get(f"{api.url}{instance}/output") as output:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import dataclasses
 import importlib
-import logging
 import os
 import random
 import resource
@@ -61,7 +60,6 @@ def main() -> int:
     given = {field: getattr(options, field) for field in Scale.__annotations__ if getattr(options, field) is not None}
     scale = dataclasses.replace(SCALES[options.scale], **given)
     load = os.getloadavg()[0]
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # retries are what is expected of clients here
     allow_descriptors()
     results = []
     for name in options.only or SCENARIOS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,7 +26,6 @@ async def hub() -> AsyncIterator[HostClient]:
     with _few_certificates(found.url):
         from transform_hub.client.host import HostClient
 
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # of tries only the last one is of interest here
     try:
         client = HostClient(found.url, token=found.token or None)
     except ValueError as error:

@@ -23,6 +23,7 @@ from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
 from transform_hub.hub.settings import NO_MANAGER, read_settings
+from transform_hub.hub.tls import TLSConfig
 from transform_hub.package import Limits
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,12 @@ def sth(
         Path | None, _api(help="File with the tokens that clients must send. STH_TOKEN may have them instead.")
     ] = None,
     insecure: Annotated[bool, _api("--insecure", help="Listen beyond loopback without a token.")] = False,
+    tls_cert: Annotated[Path | None, _api(help="PEM file with the Hub's certificate: serve https.")] = None,
+    tls_key: Annotated[Path | None, _api(help="PEM file with its key, if that is not in the same.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, _api(help="PEM file with authorities: clients must show a certificate of theirs.")
+    ] = None,
+    max_connections: Annotated[int, _api(min=1, help="Connections at the same time.")] = 10_000,
     cors_origin: Annotated[
         list[str] | None, _api(metavar="URL", help="Web page that may use the API; repeat it for more, * for all.")
     ] = None,
@@ -124,6 +131,7 @@ def sth(
     runner_envs: Annotated[
         Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
     ] = None,
+    max_instances: Annotated[int | None, _instances(min=1, help="Instances that run at the same time.")] = None,
     runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
     zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
     reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = False,
@@ -203,6 +211,9 @@ def sth(
         tokens=_tokens() if token_file is None else (),
         token_file=token_file,
         insecure=insecure,
+        tls=_tls(tls_cert, tls_key, tls_client_ca),
+        max_connections=max_connections,
+        max_instances=max_instances,
         cors_origins=tuple(cors_origin or ()),
         zygote=zygote,
         reattach=reattach,
@@ -240,6 +251,14 @@ def _warn(*, identify_existing: bool, **useless: Any) -> None:
     for name, value in useless.items():
         if value:
             log.warning("%s: no effect here", name.replace("_", " "))
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TLSConfig | None:
+    if certificate is not None:
+        return TLSConfig(certificate=certificate, key=key, client_ca=client_ca)
+    if key is not None or client_ca is not None:
+        raise typer.BadParameter("it goes with a certificate: --tls-cert", param_hint="--tls-key, --tls-client-ca")
+    return None
 
 
 def _tokens() -> tuple[Token, ...]:

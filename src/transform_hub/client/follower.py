@@ -1,9 +1,11 @@
 """Streams that go on when their connection is lost, and say so.
 
-following ──connection lost, or the Hub went away──> waiting ──answer──> Gap, following
-    │  ▲                                                │ no answer
+following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap, following
+    │  ▲                                                │ no answer          │ lost again
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
+
+Catching up is leaving out what was seen before, of a log that begins anew for each reader.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from transform_hub.client.readable import Gap, Readable
 from transform_hub.client.reader import Reader
+from transform_hub.client.replay import Replay
 from transform_hub.errors import (
     HubConnectionError,
     InstanceEndedError,
@@ -48,6 +51,7 @@ class Follower(Readable[Gap]):
     Args:
         opening: opens the stream anew.
         is_over: whether nothing more is to come after a stream that ended properly.
+        replays: whether the stream begins anew each time it is opened.
 
     Example:
         >>> async for entry in host.get_log(follow=True).json(LogEntry):
@@ -57,9 +61,14 @@ class Follower(Readable[Gap]):
         ...         print(entry.level, entry.msg)
     """
 
-    def __init__(self, opening: Callable[[], Reader], *, is_over: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self, opening: Callable[[], Reader], *, is_over: Callable[[], Awaitable[bool]], replays: bool = False
+    ) -> None:
         self._opening = opening
         self._is_over = is_over
+        self._replays = replays
+        self._replay = Replay()
+        self._rest = b""  # new, read while catching up
         self._reader = opening()
         self._pause = FIRST_PAUSE
         self._closing = asyncio.Event()
@@ -82,9 +91,10 @@ class Follower(Readable[Gap]):
 
     async def _next(self) -> bytes | Gap:
         try:
-            chunk = await self._reader._next()  # noqa: SLF001 - a follower is a reader after the other
-            if chunk:
+            if chunk := await self._chunk():
                 self._pause = FIRST_PAUSE
+                if self._replays:
+                    self._replay.note(chunk)
                 return chunk
             if await self._is_over():
                 return b""
@@ -94,6 +104,10 @@ class Follower(Readable[Gap]):
                 raise
             cause = error
         return await self._again(cause)
+
+    async def _chunk(self) -> bytes:
+        rest, self._rest = self._rest, b""
+        return rest or await self._reader._next()  # noqa: SLF001 - a follower is a reader after the other
 
     async def _again(self, cause: RequestError) -> Gap:
         log.warning("Lost a stream that is followed, connecting again: %s", cause)
@@ -105,11 +119,22 @@ class Follower(Readable[Gap]):
             self._reader = self._opening()
             try:
                 await self._reader
+                is_resumed = await self._catch_up()
             except RequestError as error:
-                if not _may_pass(error):
+                if self._closing.is_set() or not _may_pass(error):
                     raise
             else:
-                return Gap(cause=cause, seconds=time.monotonic() - begun, tries=tries)
+                return Gap(cause=cause, seconds=time.monotonic() - begun, tries=tries, is_resumed=is_resumed)
+
+    async def _catch_up(self) -> bool:
+        """Leave out what was seen before; whether the stream goes on where it was lost."""
+        self._replay.begin()
+        while self._replay.is_resumed is None:
+            chunk = await self._chunk()
+            if not chunk:
+                raise self._error("The Hub ended the stream")
+            self._rest = self._replay.new(chunk)
+        return self._replay.is_resumed
 
     async def _wait(self) -> None:
         """Pause; the pauses grow until something is received."""

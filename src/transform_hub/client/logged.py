@@ -25,14 +25,14 @@ class LoggedClient(ApiClient):
 
         Args:
             follow: connect again when the connection is lost or the server is restarted; the reader then gives a
-                :class:`Gap` there.
+                :class:`Gap` there, and leaves out what it gave before.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
         """
 
         def opening() -> Reader:
             return Reader(self.transport, "/log", idle_timeout=idle_timeout)
 
-        return Follower(opening, is_over=_never) if follow else opening()
+        return Follower(opening, is_over=_never, replays=True) if follow else opening()
 
     def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
         """Read who did what, one :class:`AuditRecord` a line: ``GET /audit``.

@@ -18,27 +18,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gap:
-    """A place in a followed stream where something may be missing, or come a second time.
+    """A place in a followed stream where something may be missing.
 
     It stands between what came before the connection was lost and what came after it was made again. Topics
     and the logs of Instances go on with what is sent from then on: what was sent meanwhile may be missing.
-    The Hub's log begins anew: it may repeat what came before.
+    The log of a Hub begins anew; what came before is left out, and the gap comes when there is something else, or
+    when the log is found to go on where it was lost.
 
     Attributes:
         cause: what ended the connection.
         seconds: from the loss to the new connection.
         tries: connections that were tried.
         partial: the beginning of a line that was cut off; it is not given as a line.
+        is_resumed: nothing is missing: the next line is the one after the last.
     """
 
     cause: Exception
     seconds: float
     tries: int
     partial: bytes = b""
+    is_resumed: bool = False
 
     def __str__(self) -> str:
         cut = f", a line was cut off after {len(self.partial)} bytes" if self.partial else ""
-        return f"[gap of {self.seconds:.1f} s: {self.cause}{cut}]"
+        missing = ", nothing is missing" if self.is_resumed else cut
+        return f"[gap of {self.seconds:.1f} s: {self.cause}{missing}]"
 
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ import contextlib
 import ssl
 import weakref
 from collections.abc import AsyncGenerator, MutableMapping
+from typing import Any
 
 import aiohttp
 
@@ -86,6 +87,7 @@ class Sessions:
             connector=self._connector or self._new_connector(),
             connector_owner=self._connector is None,
             cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=_Request,
         )
 
     def _new_connector(self) -> aiohttp.BaseConnector:
@@ -93,6 +95,15 @@ class Sessions:
         if self._socket is not None:
             return aiohttp.UnixConnector(self._socket, limit=0, keepalive_timeout=KEEPALIVE)
         return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=self._tls or True)
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request whose connection may be lost before anything of it is written."""
+
+    async def write_bytes(self, *args: Any, **options: Any) -> None:
+        # aiohttp asks for 100 Continue in a task that nobody looks at; whoever waits for the answer is told anyway.
+        with contextlib.suppress(aiohttp.ClientConnectionResetError):
+            await super().write_bytes(*args, **options)
 
 
 async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import logging
+import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -37,6 +39,8 @@ from transform_hub.errors import (
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
@@ -44,7 +48,9 @@ Deadline = float | Literal["default"] | None
 """Seconds for a call; None is no limit, ``default`` the client's."""
 
 JSON_TYPE = "application/json"
-TRIES = 4
+PAUSES = (0.1, 0.3, 0.9)
+"""Seconds between the tries of a call, each up to half as long again."""
+
 READ_SIZE = 256 * 1024
 """Bytes of a stream that are taken from the connection before the Hub is made to wait."""
 
@@ -86,7 +92,7 @@ class Transport:
     ) -> None:
         self._address = Address.parse(url)
         self._proxy = proxy_for(self._address.url("")) if trust_env and self._address.socket is None else None
-        self._token = token.strip() if isinstance(token, str) else token
+        self._token = token if callable(token) else _checked(token or "")
         self._headers = dict(headers or {})
         self._connect_timeout = connect_timeout
         context = tls.context() if isinstance(tls, TLS) else tls
@@ -197,22 +203,27 @@ class Transport:
         except RequestError:
             raise
         except asyncio.TimeoutError:
-            raise self._late(request) from first
+            raise self._late(request, first) from first
 
-    async def _again(self, first: RequestError, request: Request, consume: Consumer[T]) -> T:
-        import stamina  # noqa: PLC0415 - rarely needed, and slow to import for a command that makes one call
-
-        async for attempt in stamina.retry_context(
-            on=may_repeat, attempts=TRIES, timeout=None, wait_initial=0.1, wait_exp_base=3, wait_jitter=0.1
-        ):
-            with attempt:
-                if attempt.num == 1:
-                    raise first
+    async def _again(self, error: RequestError, request: Request, consume: Consumer[T]) -> T:
+        for pause in PAUSES:
+            pause *= random.uniform(1, 1.5)  # noqa: S311, PLW2901 - many clients must not come back at once
+            log.info("Trying again in %.1f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            try:
                 return await self._authorized(request, consume)
-        raise AssertionError("the last attempt raises")
+            except RequestError as failed:
+                error = failed
+                if not may_repeat(error):
+                    raise
+        raise error
 
-    def _late(self, request: Request) -> HubTimeoutError:
-        return HubTimeoutError(f"The Hub did not answer within {request.limit:g} s", **self.describe(request))
+    def _late(self, request: Request, cause: RequestError | None = None) -> HubTimeoutError:
+        """The deadline is over, perhaps while what was wrong before might have passed."""
+        message, hint = f"The Hub did not answer within {request.limit:g} s", ""
+        if cause is not None:
+            message, hint = f"{message}: {cause.message}", cause.hint
+        return HubTimeoutError(message, hint=hint, **self.describe(request))
 
     async def _authorized(self, request: Request, consume: Consumer[T]) -> T:
         try:
@@ -229,7 +240,7 @@ class Transport:
             token = token()
             if inspect.isawaitable(token):
                 token = await self._in_time(token, request)
-            token = token.strip()
+            token = _checked(token)
         return f"Bearer {token}" if token else self._address.authorization
 
     async def _in_time(self, token: Awaitable[str], request: Request) -> str:
@@ -292,6 +303,21 @@ class Transport:
                 sock_read=request.idle_timeout,
             ),
         )
+
+
+def _checked(token: object) -> str:
+    """A token as it can be sent.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it can't stand in a header; the error does not tell the token.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"a token is a str, or a function that returns one, not {type(token).__name__}")
+    token = token.strip()
+    if not token.isprintable():
+        raise ValueError("a token is one line of printable characters")
+    return token
 
 
 async def _open(response: aiohttp.ClientResponse, pool: Pool) -> aiohttp.ClientResponse:

@@ -9,6 +9,7 @@ from typing import Any
 from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token
 from transform_hub.hub.origins import is_loopback
+from transform_hub.hub.tls import TLSConfig
 from transform_hub.package import Limits
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
@@ -48,6 +49,9 @@ class HubConfig:
         sequences_root: where Sequences are kept, if not in ``data_dir/sequences``.
         token: what clients must send as ``Authorization: Bearer``, with scope full; None asks for nothing.
         tokens, token_file: more of them, see :mod:`transform_hub.hub.auth`.
+        tls: with which certificate to serve https; None serves http.
+        max_connections: to the API at the same time.
+        max_instances: that run at the same time; None sets no limit.
         cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
             :mod:`transform_hub.hub.origins`.
         insecure: allow an address other than loopback without a token.
@@ -73,6 +77,9 @@ class HubConfig:
     tokens: tuple[Token, ...] = dataclasses.field(default=(), repr=False)
     token_file: Path | None = None
     insecure: bool = False
+    tls: TLSConfig | None = None
+    max_connections: int = 10_000
+    max_instances: int | None = None
     cors_origins: tuple[str, ...] = ()
     hub_id: str = "STH"
     description: str = ""

@@ -10,11 +10,11 @@ without one, every page in the browser of somebody who runs a Hub could run prog
     with token  another Origin                                         as usual, but the page may not read it
     no token    Origin on this machine (http://localhost:3000)         as usual, and the page may read it
     no token    another Origin                                         403
-    no token    Host is a name that is not this machine's              403
+    no token    Host is a name with a dot, not this machine's          403
 
 The last row is for pages whose name leads to 127.0.0.1 ("DNS rebinding"): to the browser they are of the Hub itself,
-and the Host header alone shows them. ``--cors-origin '*'`` allows all pages, as STH does; ``--insecure`` does not ask
-for names.
+and the Host header alone shows them. An address, or a name without a dot, nobody else can make lead here.
+``--cors-origin '*'`` allows all pages, as STH does; ``--insecure`` does not ask for names.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def require_page(config: HubConfig, headers: Mapping[str, str]) -> None:
         return
     host = _host_of(f"//{headers.get(hdrs.HOST, 'localhost')}")
     known = {config.host.lower(), *map(_host_of, config.cors_origins)}
-    if not (is_loopback(host) or _is_address(host) or host in known):  # nobody can make an address lead elsewhere
+    if "." in host and not (is_loopback(host) or _is_address(host) or host in known):
         raise ApiError(
             403, f"This Hub has no token and is not known as {host[:200]!r}: call it localhost, or see --cors-origin"
         )

@@ -13,12 +13,13 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
-from transform_hub.hub.api.connections import Runner
+from transform_hub.hub.api.connections import IDLE_TIMEOUT, Runner
 from transform_hub.hub.audit import Audit
 from transform_hub.hub.auth import Authentication
 from transform_hub.hub.config import HubConfig
@@ -37,6 +38,7 @@ from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.survival import Survival
+from transform_hub.hub.tls import ServerTLS
 from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
 
@@ -74,6 +76,7 @@ class Hub:
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
+        self.tls: ServerTLS | None = None
         self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
         state = self.sequences.root / ".hub"
@@ -92,6 +95,7 @@ class Hub:
         """
         self.config.check()
         self.auth.load()
+        self.tls = ServerTLS(self.config.tls) if self.config.tls else None
         bytes(HEAP_HINT)
         self.lock.acquire()
         self.sequences.open()
@@ -103,24 +107,32 @@ class Hub:
             handler_cancellation=True,
             access_log=None,
             shutdown_timeout=SHUTDOWN_GRACE,
+            keepalive_timeout=IDLE_TIMEOUT,
             auto_decompress=False,  # streams carry what was sent, and a package is gzip by itself
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        ssl_context = self.tls.context if self.tls else None
+        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=ssl_context)
         try:
             await site.start()
         except OSError as error:
             raise HubStartError(_why_not_listening(self.config, error)) from error
         self.port = self._runner.addresses[0][1]
-        self.url = _url(self.config.host, self.port)
+        self.url = _url(self.config.host, self.port, secure=self.tls is not None)
         # Sequences call from this machine: an address that stands for all of its interfaces can't be dialled.
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104 - see above
-        self.local_url = _url(local, self.port)
+        self.local_url = await self._listen_locally() if self.tls else _url(local, self.port)
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
             await self.survival.restore(self._revive)
         self.ready.set()
+
+    async def _listen_locally(self) -> str:
+        """Serve the API on a socket beside the link too: Sequences know neither the certificate nor have one."""
+        path = Path(self.link.address.removeprefix("unix:")).with_name("api")
+        await web.UnixSite(self._runner, path).start()
+        return f"http+unix://{quote(str(path), safe='')}/api/v1"
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
@@ -147,10 +159,12 @@ class Hub:
         """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
         try:
             self.auth.load()
+            if self.tls is not None:
+                self.tls.load()
         except HubStartError as error:
             log.error("Nothing is reloaded: %s", error)  # noqa: TRY400 - the text says it all
         else:
-            log.info("Tokens were read again")
+            log.info("Tokens and certificates were read again")
 
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""
@@ -190,6 +204,7 @@ class Hub:
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
+        self._require_few()
         instance = self._add_instance(instance_id, sequence, request)
         try:
             await instance.start({**self._spec(sequence, request), **engine})
@@ -235,6 +250,12 @@ class Hub:
                 self._unclaimed.remove(instance)
                 return instance
         return None
+
+    def _require_few(self) -> None:
+        running = sum(not instance.ended.is_set() for instance in self.instances.values())
+        if self.config.max_instances is not None and running >= self.config.max_instances:
+            reason = "Insufficient Space on Resource"
+            raise ApiError(419, f"{reason}: {running} Instances run, and maxInstances allows no more", reason=reason)
 
     async def _engine(self, sequence: SequenceInfo) -> dict[str, str]:
         """What the spec says about the engine of a Sequence."""
@@ -321,8 +342,8 @@ class Hub:
                 await instance.ended.wait()
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
+def _url(host: str, port: int, *, secure: bool = False) -> str:
+    return f"http{'s' if secure else ''}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
 
 
 def _why_not_listening(config: HubConfig, error: OSError) -> str:

@@ -1,9 +1,11 @@
 """Streams that go on when their connection is lost, and say so.
 
-following ──connection lost, or the Hub went away──> waiting ──answer──> Gap, following
-    │  ▲                                                │ no answer
+following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap, following
+    │  ▲                                                │ no answer          │ lost again
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
+
+Catching up is leaving out what was seen before, of a log that begins anew for each reader.
 
 Made by tools/make_sync of transform_hub.client.follower: edit that, and run ``make sync``.
 """

@@ -35,7 +35,7 @@ class LoggedClient(ApiClient, of=native.LoggedClient):
 
         Args:
             follow: connect again when the connection is lost or the server is restarted; the reader then gives a
-                :class:`Gap` there.
+                :class:`Gap` there, and leaves out what it gave before.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
         """
         native: Any = self._async

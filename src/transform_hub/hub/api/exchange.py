@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -26,6 +27,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 JSON = ("application/json", "text/json")
 STREAM = "application/octet-stream"
+
+JSON_TIMEOUT = 60.0
+"""Seconds that the JSON body of a request may take."""
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
@@ -82,7 +86,10 @@ async def json_body(request: web.Request) -> Any:
     """
     if (request.content_length or 0) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
-    data = await request.read()
+    try:
+        data = await asyncio.wait_for(request.read(), JSON_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise ApiError(408, f"The body of the request was not there within {JSON_TIMEOUT:.0f} s") from None
     if not data.strip():
         return {}
     reason = "Could not parse content"

@@ -34,10 +34,13 @@ export class ClientError extends Error {
 class Client {
   #base;
   #headers;
+  #socket; // a Unix socket on which the Hub listens, if it is that
   #agent;
 
   constructor(base, token) {
-    this.#base = base.replace(/\/+$/, "");
+    const [, socket, path] = /^http\+unix:\/\/([^/]+)(.*)$/.exec(base) ?? [];
+    this.#socket = socket && { socketPath: decodeURIComponent(socket) };
+    this.#base = (socket ? `http://localhost${path}` : base).replace(/\/+$/, "");
     this.#headers = token ? { authorization: `Bearer ${token}` } : {};
     this.http = this.#base.startsWith("https:") ? https : http;
     this.#agent = new this.http.Agent({ keepAlive: true, timeout: 4000 }); // STH drops idle connections after 5 s
@@ -68,6 +71,7 @@ class Client {
   async #send(method, path, { body, headers }) {
     const request = this.http.request(`${this.#base}/${path}`, {
       method,
+      ...this.#socket,
       agent: this.#agent,
       headers: { ...this.#headers, ...lengthOf(body), ...headers },
     });
