@@ -16,7 +16,7 @@ from throughput import SEQUENCE, http_writer
 
 def reader_that_stops(port: int, path: str, size: int, pause: float, stopped, going_on) -> None:
     sock = socket.create_connection(("127.0.0.1", port))
-    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     buffer = bytearray(1024 * 1024)
     left, pause_at = size, size // 4
     while left > 0:

@@ -59,7 +59,7 @@ def http_writer(
 ) -> None:
     sock = socket.create_connection(("127.0.0.1", port))
     sock.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n".encode()
     )
     go.wait()
@@ -75,7 +75,7 @@ def line_writer(port: int, path: str, size: int, go) -> None:
 
 def http_reader(port: int, path: str, size: int, go, done) -> None:
     sock = socket.create_connection(("127.0.0.1", port))
-    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     go.wait()
     read(sock, size)
     done.put(time.perf_counter())

@@ -56,7 +56,7 @@ def cpu_seconds(pid: int) -> float:
 def topic_writer(address: tuple[str, int], path: str, content_type: str, size: int, go) -> None:
     sock = socket.create_connection(address)
     sock.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
         "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
     )
     framed = b"%x\r\n%b\r\n" % (CHUNK, BLOCKS[content_type])
@@ -70,7 +70,7 @@ def topic_writer(address: tuple[str, int], path: str, content_type: str, size: i
 
 def topic_reader(address: tuple[str, int], path: str, content_type: str, size: int, go, done) -> None:
     sock = socket.create_connection(address)
-    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n\r\n".encode())
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n\r\n".encode())
     go.wait()
     read(sock, size)
     done.put(time.perf_counter())
