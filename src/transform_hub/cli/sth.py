@@ -24,6 +24,7 @@ from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
 from transform_hub.hub.settings import NO_MANAGER, read_settings
 from transform_hub.hub.tls import TLSConfig
+from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,9 @@ def sth(
         Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
     ] = None,
     max_instances: Annotated[int | None, _instances(min=1, help="Instances that run at the same time.")] = None,
+    instance_memory: Annotated[float | None, _instances(min=64, help="MB of memory that each may have.")] = None,
+    instance_cpu_time: Annotated[int | None, _instances(min=1, help="Seconds of CPU time that each may use.")] = None,
+    instance_open_files: Annotated[int | None, _instances(min=64, help="Files that each may have open.")] = None,
     runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
     zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
     reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = False,
@@ -214,6 +218,7 @@ def sth(
         tls=_tls(tls_cert, tls_key, tls_client_ca),
         max_connections=max_connections,
         max_instances=max_instances,
+        instance_limits=InstanceLimits(memory=instance_memory, cpu=instance_cpu_time, files=instance_open_files),
         cors_origins=tuple(cors_origin or ()),
         zygote=zygote,
         reattach=reattach,

@@ -8,8 +8,10 @@ from typing import Any
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token
+from transform_hub.hub.limits import impossibility
 from transform_hub.hub.origins import is_loopback
 from transform_hub.hub.tls import TLSConfig
+from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
@@ -51,6 +53,7 @@ class HubConfig:
         tokens, token_file: more of them, see :mod:`transform_hub.hub.auth`.
         tls: with which certificate to serve https; None serves http.
         max_connections: to the API at the same time.
+        instance_limits: what no Instance may exceed, and has if it asks for nothing else.
         max_instances: that run at the same time; None sets no limit.
         cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
             :mod:`transform_hub.hub.origins`.
@@ -80,6 +83,7 @@ class HubConfig:
     tls: TLSConfig | None = None
     max_connections: int = 10_000
     max_instances: int | None = None
+    instance_limits: InstanceLimits = dataclasses.field(default_factory=InstanceLimits)
     cors_origins: tuple[str, ...] = ()
     hub_id: str = "STH"
     description: str = ""
@@ -115,6 +119,8 @@ class HubConfig:
             )
         if self.token == "":
             raise HubStartError("The token is empty: everybody could guess it")
+        if impossible := impossibility(self.instance_limits):
+            raise HubStartError(f"No Instance could run with the limit of {impossible}")
         if self.log_level.lower() not in LOG_LEVELS:
             raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
 

@@ -364,7 +364,8 @@ class Instance:
             return
         if self.streams.control is not None and not self._control_lost:
             return
-        status, self.terminated, error = judge(self._exit, self._last_word, killing=self.status == "killing")
+        killing, limits = self.status == "killing", self.request.limits
+        status, self.terminated, error = judge(self._exit, self._last_word, killing=killing, limits=limits)
         self.error = self.error or error
         self.ended_at = _now()
         self._life.enter(status)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
 
 from transform_hub.errors import HubStartError
@@ -26,6 +27,7 @@ from transform_hub.hub.config import HubConfig
 from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
+from transform_hub.hub.limits import for_runner, limits_for
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.lock import Lock
@@ -200,6 +202,8 @@ class Hub:
         Raises:
             ApiError: the id is taken, the language can't be run here, or the runner could not be started.
         """
+        limits = limits_for(request.limits, self.config.instance_limits)
+        request = msgspec.structs.replace(request, limits=limits)
         engine = await self._engine(sequence)
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
@@ -275,6 +279,7 @@ class Hub:
             "main": sequence.config.entrypoint_path,
             "args": request.args or [],
             "config": request.app_config or {},
+            "limits": for_runner(request.limits),
         }
 
     def _forget(self, instance: Instance) -> None:

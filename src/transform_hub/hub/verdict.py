@@ -4,7 +4,7 @@ said by the runner     being killed    process ended by    status      exit code
 exit 0, 137, 138       -               -                   completed   that code (with an error: errored)
 exit n                 -               -                   errored     that code
 nothing                yes             anything            completed   137 Instance killed
-nothing                no              signal n            errored     128+n Runner killed by <signal>
+nothing                no              signal n            errored     128+n Runner killed by <signal>, or: <limit>
 nothing                no              exit 0              completed   0 (os._exit in the Sequence)
 nothing                no              exit n, unknown     errored     n or 213 Runner failed
 """
@@ -12,7 +12,8 @@ nothing                no              exit n, unknown     errored     n or 213 
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from transform_hub import protocol
 from transform_hub.hub.messages import LastWord
@@ -30,14 +31,14 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-def judge(exit_: Exit, said: LastWord | None, *, killing: bool) -> Verdict:
-    """Decide by the runtime's word, the runner's last message and whether it was being killed."""
+def judge(exit_: Exit, said: LastWord | None, *, killing: bool, limits: Mapping[str, Any] | None = None) -> Verdict:
+    """Decide by the runtime's word, the runner's last message, whether it was being killed, and its limits."""
     if said is not None:
         return _by_code(said.code, said.error)
     if killing:
         return _by_code(protocol.EXIT_KILLED)
     if exit_.signal is not None:
-        words = f"Runner killed by {_signal_name(exit_.signal)}"
+        words = _killed_by(exit_.signal, limits or {})
         return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
     if exit_.code == protocol.EXIT_OK:
         return _by_code(protocol.EXIT_OK)
@@ -52,6 +53,14 @@ def _by_code(code: int, error: str | None = None) -> Verdict:
     reason = protocol.EXIT_REASONS.get(code, protocol.EXIT_REASONS[protocol.EXIT_FAILED])
     status: InstanceStatus = "completed" if code in _GOOD else "errored"
     return Verdict(status, Terminated(exitcode=code, reason=reason), error)
+
+
+def _killed_by(number: int, limits: Mapping[str, Any]) -> str:
+    if number == signal.SIGXCPU and limits.get("cpu"):
+        return f"Runner killed: CPU time limit of {limits['cpu']} s"
+    if number in (signal.SIGABRT, signal.SIGTRAP) and limits.get("memory"):  # so Node.js ends without memory
+        return f"Runner killed: memory limit of {limits['memory']:g} MB"
+    return f"Runner killed by {_signal_name(number)}"
 
 
 def _signal_name(number: int) -> str:

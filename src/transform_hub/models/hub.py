@@ -203,7 +203,7 @@ class StartRequest(Model):
         instance_id: 36 characters to use as the Instance's id instead of a random one.
         input_topic: name to use for the topic that the Sequence requires.
         output_topic: name to use for the topic that the Sequence provides.
-        limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+        limits: resource limits, e.g. ``{"memory": 512}`` (MB), see :class:`InstanceLimits`.
     """
 
     app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
@@ -215,9 +215,14 @@ class StartRequest(Model):
 
 
 class InstanceLimits(Model, forbid_unknown_fields=True):
-    """What ``limits`` in a :class:`StartRequest` may say: MB of memory, and whether a GPU is needed."""
+    """What ``limits`` in a :class:`StartRequest` may say.
+
+    ``memory`` in MB, ``cpu`` in seconds of CPU time, ``files`` that may be open, and whether a GPU is needed.
+    """
 
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    cpu: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    files: Annotated[int, msgspec.Meta(gt=0)] | None = None
     gpu: bool | None = None
 
 

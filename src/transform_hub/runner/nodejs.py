@@ -14,10 +14,12 @@ import os
 import signal
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import encode
+from transform_hub.runner.limits import node_options
 from transform_hub.runner.link import dial, greet, open_socket
 
 STANDARD = ("stdin", "stdout", "stderr")
@@ -71,16 +73,17 @@ def become(spec: dict[str, Any]) -> NoReturn:
     with tempfile.TemporaryFile() as file:  # a pipe would hold only so much before anybody reads it
         file.write(encode(spec))
         file.seek(0)
-        _exec(spec["node"], [sock.fileno() for sock in standard], file.fileno())
+        options = node_options(spec.get("limits") or {})
+        _exec(spec["node"], [sock.fileno() for sock in standard], file.fileno(), options)
 
 
-def _exec(node: str, standard: list[int], spec: int) -> NoReturn:
+def _exec(node: str, standard: list[int], spec: int, options: Sequence[str] = ()) -> NoReturn:
     try:
         for number, descriptor in enumerate((*standard, spec)):
             os.dup2(descriptor, number)
             os.set_inheritable(number, True)
         for name in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):  # Python's own settings would be inherited
             signal.signal(name, signal.SIG_DFL)
-        os.execv(node, [node, str(PROGRAM)])  # noqa: S606 - as meant
+        os.execv(node, [node, *options, str(PROGRAM)])  # noqa: S606 - as meant
     finally:
         os._exit(127)

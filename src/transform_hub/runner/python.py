@@ -186,6 +186,8 @@ class PythonRunner:
         """Tell of the Sequence's failure on stderr and in the log."""
         traceback.print_exception(type(failure), failure, failure.__traceback__)
         words = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        if isinstance(failure, MemoryError) and (most := self.spec.get("limits", {}).get("memory")):
+            words += f": the memory limit of this Instance is {most // (1024 * 1024)} MB"
         happened = "can't be loaded" if code == protocol.EXIT_FAILED_ON_START else "failed"
         self.context.logger.error("The Sequence %s: %s", happened, words)
         return code, words

@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
-from transform_hub.runner import nodejs
+from transform_hub.runner import limits, nodejs
 from transform_hub.runner.python import PythonRunner
 
 SPARE_IDLE = 300
@@ -192,7 +192,9 @@ class Zygote:
 
     def _launch(self, spec: dict[str, Any]) -> None:
         try:
-            pid = self._start_node(spec) if "node" in spec else self._fork(spec)
+            # What is limited is limited from its beginning, so that no process that waits will do.
+            prepared = "node" in spec and not spec.get("limits")
+            pid = self._start_node(spec) if prepared else self._fork(spec)
         except OSError:  # too many processes, too little memory
             traceback.print_exc()
             self._ended(spec["id"], EXIT_RUNNER_FAILED << 8)
@@ -277,6 +279,7 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
     random.seed()  # scramjet seeds it with a constant when it is imported
     os.environ.update(spec.get("env") or {})
+    limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)
     PythonRunner(spec).run()

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Iterator
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from transform_hub.errors import PackageError
@@ -28,8 +27,9 @@ from transform_hub.hub.api.operation import Content, Header, operation
 from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.limits import limits_for
 from transform_hub.hub.sequence_files import too_large
-from transform_hub.models import InstanceLimits, InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
+from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ async def start_sequence(request: web.Request) -> web.Response:
     start = await body_as(request, StartRequest)
     hub.require_room()
     _check_instance_id(start.instance_id)
-    _check_limits(start.limits)
+    limits_for(start.limits, hub.config.instance_limits)
     sequence = _sequence(request, "Not Found")
     instance = await to_the_end(hub.start_instance(sequence, start))
     log.info("Instance %s of Sequence %s was started", instance.id, sequence.id)
@@ -171,15 +171,6 @@ def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") ->
         ids = ", ".join(sequence.id for sequence in found)
         raise ApiError(409, f"{len(found)} Sequences are named {name}: say which one by its id: {ids}")
     return found[0]
-
-
-def _check_limits(limits: dict[str, Any] | None) -> None:
-    if limits is None:
-        return
-    try:
-        msgspec.convert(limits, InstanceLimits)
-    except msgspec.ValidationError as error:
-        raise ApiError(400, f"Invalid limits format: {error}") from None
 
 
 def _check_instance_id(instance_id: str | None) -> None:

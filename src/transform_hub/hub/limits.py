@@ -1,0 +1,82 @@
+"""What one Instance may use of the machine: asked for when it is started, and limited for all by the Hub.
+
+asked for        of the Hub       the Instance has
+nothing          nothing          no limit
+n                nothing          n
+nothing          m                m
+n, up to m       m                n
+n, more than m   m                is refused
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+import msgspec
+
+from transform_hub.hub.errors import ApiError
+from transform_hub.models import InstanceLimits
+
+LEAST_MEMORY = 64
+"""MB that a runner needs for itself."""
+
+LEAST_FILES = 64
+"""Descriptors that a runner needs for itself."""
+
+MB = 1024 * 1024
+_NAMES = ("memory", "cpu", "files")
+
+
+def limits_for(asked: dict[str, Any] | None, of_hub: InstanceLimits) -> dict[str, Any] | None:
+    """The limits of an Instance, as they are shown.
+
+    Args:
+        asked: ``limits`` of the request.
+        of_hub: those that no Instance may exceed.
+
+    Raises:
+        ApiError: they are not possible, or more than the Hub allows.
+    """
+    limits = understood(asked or {})
+    for name in _NAMES:
+        wanted, most = getattr(limits, name), getattr(of_hub, name)
+        if wanted is not None and most is not None and wanted > most:
+            raise ApiError(400, f"Invalid limits.{name}: {wanted:g} is more than this Hub allows, {most:g}")
+    given = {name: getattr(of_hub, name) for name in _NAMES if getattr(of_hub, name) is not None}
+    return {**given, **(asked or {})} or asked
+
+
+def understood(asked: dict[str, Any]) -> InstanceLimits:
+    """What a request asks for.
+
+    Raises:
+        ApiError: it is not possible.
+    """
+    try:
+        limits = msgspec.convert({name: each for name, each in asked.items() if each is not None}, InstanceLimits)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, f"Invalid limits format: {error}") from None
+    if impossible := impossibility(limits):
+        raise ApiError(400, f"Invalid limits.{impossible}")
+    return limits
+
+
+def impossibility(limits: InstanceLimits) -> str | None:
+    """Which limit is not possible, and why; None if all are."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if limits.memory is not None and limits.memory < LEAST_MEMORY:
+        return f"memory: a runner alone needs {LEAST_MEMORY} MB"
+    if limits.files is not None and limits.files < LEAST_FILES:
+        return f"files: a runner alone needs {LEAST_FILES}"
+    if limits.files is not None and most != resource.RLIM_INFINITY and limits.files > most:
+        return f"files: the system allows a process of this Hub {most}"
+    return None
+
+
+def for_runner(limits: dict[str, Any] | None) -> dict[str, int]:
+    """Limits as :mod:`transform_hub.runner.limits` takes them: bytes, seconds, descriptors."""
+    limits = {name: each for name, each in (limits or {}).items() if name in _NAMES and each is not None}
+    if "memory" in limits:
+        limits["memory"] = int(limits["memory"] * MB)
+    return limits
