@@ -13,7 +13,8 @@ HubError
 │   └── HubTimeoutError     it did not answer within the deadline
 ├── StreamError             a byte stream broke off before its end
 │   ├── StreamTimeoutError  because it was silent for longer than the client wanted to wait
-│   └── InstanceEndedError  because the Instance ended; has exit code and reason
+│   ├── InstanceEndedError  because the Instance ended; has exit code and reason
+│   └── InstanceRestartedError  because its run ended, and its restart policy gives it another one
 └── HubResponseError        the Hub answered with an error status
     ├── BadRequestError             400
     ├── AuthenticationError         401
@@ -177,6 +178,10 @@ class InstanceEndedError(StreamError):
         super().__init__(message, **request)
         self.exit_code = exit_code
         self.reason = reason
+
+
+class InstanceRestartedError(StreamError):
+    """A stream broke off because the Instance is restarted: it can be opened again when that runs."""
 
 
 class HubResponseError(RequestError):

@@ -22,6 +22,7 @@ KILLED = {"exitcode": 137, "reason": "Instance killed"}
 DIED = {"exitcode": 137, "reason": "Runner killed by SIGKILL"}
 
 ECHO = "def run(context, input): return input"
+FAILS_WITH_INPUT = "async def run(context, input):\n    async for line in input: 1 / 0"
 LOADS_FOR_EVER = "import time; time.sleep(1000)\ndef run(context, input): pass"
 STOPS_NEVER = """
 import asyncio
@@ -108,9 +109,10 @@ class Walk:
     def runner(self):
         return psutil.Process(self.hub.runtime._pids[ID])
 
-    async def start(self, source=ECHO):
+    async def start(self, source=ECHO, **request):
         sequence = await self.api.send(self.package(source))
-        self.starting = asyncio.ensure_future(self.api.post(f"/sequence/{sequence}/start", {"instanceId": ID}))
+        request = {"instanceId": ID, **request}
+        self.starting = asyncio.ensure_future(self.api.post(f"/sequence/{sequence}/start", request))
         while ID not in self.hub.instances and not self.starting.done():
             await asyncio.sleep(0)
 
@@ -128,8 +130,8 @@ class Walk:
         await self.start(LOADS_FOR_EVER)
         await self.until("starting")
 
-    async def running(self, source=ECHO):
-        await self.start(source)
+    async def running(self, source=ECHO, **request):
+        await self.start(source, **request)
         assert (await self.starting).status == 200
         assert self.instance.status == "running"
 
@@ -168,6 +170,19 @@ class Walk:
 # One function per way, named after it.
 
 
+RESTART = {"policy": "on-failure", "delay": 10, "maxRetries": 1}
+
+
+async def initializing_initializing(walk):
+    """The first run fails, and the runner of the second never comes."""
+    await walk.running(
+        "async def run(context, input):\n    async for line in input: 1 / 0", restart=RESTART | {"maxRetries": 2}
+    )
+    walk.hub.runtime.launch = Script("raise SystemExit(213)").launch
+    await walk.api.input(PATH, b"x\n")
+    assert (await walk.ended(213))["restarts"] == 2
+
+
 async def initializing_starting(walk):
     await walk.running()
 
@@ -195,6 +210,11 @@ async def initializing_gone(walk):
     await walk.start()
     answer = await walk.starting
     assert (answer.status, answer.json) == (500, {"error": "No runner could be started: No such file or directory"})
+
+
+async def starting_initializing(walk):
+    await walk.start("1 / 0", restart=RESTART)
+    assert (await walk.ended(22))["restarts"] == 1
 
 
 async def starting_running(walk):
@@ -229,6 +249,15 @@ async def starting_gone(walk):
     await walk.starting
 
 
+async def running_initializing(walk):
+    await walk.running(FAILS_WITH_INPUT, restart=RESTART)
+    await walk.api.input(PATH, b"x\n")
+    await walk.until("initializing")
+    await walk.until("running")
+    await walk.api.input(PATH, b"x\n")
+    assert (await walk.ended(23))["restarts"] == 1
+
+
 async def running_stopping(walk):
     await walk.running()
     assert (await walk.stop()).json["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
@@ -247,7 +276,7 @@ async def running_completed(walk):
 
 
 async def running_errored(walk):
-    await walk.running("async def run(context, input):\n    async for line in input: 1 / 0")
+    await walk.running(FAILS_WITH_INPUT)
     await walk.api.input(PATH, b"x\n")
     await walk.ended(23)
 

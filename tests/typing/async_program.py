@@ -94,7 +94,9 @@ async def sequences(host: HostClient) -> None:
     assert_type(await sequence.get_info(), SequenceInfo)
     assert_type((await sequence.get_info()).config.name, str)
     assert_type(await sequence.list_instances(), list[str])
-    assert_type(await sequence.start(args=["a"], app_config={"b": 1}, limits={"memory": 1}), InstanceClient)
+    assert_type(
+        await sequence.start(args=["a"], app_config={"b": 1}, limits={"memory": 1}, restart="always:3"), InstanceClient
+    )
     await sequence.overwrite(Path("other"))
     await sequence.delete(force=True)
 

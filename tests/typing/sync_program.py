@@ -95,7 +95,9 @@ def sequences(host: HostClient) -> None:
     assert_type(sequence.get_info(), SequenceInfo)
     assert_type(sequence.get_info().config.name, str)
     assert_type(sequence.list_instances(), list[str])
-    assert_type(sequence.start(args=["a"], app_config={"b": 1}, limits={"memory": 1}), InstanceClient)
+    assert_type(
+        sequence.start(args=["a"], app_config={"b": 1}, limits={"memory": 1}, restart="always:3"), InstanceClient
+    )
     sequence.overwrite(Path("other"))
     sequence.delete(force=True)
 

@@ -30,6 +30,7 @@ def list_() -> None:
         "ID": lambda each: each.id,
         "SEQUENCE": lambda each: each.sequence.name or each.sequence.config.name or each.sequence.id,
         "STATUS": _status,
+        "RESTARTS": lambda each: each.restarts if each.restart_policy else None,
         "STARTED": lambda each: each.started or each.created,
         "READS": lambda each: each.requires,
         "WRITES": lambda each: each.provides,
@@ -114,7 +115,7 @@ def kill(
 
 @app.command()
 def restart(id: Id) -> None:
-    """Kill an Instance, and start one with the same id, arguments, configuration and topics."""
+    """Kill an Instance, and start one with the same id, arguments, configuration, topics and restart policy."""
 
     async def again(host: HostClient) -> InstanceClient:
         return await (await find_instance(host, id)).restart()
@@ -125,6 +126,8 @@ def restart(id: Id) -> None:
 
 
 def _status(info: InstanceInfo) -> str:
+    if info.next_restart is not None:
+        return f"{info.status} at {info.next_restart}"
     if info.terminated is None:
         return info.status
     return f"{info.status} ({info.terminated.exitcode})"

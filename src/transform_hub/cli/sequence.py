@@ -26,6 +26,7 @@ from transform_hub.cli.start_options import (
     InstanceId,
     Limits,
     OutputTopic,
+    Restart,
     StartupConfig,
     start_options,
 )
@@ -156,6 +157,7 @@ def start(
     input_topic: InputTopic = None,
     output_topic: OutputTopic = None,
     limits: Limits = None,
+    restart: Restart = None,
     startup_config: StartupConfig = None,
 ) -> None:
     """Start an Instance of a Sequence."""
@@ -167,6 +169,7 @@ def start(
         input_topic=input_topic,
         output_topic=output_topic,
         limits=limits,
+        restart=restart,
         startup_config=startup_config,
     )
 
@@ -187,6 +190,7 @@ def deploy(
     input_topic: InputTopic = None,
     output_topic: OutputTopic = None,
     limits: Limits = None,
+    restart: Restart = None,
     startup_config: StartupConfig = None,
     deps: Dependencies = True,
     python: Python = None,
@@ -200,6 +204,7 @@ def deploy(
         input_topic=input_topic,
         output_topic=output_topic,
         limits=limits,
+        restart=restart,
         startup_config=startup_config,
     )
 

@@ -17,6 +17,9 @@ InstanceId = Annotated[str | None, typer.Option("--inst-id", help="36 characters
 InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to take as input.")]
 OutputTopic = Annotated[str | None, typer.Option("--output-topic", help="Topic to send the output to.")]
 Limits = Annotated[str | None, typer.Option("--limits", help="Limits, a JSON object: '{\"memory\": 512}' (MB).")]
+Restart = Annotated[
+    str | None, typer.Option("--restart", help="When to run it again: never, on-failure[:5], always[:5].")
+]
 StartupConfig = Annotated[
     Path | None, typer.Option("--startup-config", help="All of these as a JSON or YAML file, as `sth` takes it.")
 ]
@@ -31,6 +34,7 @@ def start_options(
     input_topic: str | None = None,
     output_topic: str | None = None,
     limits: str | None = None,
+    restart: str | None = None,
     startup_config: Path | None = None,
 ) -> dict[str, Any]:
     """What a Sequence is started with.
@@ -49,7 +53,7 @@ def start_options(
         options["app_config"] = _object(config_file)
     if limits is not None:
         options["limits"] = _json(limits, dict, "--limits")
-    given = {"instance_id": instance_id, "input_topic": input_topic, "output_topic": output_topic}
+    given = {"instance_id": instance_id, "input_topic": input_topic, "output_topic": output_topic, "restart": restart}
     return {**options, **{name: value for name, value in given.items() if value is not None}}
 
 
@@ -67,6 +71,7 @@ def _startup(file: Path | None) -> dict[str, Any]:
         "inputTopic": "input_topic",
         "outputTopic": "output_topic",
         "limits": "limits",
+        "restart": "restart",
     }
     return {option: value[key] for key, option in names.items() if key in value}
 

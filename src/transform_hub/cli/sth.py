@@ -128,6 +128,10 @@ def sth(
     instance_lifetime_extension_delay: Annotated[
         int, _instances(min=0, help="ms that an ended Instance and its unread output are kept.")
     ] = 180_000,
+    restart_policy: Annotated[
+        str,
+        _instances(metavar="POLICY", help="Of Instances started without one: never, on-failure[:5], always[:5]."),
+    ] = "never",
     heart_beat_interval: Annotated[int, _instances(min=1, help="ms between heartbeats in the audit.")] = 10_000,
     runner_envs: Annotated[
         Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
@@ -208,6 +212,7 @@ def sth(
         log_level=log_level,
         retention_ms=instance_lifetime_extension_delay,
         heartbeat_ms=heart_beat_interval,
+        restart_policy=restart_policy,
         runner_envs=runner_envs or {},
         description=description,
         custom_name=custom_name,

@@ -28,6 +28,7 @@ class Row:
     id: str
     sequence: str
     status: str
+    restarts: int = 0
     healthy: bool | None = None
     cpu: float | None = None
     memory: int | None = None
@@ -80,7 +81,7 @@ class _Looks:
 
     async def _row(self, info: InstanceInfo) -> Row:
         name = info.sequence.name or info.sequence.config.name or info.sequence.id
-        row = Row(info.id, name, info.status)
+        row = Row(info.id, name, info.status, info.restarts)
         if info.is_ended:
             return row
         # An Instance that has said nothing of its health yet keeps whoever asks waiting.
@@ -119,7 +120,7 @@ def _table(rows: list[Row], url: str) -> Table:
     table.add_column("ID", no_wrap=True, max_width=36)
     for heading in ("SEQUENCE", "STATUS"):
         table.add_column(heading, overflow="ellipsis", no_wrap=True)
-    for heading in ("CPU", "MEMORY", "IN/s", "OUT/s", "IN", "OUT"):
+    for heading in ("RESTARTS", "CPU", "MEMORY", "IN/s", "OUT/s", "IN", "OUT"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.id, row.sequence, _status(row), *_figures(row))
@@ -133,4 +134,4 @@ def _status(row: Row) -> str:
 def _figures(row: Row) -> list[str]:
     cpu = "" if row.cpu is None else f"{row.cpu:.0f} %"
     sizes = (row.memory, row.in_per_second, row.out_per_second, row.bytes_in, row.bytes_out)
-    return [cpu, *("" if value is None else size(value) for value in sizes)]
+    return [str(row.restarts or ""), cpu, *("" if value is None else size(value) for value in sizes)]

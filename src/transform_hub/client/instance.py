@@ -97,7 +97,7 @@ class InstanceClient:
         return await life.in_time(self, life.running(self), timeout, "does not run")
 
     async def restart(self, timeout: float | None = None) -> InstanceClient:
-        """Kill the Instance, and start one with the same id, arguments, configuration and topics.
+        """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
 
         It takes as long as the Hub needs to forget the old one: 16 s on STH, and if it has ended by itself, as
         long as ended Instances are kept there.
@@ -122,6 +122,7 @@ class InstanceClient:
             instance_id=self.id,
             input_topic=info.requires or None,
             output_topic=info.provides or None,
+            restart=info.restart_policy,
         )
 
     async def stop(

@@ -16,6 +16,7 @@ from transform_hub.errors import (
     HubError,
     InstanceEndedError,
     InstanceGoneError,
+    InstanceRestartedError,
     InstanceTimeoutError,
     NotFoundError,
     StreamError,
@@ -101,7 +102,7 @@ async def in_time(instance: InstanceClient, step: Awaitable[T], limit: float | N
 
 
 async def explain(instance: InstanceClient, error: StreamError) -> StreamError:
-    """If a stream broke off because its Instance ended, say so."""
+    """If a stream broke off because its Instance, or a run of it, ended, say so."""
     about: dict[str, Any] = {"method": error.method, "url": error.url, "request_id": error.request_id}
     try:
         info = await _last_info(instance)
@@ -110,6 +111,11 @@ async def explain(instance: InstanceClient, error: StreamError) -> StreamError:
         return InstanceEndedError(f"The Instance ended; {reason}", exit_code=None, reason=reason, **about)
     except HubError:
         return error
+    if info.next_restart is not None:
+        message = (
+            f"The run of the Instance has ended, and the next begins at {info.next_restart}: open the stream again then"
+        )
+        return InstanceRestartedError(message, **about)
     return _ended(info, about) if info.is_ended else error
 
 
@@ -178,6 +184,6 @@ async def _last_info(instance: InstanceClient) -> InstanceInfo:
         call = instance.host.transport.call
         info = await call("GET", instance.path, InstanceInfo, timeout=EXPLAINING)
         patience = EXPLAINING if info.status in ("stopping", "killing") else NOTICING
-        if info.is_ended or time.monotonic() - begun > patience:
+        if info.is_ended or info.next_restart is not None or time.monotonic() - begun > patience:
             return info
         await asyncio.sleep(NOTICING / 5)

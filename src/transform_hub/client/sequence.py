@@ -9,7 +9,7 @@ import msgspec
 from transform_hub.client.address import segment
 from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
-from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
+from transform_hub.models import InstanceStarted, RestartPolicy, SequenceCreated, SequenceInfo, StartRequest
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -51,6 +51,7 @@ class SequenceClient:
         input_topic: str | None = None,
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
+        restart: str | RestartPolicy | None = None,
     ) -> InstanceClient:
         """Start an Instance: ``POST /sequence/:id/start``.
 
@@ -61,6 +62,9 @@ class SequenceClient:
             input_topic: name to use for the topic that the Sequence requires.
             output_topic: name to use for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+            restart: when the Hub is to run it again: ``never``, ``on-failure``, ``always``, the last two also with
+                the restarts in a row after which it has ended, as in ``on-failure:5``; or a
+                :class:`RestartPolicy`, which has the pauses, too. None is the Hub's own setting. STH ignores it.
 
         Returns:
             The Instance.
@@ -79,6 +83,7 @@ class SequenceClient:
             input_topic=input_topic,
             output_topic=output_topic,
             limits=limits,
+            restart=restart,
         )
         started = await self._start(request, InstanceStarted)
         return self.host.instance(started.id)
@@ -139,6 +144,7 @@ def start_request(
     *,
     args: list[Any] | tuple[Any, ...] | None = None,
     app_config: dict[str, Any] | None = None,
+    restart: str | RestartPolicy | None = None,
     **options: Any,
 ) -> StartRequest:
     """Body of ``POST /sequence/:id/start``.
@@ -153,5 +159,6 @@ def start_request(
     return StartRequest(
         args=msgspec.UNSET if args is None else list(args),
         app_config=msgspec.UNSET if app_config is None else app_config,
+        restart=msgspec.to_builtins(restart),
         **options,
     )

@@ -85,6 +85,7 @@ class Writer:
         Raises:
             HubResponseError: the Hub does not take the stream.
             InstanceEndedError: the Instance ended.
+            InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off, or the stream was closed here.
         """
         await self._opened()
@@ -113,6 +114,7 @@ class Writer:
         Raises:
             HubResponseError: the Hub does not take the stream.
             InstanceEndedError: the Instance ended.
+            InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off.
         """
         await self._opened()

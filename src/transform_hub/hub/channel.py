@@ -188,19 +188,25 @@ class ChannelReader:
         self.channel = channel
         self.position = position
         self.missed = 0
+        self.finished = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def read(self) -> bytes:
         """The next bytes as soon as there are any; ``b""`` at the end of the stream."""
         while True:
             data = self.channel.take(self)
-            if data or self.channel.closed:
+            if data or self.channel.closed or self.finished:
                 return data
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+
+    def finish(self) -> None:
+        """What there is now is all for this reader, though the channel may go on."""
+        self.finished = True
+        self.wake()
 
     def close(self) -> None:
         """Leave: this reader no longer holds anybody back."""

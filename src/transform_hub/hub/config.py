@@ -10,6 +10,7 @@ from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token
 from transform_hub.hub.limits import impossibility
 from transform_hub.hub.origins import is_loopback
+from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.tls import TLSConfig
 from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
@@ -60,6 +61,7 @@ class HubConfig:
         insecure: allow an address other than loopback without a token.
         hub_id: what ``location`` says in Sequences.
         retention_ms: ms that an ended Instance and what it left unread are kept.
+        restart_policy: of Instances whose start does not say one, as in ``on-failure:5``.
         zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
         reattach: let Instances outlive a Hub that dies, for one that is started on the same directory; needs
             ``zygote``.
@@ -91,6 +93,7 @@ class HubConfig:
     tags: tuple[str, ...] = ()
     log_level: str = "info"
     retention_ms: int = 180_000
+    restart_policy: str = "never"
     zygote: bool = True
     reattach: bool = False
     reattach_timeout_ms: int = 60_000
@@ -110,7 +113,7 @@ class HubConfig:
         """Refuse what would be dangerous or can't work.
 
         Raises:
-            HubStartError: another address than loopback without token; a log level that does not exist.
+            HubStartError: another address than loopback without token; a log level or restart policy that is none.
         """
         if not self.asks_for_token and not self.insecure and not is_loopback(self.host):
             raise HubStartError(
@@ -123,6 +126,10 @@ class HubConfig:
             raise HubStartError(f"No Instance could run with the limit of {impossible}")
         if self.log_level.lower() not in LOG_LEVELS:
             raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
+        try:
+            policy_of(self.restart_policy)
+        except ValueError as error:
+            raise HubStartError(f"The restart policy must be {error}") from None
 
     def public(self, port: int) -> dict[str, Any]:
         """The answer of ``GET /config``, in STH's shape: no secrets, no paths of this machine."""

@@ -1,17 +1,19 @@
 """Instances: running Sequences, what is known of them, and how they are started, stopped and killed.
 
 A runner's exit is known from three sources: its own last message (code and error), the runtime (exit code or
-signal), and the end of its control channel. The Instance has ended when the process is gone and all it said
-before has been read. Its states are in :mod:`transform_hub.hub.lifecycle`.
+signal), and the end of its control channel. Its run has ended when the process is gone and all it said before has
+been read; then the Instance has ended, or gets another run (see :mod:`transform_hub.hub.restarts`). Its states are in
+:mod:`transform_hub.hub.lifecycle`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
-from collections.abc import Callable
-from datetime import datetime, timezone
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from transform_hub import protocol
@@ -20,10 +22,20 @@ from transform_hub.hub.events import Events
 from transform_hub.hub.lifecycle import Lifecycle
 from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
 from transform_hub.hub.records import Record, StopOrder
+from transform_hub.hub.restarts import Restarts
 from transform_hub.hub.runtimes import Exit, Runtime, Survivor
 from transform_hub.hub.streams import Streams
-from transform_hub.hub.verdict import judge
-from transform_hub.models import InstanceInfo, InstanceStatus, SequenceInfo, StartRequest, Terminated
+from transform_hub.hub.verdict import KILLED, Verdict, judge
+from transform_hub.models import (
+    InstanceInfo,
+    InstanceStatus,
+    RestartPolicy,
+    SequenceInfo,
+    StartRequest,
+    Terminated,
+)
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 30.0
 """Seconds a runner has to dial in."""
@@ -35,21 +47,29 @@ KILL_GRACE = 2.0
 """Seconds between asking a runner to end and ending its process."""
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now(later: float = 0) -> str:
+    """The time, or that ``later`` seconds from now, as the API tells it."""
+    then = datetime.now(timezone.utc) + timedelta(seconds=later)
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Instance:
-    """One run of a Sequence.
+    """A Sequence that is run: once, or again and again as its restart policy says.
 
     Args:
         sequence: what runs; ``request``: with which arguments.
+        make_spec: says what its runner has to know.
         runtime: where its process is started.
+        policy: whether it is restarted.
         retention: seconds that it is kept after its end.
         on_event: called with the Instance, event name and message for each event it emits.
         on_gone: called when it is no longer kept.
         on_change: called when there is something new to write down of it.
         record: what an earlier Hub has written down of it, for :meth:`resume`.
+
+    Attributes:
+        at_end: what to call when it has ended.
+        between_runs: what to wait for when a run has ended and before the next begins.
     """
 
     def __init__(
@@ -58,7 +78,9 @@ class Instance:
         sequence: SequenceInfo,
         request: StartRequest,
         *,
+        make_spec: Callable[[], Awaitable[protocol.Message]],
         runtime: Runtime,
+        policy: RestartPolicy,
         retention: float,
         on_event: Callable[[Instance, str, Any], None],
         on_topic: Callable[[Instance, str, TopicDeclaration], None],
@@ -70,32 +92,47 @@ class Instance:
         self.sequence = sequence
         self.request = request
         self.secret = record.secret if record else secrets.token_hex(16)
+        self.restarts = Restarts(policy, record.restarts if record else 0)
         self._life = Lifecycle(self._on_status, record.status if record else "initializing")
         self._on_change = on_change
-        self.streams = Streams(self._receive, self._on_control_lost, lambda: self._on_change(self))
+        self.streams = Streams(
+            self._receive,
+            self._on_control_lost,
+            lambda: self._on_change(self),
+            lasting=self.restarts.are_possible,
+        )
         self.events = Events()
-        self.input_type = record.input_type if record else None
-        self._topics: dict[str, TopicDeclaration] = {}
         self.started_at = record.started if record else None
         self.ended_at: str | None = None
         self.created_at = record.created if record else _now()
         self.terminated: Terminated | None = None
         self.error: str | None = None
         self.ended = asyncio.Event()
+        self._make_spec = make_spec
         self._runtime = runtime
         self._retention = retention
         self._on_event, self._on_topic, self._on_gone = on_event, on_topic, on_gone
+        self._timers: list[asyncio.TimerHandle] = []
+        self._restarting: asyncio.Task[None] | None = None
+        self._rate: float | None = None
+        self.at_end: list[Callable[[], object]] = []
+        self.between_runs: list[Callable[[], Awaitable[object]]] = []
+        self._begin_run(record)
+
+    def _begin_run(self, record: Record | None = None) -> None:
+        """Nothing is known of a run but what an earlier Hub has written down."""
+        self.input_type = record.input_type if record else None
+        self._topics: dict[str, TopicDeclaration] = {}
         self._health: dict[str, Any] | None = None
         self._pid = record.pid if record else None
         self._exit: Exit | None = None
         self._last_word: LastWord | None = None
         self._loaded: Running | None = None
+        self._begun: float | None = None
         self._kept_alive = False
         self._stop_order: StopOrder | None = None
         self._control_lost = False
         self._deaf = False
-        self._timers: list[asyncio.TimerHandle] = []
-        self.at_end: list[Callable[[], object]] = []
 
     # --- what it is ---------------------------------------------------------------------------------------
 
@@ -136,13 +173,14 @@ class Instance:
             terminated=self.terminated,
             limits=self.request.limits,
             error=self.error,
+            **self.restarts.told(),
         )
 
     async def health(self) -> dict[str, Any]:
         """The latest health message, which is waited for, and what the Hub knows: the process and its traffic."""
-        while self._health is None and not self.ended.is_set():
+        while self._health is None and not self._run_is_over:
             await self._life.change()
-        ended = {"healthy": False} if self.ended.is_set() else {}
+        ended = {"healthy": False} if self._run_is_over else {}
         known = {"processId": self._pid, "traffic": self.streams.traffic}
         return {"healthy": False, **(self._health or {}), **ended, **known}
 
@@ -160,31 +198,44 @@ class Instance:
             input_type=self.input_type,
             stopping=self._stop_order,
             ended_sinks=self.streams.ended_sinks,
+            restarts=self.restarts.count,
             **self._topics,
         )
 
     @property
+    def _run_is_over(self) -> bool:
+        """Whether nothing runs now, because it has ended or a restart is to come."""
+        return self._life.has_ended or self.restarts.next_at is not None
+
+    @property
     def was_cut_off(self) -> bool:
-        """Whether it ended in the middle of what it did: it was killed, or its process died."""
+        """Whether its run ended in the middle of what it did: it was killed, or its process died."""
         return self._last_word is None or self._last_word.code == protocol.EXIT_KILLED
 
     # --- start --------------------------------------------------------------------------------------------
 
-    async def start(self, spec: protocol.Message) -> None:
+    async def start(self) -> None:
         """Launch the runner and wait until the Sequence runs (or has failed, or takes long to load).
 
         Raises:
             ApiError: the runner ended, or did not dial in, before it could be an Instance.
         """
-        self._after(CONNECT_TIMEOUT, self._give_up)
-        await self._runtime.launch({**spec, "id": self.id, "secret": self.secret}, self._on_exit)
-        await self._life.leave("initializing")
-        if not self.streams.are_complete:
+        await self._launch()
+        while self.status == "initializing" and self.started_at is None:
+            await self._life.change()
+        if self.started_at is None:
             raise ApiError(400, self.error or "The runner ended, or was killed, and did not connect to the Hub")
         try:
             await asyncio.wait_for(self._life.leave("starting"), START_ANSWER)
         except asyncio.TimeoutError:
             self.streams.note("INFO", "The Sequence is still being loaded")
+
+    async def _launch(self) -> None:
+        self._after(CONNECT_TIMEOUT, self._give_up)
+        spec = {**await self._make_spec(), "id": self.id, "secret": self.secret}
+        await self._runtime.launch(spec, self._on_exit)
+        if self.status == "killing" and self._exit is None:  # there was nothing yet that could be ended
+            self._runtime.kill(self.id)
 
     def _give_up(self) -> None:
         if self.status == "initializing":
@@ -198,14 +249,18 @@ class Instance:
             self._pid = hello.get("pid")
         if self.streams.are_complete and self.status == "initializing":
             self.started_at = _now()
+            self._begun = asyncio.get_running_loop().time()
             self._life.enter("starting")
             self._runtime.hold(self.id, self.streams.descriptors)
             self.streams.send({"type": "start"})
+            if self._rate is not None:  # that was set for the run before
+                self.set_monitoring_rate(self._rate)
             self._announce()
         return connected
 
     async def resume(self, record: Record, survivor: Survivor) -> None:
         """Go on with a runner that has outlived its Hub."""
+        self._begun = asyncio.get_running_loop().time()
         for name, descriptor in survivor.channels.items():
             await self.streams.adopt(name, descriptor)
         for sink in record.ended_sinks:
@@ -285,6 +340,7 @@ class Instance:
 
     def set_monitoring_rate(self, per_second: float) -> None:
         """Set how often the runner reports its health."""
+        self._rate = per_second
         self.streams.send({"type": "rate", "perSecond": per_second})
 
     def announce_input(self, content_type: str) -> None:
@@ -333,8 +389,12 @@ class Instance:
             self._retention = 0
             if self._life.has_ended:
                 self.discard()
-        if self._life.enter("killing"):
+        if not self._life.enter("killing"):
+            return
+        if self.restarts.next_at is None:
             self._begin_kill()
+        else:  # there is no run
+            self._end(KILLED)
 
     def _begin_kill(self) -> None:
         connected = self.streams.control is not None
@@ -350,22 +410,27 @@ class Instance:
     def _on_exit(self, exit_: Exit) -> None:
         self._exit = exit_
         self._check_end()
-        if not self._life.has_ended:  # a process that it left behind may hold the channel
+        if not self._run_is_over:  # a process that it left behind may hold the channel
             self._after(KILL_GRACE, self._on_control_lost)
 
     def _on_control_lost(self) -> None:
         self._control_lost = True
         self._check_end()
-        if not self._life.has_ended:  # without control nobody could stop it
+        if not self._run_is_over:  # without control nobody could stop it
             self._after(KILL_GRACE, lambda: self._runtime.kill(self.id))
 
     def _check_end(self) -> None:
-        if self._exit is None or self._life.has_ended:
+        if self._exit is None or self._run_is_over:
             return
         if self.streams.control is not None and not self._control_lost:
             return
         killing, limits = self.status == "killing", self.request.limits
-        status, self.terminated, error = judge(self._exit, self._last_word, killing=killing, limits=limits)
+        verdict = judge(self._exit, self._last_word, killing=killing, limits=limits)
+        if self.started_at is None or not self._goes_on(verdict):
+            self._end(verdict)
+
+    def _end(self, verdict: Verdict) -> None:
+        status, self.terminated, error = verdict
         self.error = self.error or error
         self.ended_at = _now()
         self._life.enter(status)
@@ -374,6 +439,44 @@ class Instance:
         self._wind_up()
         self.streams.end()
         self._after(self._retention, self.discard)
+
+    def _goes_on(self, verdict: Verdict) -> bool:
+        """Whether the policy lets another run follow one that has ended, which is then prepared."""
+        lasted = 0 if self._begun is None else asyncio.get_running_loop().time() - self._begun
+        pause = self.restarts.pause(self.status, verdict, lasted)
+        if pause is None:
+            return False
+        why = self.error or verdict.error or verdict.terminated.reason
+        told = f"ended with exit code {verdict.terminated.exitcode}: {why}; {self.restarts} follows in {pause:g} s"
+        self.streams.note("WARN", f"The Instance {told}")
+        log.warning("Instance %s %s", self.id, told)
+        self._cancel_timers()
+        self.restarts.next_at = _now(pause)
+        self.error = self._pid = self._health = None
+        self.secret = secrets.token_hex(16)  # what the run may have left behind has no more say
+        self.streams.part()
+        self._life.enter("initializing")
+        self._restarting = asyncio.ensure_future(self._restart(pause))
+        return True
+
+    async def _restart(self, pause: float) -> None:
+        await asyncio.gather(asyncio.sleep(pause), self._settle())
+        self._begin_run()
+        self.restarts.next_at = None
+        self.streams.note("INFO", f"{self.restarts} begins".capitalize())
+        try:
+            await self._launch()
+        except (ApiError, OSError) as error:
+            self.error = str(error) if isinstance(error, ApiError) else f"No runner could be started: {error.strerror}"
+            self._on_exit(Exit())
+
+    async def _settle(self) -> None:
+        """Wait until what the run has written is where it belongs, and nothing is connected with it any more."""
+        await self.streams.run_dry()
+        self._runtime.release(self.id)
+        for settle in self.between_runs:
+            await settle()
+        self.between_runs.clear()
 
     def discard(self) -> None:
         """Forget the Instance and what it left unread; ends its process if there still is one."""
@@ -387,6 +490,9 @@ class Instance:
     def _wind_up(self) -> None:
         """Tell everybody who waits for something of it that nothing more comes; the second time it adds nothing."""
         self._cancel_timers()
+        if self._restarting is not None:
+            self._restarting.cancel()
+        self.restarts.next_at = None
         for call in self.at_end:
             call()
         self.at_end.clear()

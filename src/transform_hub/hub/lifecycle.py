@@ -1,7 +1,7 @@
 """The states of an Instance.
 
-                    ┌──────────── kept alive ───────────┐
-                    v                                   │
+          ┌─ restart ──┬───────────┐  ┌─── kept alive ────┐
+          v            │           │  v                   │
     initializing ─> starting ─> running ─ stop ─> stopping ─┐
           │            │           │                 │      │ kill
           │            │           └───── kill ──────┴──────┴──> killing
@@ -10,7 +10,7 @@
                                    │
                        completed | errored ── retention ──> gone
 
-    initializing   the runner is being started and dials its channels
+    initializing   the runner is being started and dials its channels; or there is none, and a restart follows
     starting       all channels are there, the Sequence is being loaded
     running        until it ends by itself, is stopped or killed
     stopping       it was asked to stop; it may ask to be kept alive
@@ -18,6 +18,9 @@
     completed      it came to its end, or was stopped or killed
     errored        it failed, or its process died
     gone           nobody can see it any more; from any state when the Hub closes or the start was refused
+
+An exit is the end, or leads back to initializing if the restart policy says so (see :mod:`transform_hub.hub.restarts`);
+while an Instance is stopping or killing it is always the end.
 
 Exit and kill, loading and stop race by nature, so going where the table does not lead is no error: it is refused
 and changes nothing.
@@ -31,9 +34,9 @@ from collections.abc import Callable
 from transform_hub.models import ENDED, InstanceStatus
 
 TRANSITIONS: dict[InstanceStatus, tuple[InstanceStatus, ...]] = {
-    "initializing": ("starting", "killing", "completed", "errored", "gone"),
-    "starting": ("running", "stopping", "killing", "completed", "errored", "gone"),
-    "running": ("stopping", "killing", "completed", "errored", "gone"),
+    "initializing": ("initializing", "starting", "killing", "completed", "errored", "gone"),
+    "starting": ("initializing", "running", "stopping", "killing", "completed", "errored", "gone"),
+    "running": ("initializing", "stopping", "killing", "completed", "errored", "gone"),
     "stopping": ("running", "killing", "completed", "errored", "gone"),
     "killing": ("completed", "errored", "gone"),
     "completed": ("gone",),

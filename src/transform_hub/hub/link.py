@@ -129,14 +129,20 @@ class Source(asyncio.Protocol):
     """Runner -> Hub: what arrives is fed into a Channel; a full Channel stops the reading.
 
     Args:
+        on_lost: called after the last, when all is in the Channel.
         on_stall: called with True when reading stops because the Channel is full, with False when it goes on.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, channel: Channel, on_stall: Callable[[bool], None] | None = None
+        self,
+        transport: asyncio.Transport,
+        channel: Channel,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None] | None = None,
     ) -> None:
         self._transport = transport
         self._channel = channel
+        self._on_lost = on_lost
         self._on_stall = on_stall
 
     def data_received(self, data: bytes) -> None:
@@ -156,7 +162,7 @@ class Source(asyncio.Protocol):
             self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._channel.close()
+        self._on_lost()
 
 
 class LogSource(asyncio.Protocol):

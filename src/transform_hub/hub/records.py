@@ -43,6 +43,7 @@ class Record(Model, kw_only=True):
     input_type: str | None = None
     stopping: StopOrder | None = None
     ended_sinks: tuple[str, ...] = ()
+    restarts: int = 0
 
 
 class Records:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 
-from transform_hub.hub.channel import ChannelClosedError
+from transform_hub.hub.channel import ChannelClosedError, ChannelReader
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.messages import TopicDeclaration
@@ -32,11 +33,29 @@ class Routing:
         except ApiError as error:
             instance.streams.note("ERROR", f"The topic {declared.topic!r} can't be connected: {error.error}")
             return
-        way = asyncio.ensure_future(_provide(instance, topic) if kind == "provides" else _require(instance, topic))
+        if kind == "provides":
+            output = instance.streams["output"].reader()
+            way = self._open(_provide(instance, output, topic))
+
+            async def settle() -> None:
+                output.finish()
+                await asyncio.wait({way})
+        else:
+            way = self._open(_require(instance, topic))
+            instance.at_end.append(way.cancel)
+
+            async def settle() -> None:
+                instance.at_end.remove(way.cancel)
+                way.cancel()
+                await asyncio.wait({way})
+
+        instance.between_runs.append(settle)
+
+    def _open(self, carrying: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        way = asyncio.ensure_future(carrying)
         self._ways.add(way)
         way.add_done_callback(self._ways.discard)
-        if kind == "requires":
-            instance.at_end.append(way.cancel)
+        return way
 
     def close(self) -> None:
         """Carry nothing any more."""
@@ -44,14 +63,15 @@ class Routing:
             way.cancel()
 
 
-async def _provide(instance: Instance, topic: Topic) -> None:
+async def _provide(instance: Instance, output: ChannelReader, topic: Topic) -> None:
     """Carry the output to the topic; when that is deleted the output waits for readers as any other's does."""
     writer = topic.writer()
     try:
-        with instance.streams["output"].reader() as reader:
-            async for data in reader:
+        with output:
+            async for data in output:
                 await writer.write(data)
-        await instance.ended.wait()  # only then it is known whether the last line is whole
+        if not output.finished:
+            await instance.ended.wait()  # only then it is known whether the last line is whole
         if not instance.was_cut_off:
             await writer.close()
         elif writer.incomplete:

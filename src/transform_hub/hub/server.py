@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import platform
@@ -33,6 +34,7 @@ from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.lock import Lock
 from transform_hub.hub.log import HubLog
 from transform_hub.hub.records import Record
+from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.node import find_node
@@ -204,14 +206,14 @@ class Hub:
         """
         limits = limits_for(request.limits, self.config.instance_limits)
         request = msgspec.structs.replace(request, limits=limits)
-        engine = await self._engine(sequence)
+        await self._engine(sequence)
         instance_id = request.instance_id or str(uuid.uuid4())
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
         self._require_few()
         instance = self._add_instance(instance_id, sequence, request)
         try:
-            await instance.start({**self._spec(sequence, request), **engine})
+            await instance.start()
         except (ApiError, OSError) as error:
             instance.discard()
             if isinstance(error, OSError):
@@ -227,7 +229,9 @@ class Hub:
             instance_id,
             sequence,
             request,
+            make_spec=functools.partial(self._spec, sequence, request),
             runtime=self.runtime,
+            policy=policy_of(request.restart or self.config.restart_policy),
             retention=self.config.retention_ms / 1000,
             on_event=self._spread_event,
             on_topic=self.routing.connect,
@@ -271,8 +275,9 @@ class Hub:
         assert node is not None
         return {"node": node.path}
 
-    def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
+    async def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
         return {
+            **await self._engine(sequence),
             "link": self.link.address,
             "hub": self.local_url,
             "dir": sequence.config.sequence_dir,

@@ -37,6 +37,7 @@ KEYS: dict[str, tuple[str, Any]] = {
     "instanceLimits.cpu": ("instance_cpu_time", int),
     "instanceLimits.files": ("instance_open_files", int),
     "maxInstances": ("max_instances", int),
+    "restartPolicy": ("restart_policy", str),
     "runtimeAdapter": ("runtime_adapter", str),
     "runnerEnvs": ("runner_envs", str | dict[str, str]),
     "zygote": ("zygote", bool),

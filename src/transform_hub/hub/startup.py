@@ -11,6 +11,7 @@
       - path: ./my-sequence            # or sent now: a directory or a tar.gz, relative to this file
         instanceId: 5f2c8a1e-3a51-4a0e-9d6c-0b9f6d1f7a11
         limits: {memory: 512}
+        restart: on-failure:5
 
 A Sequence of a path has an id that is made from its content: a restart finds it, and a change makes a new one.
 """
@@ -33,6 +34,7 @@ import msgspec
 from transform_hub.errors import HubStartError, PackageError
 from transform_hub.hub.document import convert, read_document
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.topics import Topics
 from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
 from transform_hub.package import Limits, pack, unpack
@@ -71,6 +73,7 @@ class StartupSequence(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     input_topic: str | None = None
     output_topic: str | None = None
     limits: InstanceLimits | None = None
+    restart: str | dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return self.path or self.name or self.id or "?"
@@ -131,6 +134,10 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
         raise HubStartError(f"{where}: say which Sequence by one of id, name and path")
     if sequence.instance_id is not None and not re.fullmatch(r"[\w.-]{36}", sequence.instance_id):
         raise HubStartError(f"{where}.instanceId: 36 letters, digits, '-', '_' or '.', not {sequence.instance_id!r}")
+    try:
+        policy_of(sequence.restart or "never")
+    except ValueError as error:
+        raise HubStartError(f"{where}.restart: {error}") from None
     for key, name in (("inputTopic", sequence.input_topic), ("outputTopic", sequence.output_topic)):
         if name is not None:
             _check_topic(Topics(), name, NDJSON, f"{where}.{key}")
@@ -198,6 +205,7 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         input_topic=each.input_topic,
         output_topic=each.output_topic,
         limits=None if each.limits is None else msgspec.to_builtins(each.limits),
+        restart=each.restart,
     )
     if (survivor := hub.claim(found[0], request)) is not None:
         log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each)

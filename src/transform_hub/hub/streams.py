@@ -1,4 +1,9 @@
-"""The streams of one Instance: what the channels of its runner link are connected to."""
+"""The streams of one Instance: what the channels of its runner link are connected to.
+
+They outlive a runner that another follows. Then output, stdout, stderr and log do not end with its connections, and
+those of the next are taken only when these have run dry, so that what two runners wrote never mixes. Input and stdin
+are the runner's own: who writes them learns that it is gone.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,7 @@ class Streams:
         on_message: called with each message of the runner.
         on_control_lost: called when the runner has closed its control channel.
         on_sink_end: called before the end of input or stdin is told to the runner.
+        lasting: whether another runner may follow the first.
 
     Attributes:
         log: entries of the runner and of the Hub, one line of JSON each.
@@ -41,6 +47,8 @@ class Streams:
         on_message: Callable[[Message], None],
         on_control_lost: Callable[[], None],
         on_sink_end: Callable[[], object] = lambda: None,
+        *,
+        lasting: bool = False,
     ) -> None:
         self.log = Channel(history=True)
         self.input: Sink | None = None
@@ -51,8 +59,11 @@ class Streams:
         self._on_sink_end = on_sink_end
         self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
         self._attached: dict[str, asyncio.Transport] = {}
+        self._flowing: set[str] = set()
+        self._dry = asyncio.Event()
+        self._written = {"input": 0, "stdin": 0}
         self._stalls: dict[str, asyncio.TimerHandle] = {}
-        self._log_lost = False
+        self._lasting = lasting
         self._ended = False
 
     def __getitem__(self, name: str) -> Channel:
@@ -70,17 +81,23 @@ class Streams:
             return None
         self._attached[name] = transport
         if name == "control":
-            self.control = Control(transport, self._on_message, self._on_control_lost)
-            return self.control
-        if name == "log":
-            return LogSource(self._write_log, self._on_log_lost)
+            self.control = control = Control(transport, self._on_message, lambda: self._lose_control(control))
+            return control
         if name == "stdin":
             self.stdin = Sink(transport, self._on_sink_end)
             return self.stdin
         if name == "input":
             self.input = Sink(transport, self._on_sink_end)
             return self.input
-        return Source(transport, self._readable[name], lambda stalled: self._on_stall(name, stalled=stalled))
+        self._flowing.add(name)
+        if name == "log":
+            return LogSource(self._write_log, lambda: self._on_lost(name))
+        return Source(
+            transport,
+            self._readable[name],
+            lambda: self._on_lost(name),
+            lambda stalled: self._on_stall(name, stalled=stalled),
+        )
 
     async def adopt(self, name: str, descriptor: int) -> None:
         """Connect a channel that the runner had dialled to an earlier Hub."""
@@ -102,7 +119,7 @@ class Streams:
     def traffic(self) -> dict[str, int]:
         """Bytes that each stream has carried."""
         sinks = {"input": self.input, "stdin": self.stdin}
-        written = {name: sink.written if sink else 0 for name, sink in sinks.items()}
+        written = {name: self._written[name] + (sink.written if sink else 0) for name, sink in sinks.items()}
         return {**written, **{name: channel.written for name, channel in self._readable.items()}}
 
     def send(self, message: Message) -> None:
@@ -118,14 +135,36 @@ class Streams:
     def end(self) -> None:
         """The runner has ended: channels that it dialled end when all in them is read, the others now."""
         self._ended = True
-        for name, channel in self._readable.items():
-            if name not in self._attached:
+        for name, channel in self._channels.items():
+            if name not in self._flowing:
                 channel.close()
-        if self._log_lost or "log" not in self._attached:
-            self.log.close()
-        for name, channel in (*self._readable.items(), ("log", self.log)):
-            if name in self._attached:
-                asyncio.get_running_loop().call_later(LINGER, self._end_when_quiet, self._attached[name], channel)
+        self._watch_flowing()
+
+    def part(self) -> None:
+        """The runner has ended, and another will follow."""
+        self._written.update({name: self.traffic[name] for name in self._written})
+        self.input = self.stdin = self.control = None
+        for name, transport in self._attached.items():
+            if name not in self._channels:
+                cut(transport)
+        self._watch_flowing()
+
+    async def run_dry(self) -> None:
+        """After :meth:`part`: wait until there is room for all that the runner has written; then the next may dial."""
+        while self._flowing:
+            self._dry.clear()
+            await self._dry.wait()
+        self._attached.clear()
+
+    @property
+    def _channels(self) -> dict[str, Channel]:
+        return {**self._readable, "log": self.log}
+
+    def _watch_flowing(self) -> None:
+        for name in self._flowing:
+            asyncio.get_running_loop().call_later(
+                LINGER, self._end_when_quiet, self._attached[name], self._channels[name]
+            )
 
     def _end_when_quiet(
         self, transport: asyncio.Transport, channel: Channel, seen: int = -1, *, again: bool = True
@@ -145,7 +184,7 @@ class Streams:
 
     def discard(self) -> None:
         """Forget what nobody has read; nothing more is taken from what the runner may have left behind."""
-        for channel in (*self._readable.values(), self.log):
+        for channel in self._channels.values():
             channel.discard()  # which wakes its source, and so ends what it was held up by
         for transport in self._attached.values():
             cut(transport)
@@ -154,10 +193,15 @@ class Streams:
         if not self.log.closed:
             self.log.feed(line)
 
-    def _on_log_lost(self) -> None:
-        self._log_lost = True
-        if self._ended:
-            self.log.close()
+    def _on_lost(self, name: str) -> None:
+        self._flowing.discard(name)
+        self._dry.set()
+        if self._ended or not (self._lasting or name == "log"):
+            self._channels[name].close()
+
+    def _lose_control(self, control: Control) -> None:
+        if control is self.control:  # not that of a runner which another follows
+            self._on_control_lost()
 
     def _on_stall(self, name: str, *, stalled: bool) -> None:
         if timer := self._stalls.pop(name, None):

@@ -31,12 +31,17 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
+KILLED = Verdict(
+    "completed", Terminated(exitcode=protocol.EXIT_KILLED, reason=protocol.EXIT_REASONS[protocol.EXIT_KILLED])
+)
+
+
 def judge(exit_: Exit, said: LastWord | None, *, killing: bool, limits: Mapping[str, Any] | None = None) -> Verdict:
     """Decide by the runtime's word, the runner's last message, whether it was being killed, and its limits."""
     if said is not None:
         return _by_code(said.code, said.error)
     if killing:
-        return _by_code(protocol.EXIT_KILLED)
+        return KILLED
     if exit_.signal is not None:
         words = _killed_by(exit_.signal, limits or {})
         return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)

@@ -101,6 +101,27 @@ class Terminated(Model, rename=None, omit_defaults=False):
     reason: str
 
 
+Milliseconds = Annotated[int, msgspec.Meta(ge=10, le=86_400_000)]
+
+
+class RestartPolicy(Model, omit_defaults=False, kw_only=True):
+    """When an Instance whose run has ended gets another one; times in ms.
+
+    Args:
+        policy: after no end; after one that is a failure; after any that was not asked for.
+        max_retries: restarts in a row after which it has ended; None is no limit.
+        delay: before the first restart of a row; twice as long before each further one.
+        max_delay: that it grows to.
+        reset_after: that a run has to last for a new row to begin.
+    """
+
+    policy: Literal["never", "on-failure", "always"]
+    max_retries: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    delay: Milliseconds = 100
+    max_delay: Milliseconds = 60_000
+    reset_after: Milliseconds = 10_000
+
+
 class InstanceInfo(Model, kw_only=True):
     """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
 
@@ -108,6 +129,8 @@ class InstanceInfo(Model, kw_only=True):
     Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
     ``limits`` are those it was started with.
     ``error`` says what went wrong in an Instance that is ``errored``.
+    ``restarts`` counts what ``restart_policy`` has led to; ``next_restart`` is when the next run begins, while there
+    is none.
     """
 
     id: str
@@ -124,6 +147,9 @@ class InstanceInfo(Model, kw_only=True):
     terminated: Terminated | None = None
     limits: dict[str, Any] | None = None
     error: str | None = None
+    restarts: int = 0
+    restart_policy: RestartPolicy | None = None
+    next_restart: str | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -204,6 +230,7 @@ class StartRequest(Model):
         input_topic: name to use for the topic that the Sequence requires.
         output_topic: name to use for the topic that the Sequence provides.
         limits: resource limits, e.g. ``{"memory": 512}`` (MB), see :class:`InstanceLimits`.
+        restart: a :class:`RestartPolicy`, or what is short for one: ``never``, ``on-failure``, ``on-failure:5``, ...
     """
 
     app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
@@ -212,6 +239,7 @@ class StartRequest(Model):
     input_topic: str | None = None
     output_topic: str | None = None
     limits: dict[str, Any] | None = None
+    restart: str | dict[str, Any] | None = None
 
 
 class InstanceLimits(Model, forbid_unknown_fields=True):

@@ -88,7 +88,7 @@ class InstanceClient(Mirror, of=native.InstanceClient):
         return self._run(self._async.wait_running(timeout))
 
     def restart(self, timeout: float | None = None) -> InstanceClient:
-        """Kill the Instance, and start one with the same id, arguments, configuration and topics.
+        """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
 
         It takes as long as the Hub needs to forget the old one: 16 s on STH, and if it has ended by itself, as
         long as ended Instances are kept there.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transform_hub.client import sequence as native
 from transform_hub.client.body import Progress, Sendable
-from transform_hub.models import SequenceInfo
+from transform_hub.models import RestartPolicy, SequenceInfo
 from transform_hub.sync.given import progress_of, sendable
 from transform_hub.sync.mirror import Mirror, mirror, original
 
@@ -48,6 +48,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
         input_topic: str | None = None,
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
+        restart: str | RestartPolicy | None = None,
     ) -> InstanceClient:
         """Start an Instance: ``POST /sequence/:id/start``.
 
@@ -58,6 +59,9 @@ class SequenceClient(Mirror, of=native.SequenceClient):
             input_topic: name to use for the topic that the Sequence requires.
             output_topic: name to use for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+            restart: when the Hub is to run it again: ``never``, ``on-failure``, ``always``, the last two also with
+                the restarts in a row after which it has ended, as in ``on-failure:5``; or a
+                :class:`RestartPolicy`, which has the pauses, too. None is the Hub's own setting. STH ignores it.
 
         Returns:
             The Instance.
@@ -78,6 +82,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
                     input_topic=input_topic,
                     output_topic=output_topic,
                     limits=limits,
+                    restart=restart,
                 )
             )
         )

@@ -54,6 +54,7 @@ class Writer(MirroredStream, of=native.Writer):
         Raises:
             HubResponseError: the Hub does not take the stream.
             InstanceEndedError: the Instance ended.
+            InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off, or the stream was closed here.
         """
         self._run(self._async.write(data))
@@ -71,6 +72,7 @@ class Writer(MirroredStream, of=native.Writer):
         Raises:
             HubResponseError: the Hub does not take the stream.
             InstanceEndedError: the Instance ended.
+            InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off.
         """
         return self._run(self._async.close())

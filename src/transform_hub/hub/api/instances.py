@@ -110,6 +110,8 @@ async def send_event(request: web.Request) -> web.Response:
     if not isinstance(event.get("eventName"), str):
         raise ApiError(400, "Invalid format, eventName missing.")
     _require_alive(instance)
+    if instance.streams.control is None:
+        raise ApiError(409, f"The Instance is {instance.status}: it can't take events yet")
     if not instance.send_event(event["eventName"], event.get("message"), "api"):
         raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
     return json_response(EventAccepted())

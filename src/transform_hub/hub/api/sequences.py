@@ -28,6 +28,7 @@ from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.limits import limits_for
+from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.sequence_files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
 
@@ -138,6 +139,7 @@ async def start_sequence(request: web.Request) -> web.Response:
     hub.require_room()
     _check_instance_id(start.instance_id)
     limits_for(start.limits, hub.config.instance_limits)
+    _check_restart(start.restart)
     sequence = _sequence(request, "Not Found")
     instance = await to_the_end(hub.start_instance(sequence, start))
     log.info("Instance %s of Sequence %s was started", instance.id, sequence.id)
@@ -171,6 +173,15 @@ def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") ->
         ids = ", ".join(sequence.id for sequence in found)
         raise ApiError(409, f"{len(found)} Sequences are named {name}: say which one by its id: {ids}")
     return found[0]
+
+
+def _check_restart(restart: str | dict[str, Any] | None) -> None:
+    if restart is None:
+        return
+    try:
+        policy_of(restart)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid restart format: {error}") from None
 
 
 def _check_instance_id(instance_id: str | None) -> None:
