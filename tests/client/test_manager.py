@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 from aiohttp import web
+from faulty import serving
 from recorded_manager import Hub
 from recorded_platform import TOKEN
 
@@ -422,3 +423,26 @@ def test_clients_do_not_ask_before_they_are_used():
     assert isinstance(manager.host("h"), HostClient)
     assert isinstance(manager.get_log(), Reader)
     assert "/space/s/api/v1" in repr(manager)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(ManagerClient, "Manager"), (MultiManagerClient, "MultiManager"), (MiddlewareClient, "platform")]
+)
+async def test_errors_call_the_server_by_its_name(kind, name, nobody):
+    async with kind(nobody) as client:
+        with pytest.raises(errors.HubConnectionError, match=rf"No {name} answers at .*; check the URL$"):
+            await client.get_version()
+    odd = ("GET", "/version", "not an object")
+    async with serving(odd) as server, kind(server.url) as client:
+        with pytest.raises(errors.HubResponseError, match=f"not what a {name} sends: .*the URL is that of a {name}"):
+            await client.get_version()
+
+
+async def test_errors_about_a_hub_behind_a_manager(nobody):
+    async with ManagerClient(nobody) as manager:
+        with pytest.raises(errors.HubConnectionError, match="No Manager answers at"):
+            await manager.host("sth-0").get_version()
+    odd = ("GET", "/sth/sth-0/api/v1/version", "not an object")
+    async with serving(odd) as server, ManagerClient(server.url) as manager:
+        with pytest.raises(errors.HubResponseError, match="not what a Hub sends"):
+            await manager.host("sth-0").get_version()

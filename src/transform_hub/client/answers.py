@@ -37,13 +37,14 @@ _THROWN = re.compile(r"([45]\d\d): ")
 _INSECURE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
 
-def decode(data: bytes, answer: type[T], *, status: int, request: dict[str, str]) -> T:
+def decode(data: bytes, answer: type[T], *, status: int, server: str, request: dict[str, str]) -> T:
     """The value of an answer's JSON.
 
     Args:
         data: body of the answer; STH leaves it out where the JSON would be ``{}`` or ``null``.
         answer: the type it has to have.
         status: of the answer.
+        server: what should answer: Hub, Manager, ...
         request: method, url and request_id, for the error.
 
     Raises:
@@ -55,10 +56,10 @@ def decode(data: bytes, answer: type[T], *, status: int, request: dict[str, str]
         return _empty(answer)
     except msgspec.DecodeError as error:
         raise HubResponseError(
-            f"The answer is not what a Hub sends: {error}",
+            f"The answer is not what a {server} sends: {error}",
             status=status,
             body=_value(data),
-            hint="check that the URL is that of a Hub",
+            hint=f"check that the URL is that of a {server}, and that it is not too old",
             **request,
         ) from None
 
@@ -74,13 +75,14 @@ def _empty(answer: type[T]) -> T:
 
 
 async def refusal(
-    response: aiohttp.ClientResponse, *, base: str, authorized: bool, request: dict[str, str]
+    response: aiohttp.ClientResponse, *, base: str, server: str, authorized: bool, request: dict[str, str]
 ) -> HubResponseError:
     """The error that an error status is; the answer is read and closed.
 
     Args:
         response: status and the beginning of the body.
-        base: URL of the Hub, for hints.
+        base: URL of the API, for hints.
+        server: what should answer: Hub, Manager, ...
         authorized: whether the request had credentials.
         request: method, url and request_id.
     """
@@ -88,10 +90,10 @@ async def refusal(
     value, status = _value(data), response.status
     if status == 500 and isinstance(value, str) and (match := _THROWN.match(value)):
         status, value = int(match[1]), value[match.end() :]
-    message = _message(value) or response.reason or "The Hub gave no reason"
+    message = _message(value) or response.reason or f"The {server} gave no reason"
     if 300 <= status < 400:
         message = f"Redirected to {response.headers.get('Location', 'nowhere')}"
-    hint = _hint(status, value, base=base, authorized=authorized)
+    hint = _hint(status, value, base=base, server=server, authorized=authorized)
     return error_class(status)(message, status=status, body=value, hint=hint, **request)
 
 
@@ -130,55 +132,56 @@ def _message(value: Any) -> str:
     return msgspec.json.encode(value).decode() if value else ""
 
 
-def _hint(status: int, value: Any, *, base: str, authorized: bool) -> str:
+def _hint(status: int, value: Any, *, base: str, server: str, authorized: bool) -> str:
     if status == 401:
         if authorized:
-            return "the token was not accepted: it may have expired, or belong to another Hub"
+            return f"the token was not accepted: it may have expired, or belong to another {server}"
         return "give the client a token, with token=..."
     # A Hub that knows the route says in JSON what is missing; STH answers unknown routes with an empty body.
     unknown_route = not isinstance(value, dict) or _message(value).startswith("There is no ")
     if status == 404 and unknown_route and not base.endswith(API_BASE):
-        return f"the URL of a Hub ends in {API_BASE}: check {base}"
+        return f"the URL of a {server} ends in {API_BASE}: check {base}"
     if status == 404 and unknown_route:
-        return f"check that {base} is the API of a Hub, and new enough for this call"
+        return f"check that {base} is the API of a {server}, and new enough for this call"
     if 300 <= status < 400:
         return "use that URL for the client"
     return ""
 
 
-def failure(error: BaseException, *, base: str, request: dict[str, str]) -> HubConnectionError:
+def failure(error: BaseException, *, base: str, server: str, request: dict[str, str]) -> HubConnectionError:
     """The error that a failed request is."""
     if isinstance(error, asyncio.TimeoutError):
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return HubTimeoutError(f"No connection to {base} in time", hint="check the URL", **request)
-        return HubTimeoutError("The Hub did not answer in time", **request)
+        return HubTimeoutError(f"The {server} did not answer in time", **request)
     if isinstance(error, aiohttp.ClientConnectorError):
-        message, hint = _not_connected(error, base)
+        message, hint = _not_connected(error, base, server)
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         message, hint = f"The proxy does not connect to {base}: {error.status} {error.message}", _PROXY_HINT
     elif isinstance(error, aiohttp.ClientResponseError):
-        message, hint = "What answered does not speak HTTP", "check that the URL is that of a Hub"
+        message, hint = "What answered does not speak HTTP", f"check that the URL is that of a {server}"
     else:
-        message, hint = f"The Hub went away during the call: {error or type(error).__name__}", ""
+        message, hint = f"The {server} went away during the call: {error or type(error).__name__}", ""
     return HubConnectionError(message, hint=hint, **request)
 
 
-_PROXY_HINT = "check the proxy in the environment, or name the Hub's host in NO_PROXY"
+_PROXY_HINT = "check the proxy in the environment, or name the host in NO_PROXY"
 
 
-def _not_connected(error: aiohttp.ClientConnectorError, base: str) -> tuple[str, str]:
+def _not_connected(error: aiohttp.ClientConnectorError, base: str, server: str) -> tuple[str, str]:
     """Message and hint."""
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return f"No connection to the proxy for {base}: {error.os_error}", _PROXY_HINT
     if error.os_error.errno == errno.ENOENT:  # of a Unix socket
-        return f"There is no socket at {base}", "start the Hub, or check the path"
+        return f"There is no socket at {base}", f"start the {server}, or check the path"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"The host of {base} is not known", "check the host name in the URL"
     if isinstance(error, _INSECURE):
         return f"No secure connection to {base}: {error}", "check the certificate, or http instead of https"
     # Where a name has several addresses the numbers are only in the text.
     if error.os_error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error.os_error):
-        return f"No Hub answers at {base}", "start one with `sth`, or check the URL"
+        start = "start one with `sth`, or " if server == "Hub" else ""
+        return f"No {server} answers at {base}", f"{start}check the URL"
     return f"No connection to {base}: {error.os_error}", "check the URL"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from transform_hub.client.tls import TLS
 from transform_hub.client.transport import Token, Transport
@@ -38,6 +38,8 @@ class ApiClient:
         OSError: a file of the TLS settings can't be read.
     """
 
+    _server: ClassVar[str] = "Hub"
+
     def __init__(
         self,
         url: str,
@@ -59,13 +61,14 @@ class ApiClient:
             idle_timeout=idle_timeout,
             tls=tls,
             trust_env=trust_env,
+            server=self._server,
         )
 
     @classmethod
     def over(cls, transport: Transport) -> Self:
         """The client of an API that another client's transport reaches: ``HostClient.over(transport.below(path))``."""
         client = cls.__new__(cls)
-        client.transport = transport
+        client.transport = transport.named(cls._server)
         return client
 
     def __repr__(self) -> str:

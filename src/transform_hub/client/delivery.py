@@ -48,7 +48,7 @@ async def deliver(
             data = await _send(upload, body, transport.timeout, progress)
         finally:
             upload.abort()
-    return decode(data, answer, status=200, request=upload.request)
+    return decode(data, answer, status=200, server=transport.server, request=upload.request)
 
 
 async def _send(upload: Upload, body: Body, patience: float | None, progress: Progress | None) -> bytes:

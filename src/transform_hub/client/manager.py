@@ -37,6 +37,8 @@ class ManagerClient(LoggedClient):
         ...         print(hub.id, await manager.host(hub.id).list_instances())
     """
 
+    _server = "Manager"
+
     def host(self, hub_id: str) -> HostClient:
         """The client of a Hub, with all that it does: ``/sth/:id/api/v1``; nothing is asked of the Manager.
 

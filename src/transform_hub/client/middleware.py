@@ -22,6 +22,8 @@ class MiddlewareClient(ApiClient):
         ...         print(space.id, await platform.manager(space.id).list_hosts())
     """
 
+    _server = "platform"
+
     def manager(self, space_id: str) -> ManagerClient:
         """The client of a Space's Manager: ``/space/:id/api/v1``; nothing is asked of the platform."""
         return ManagerClient.over(self.transport.below(_space_path(space_id) + API_BASE))

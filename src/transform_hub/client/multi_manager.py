@@ -22,6 +22,8 @@ class MultiManagerClient(LoggedClient):
         ...     print(await manager.list_hosts())
     """
 
+    _server = "MultiManager"
+
     def manager(self, manager_id: str) -> ManagerClient:
         """The client of a Manager: ``/cpm/:id/api/v1``; nothing is asked of the MultiManager."""
         return ManagerClient.over(self.transport.below(_manager_path(manager_id) + API_BASE))

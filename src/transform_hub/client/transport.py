@@ -71,6 +71,7 @@ class Transport:
         tls: settings of secure connections.
         trust_env: whether to use the HTTP proxy that the environment names.
         connector: makes the connections instead of an own one; stays open.
+        server: what answers, as errors call it: Hub, Manager, ...
 
     Raises:
         ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
@@ -89,6 +90,7 @@ class Transport:
         tls: TLS | ssl.SSLContext | None = None,
         trust_env: bool = True,
         connector: aiohttp.BaseConnector | None = None,
+        server: str = "Hub",
     ) -> None:
         self._address = Address.parse(url)
         self._proxy = proxy_for(self._address.url("")) if trust_env and self._address.socket is None else None
@@ -98,6 +100,7 @@ class Transport:
         context = tls.context() if isinstance(tls, TLS) else tls
         self._sessions = Sessions(connector, socket=self._address.socket, tls=context)
         self._is_owner = True
+        self.server = self._reached = server  # an API below another is served by one, and reached through the other
         self.timeout = timeout
         self.idle_timeout = idle_timeout
 
@@ -121,6 +124,12 @@ class Transport:
         lower._address = self._address.below(path)  # noqa: SLF001 - it is one of us
         lower._is_owner = False  # noqa: SLF001
         return lower
+
+    def named(self, server: str) -> Self:
+        """This transport, where errors call what answers so: Hub, Manager, ..."""
+        other = copy.copy(self)
+        other.server = server
+        return other
 
     async def close(self) -> None:
         """Close the connections that belong to the running event loop; does nothing if they are another's."""
@@ -164,7 +173,7 @@ class Transport:
 
         async def read(response: aiohttp.ClientResponse, _: Pool) -> T:
             content = await _whole(response)
-            return decode(content, answer, status=response.status, request=self.describe(request))
+            return decode(content, answer, status=response.status, server=self.server, request=self.describe(request))
 
         return await self._repeated(request, read)
 
@@ -220,7 +229,7 @@ class Transport:
 
     def _late(self, request: Request, cause: RequestError | None = None) -> HubTimeoutError:
         """The deadline is over, perhaps while what was wrong before might have passed."""
-        message, hint = f"The Hub did not answer within {request.limit:g} s", ""
+        message, hint = f"The {self._reached} did not answer within {request.limit:g} s", ""
         if cause is not None:
             message, hint = f"{message}: {cause.message}", cause.hint
         return HubTimeoutError(message, hint=hint, **self.describe(request))
@@ -267,6 +276,7 @@ class Transport:
             error = await refusal(
                 response,
                 base=self.base,
+                server=self.server,
                 authorized=hdrs.AUTHORIZATION in headers,
                 request=self.describe(request),
             )
@@ -280,7 +290,7 @@ class Transport:
         timed_out = isinstance(cause, asyncio.TimeoutError) and not isinstance(cause, aiohttp.ServerTimeoutError)
         if timed_out:  # all of its time, not just that for connecting
             return self._late(request)
-        return failure(cause, base=self.base, request=self.describe(request))
+        return failure(cause, base=self.base, server=self._reached, request=self.describe(request))
 
     async def _exchange(self, pool: Pool, request: Request, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
         return await pool.session.request(
