@@ -14,6 +14,7 @@ from yarl import URL
 from transform_hub import errors
 from transform_hub.client import TLS, HostClient
 from transform_hub.client.proxy import Proxy, proxy_for
+from transform_hub.hub.server import serve
 
 VERSION = {"service": "@scramjet/host", "apiVersion": "v1", "version": "1.0.1"}
 FAR = "http://hub.invalid:8000/api/v1"
@@ -160,7 +161,7 @@ async def test_a_secure_hub_behind_a_proxy(environment, tmp_path):
     assert [len(data) for data in taken] == [1_000_000]
 
 
-async def test_a_whole_run_through_a_proxy(environment, hub, package):
+async def test_a_whole_run_through_a_proxy(environment, package, tmp_path):
     """Streams both ways, through a proxy that hands on what comes as it comes."""
 
     async def relay(reader, writer):
@@ -170,9 +171,10 @@ async def test_a_whole_run_through_a_proxy(environment, hub, package):
         finally:
             there[1].close()
 
-    async with raw(relay) as url:
+    # A Hub without a token answers to the names of this machine only.
+    async with serve(port=0, data_dir=tmp_path / "hub", token="s3cret") as hub, raw(relay) as url:
         environment(HTTP_PROXY=url.removesuffix("/api/v1"))
-        async with HostClient(FAR) as host:
+        async with HostClient(FAR, token="s3cret") as host:
             done = await host.run(package("def run(context, input): return input"), input=b"x" * 1_000_000, check=True)
             assert len(done.output) == 1_000_000
 
