@@ -24,6 +24,7 @@ SCENARIOS = (
     "runner_killed",
     "zygote_killed",
     "hub_killed",
+    "hub_outlived",
     "disconnects",
     "slow_readers",
     "disk_full",
@@ -68,8 +69,8 @@ def main() -> int:
         for row in results[-1].rows:
             print("   ", " | ".join(row), flush=True)
         print(f"    {results[-1].trouble or 'all promises kept'} ({results[-1].seconds:.0f} s)", flush=True)
-    if options.write:
-        write(options.write, table(results, options.scale, load))
+        if options.write:
+            write(options.write, table(results, options.scale, load))
     return 1 if any(result.trouble.startswith("BROKEN") for result in results) else 0
 
 

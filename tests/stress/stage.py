@@ -31,7 +31,7 @@ class Scale:
 
 
 SCALES = {
-    "full": Scale(instances=200, seconds=20, streams=2000, rounds=50, lines=20_000, starts=10_000, lives=50),
+    "full": Scale(instances=200, seconds=20, streams=2000, rounds=30, lines=20_000, starts=10_000, lives=50),
     "quick": Scale(instances=40, seconds=3, streams=400, rounds=8, lines=5_000, starts=400, lives=10),
     "tiny": Scale(instances=4, seconds=0.3, streams=20, rounds=2, lines=500, starts=20, lives=3),
 }

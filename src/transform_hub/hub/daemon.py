@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable
@@ -57,6 +58,7 @@ async def run(
         HubStartError: it can't be started, or the file is not right; nothing has been started then.
     """
     hide_memory()
+    _allow_descriptors()
     stop = _stop_signal()
     with TemporaryDirectory(prefix="sth-startup-") as workspace:
         startup = Startup()
@@ -81,6 +83,13 @@ async def _life(hub: Hub, stop: asyncio.Future[int], *, started: bool) -> int:
         log.error("Nothing was started, so there is nothing to wait for")
         return NOTHING_STARTED
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Open as many as the system lets us: the usual 1024 are used up by a hundred Instances, seven each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_signal() -> asyncio.Future[int]:
