@@ -137,6 +137,8 @@ def sth(
         Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
     ] = None,
     max_instances: Annotated[int | None, _instances(min=1, help="Instances that run at the same time.")] = None,
+    sandbox: Annotated[bool, _instances(help="Run each in a sandbox of bubblewrap.")] = False,
+    sandbox_network: Annotated[bool, _instances(help="Let sandboxes reach the network.")] = True,
     instance_memory: Annotated[float | None, _instances(min=64, help="MB of memory that each may have.")] = None,
     instance_cpu_time: Annotated[int | None, _instances(min=1, help="Seconds of CPU time that each may use.")] = None,
     instance_open_files: Annotated[int | None, _instances(min=64, help="Files that each may have open.")] = None,
@@ -223,6 +225,8 @@ def sth(
         tls=_tls(tls_cert, tls_key, tls_client_ca),
         max_connections=max_connections,
         max_instances=max_instances,
+        sandbox=sandbox,
+        sandbox_network=sandbox_network,
         instance_limits=InstanceLimits(memory=instance_memory, cpu=instance_cpu_time, files=instance_open_files),
         cors_origins=tuple(cors_origin or ()),
         zygote=zygote,

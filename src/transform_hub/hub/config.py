@@ -54,6 +54,7 @@ class HubConfig:
         tokens, token_file: more of them, see :mod:`transform_hub.hub.auth`.
         tls: with which certificate to serve https; None serves http.
         max_connections: to the API at the same time.
+        sandbox: run each Instance in a sandbox of bubblewrap; without ``sandbox_network`` it has no network.
         instance_limits: what no Instance may exceed, and has if it asks for nothing else.
         max_instances: that run at the same time; None sets no limit.
         cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
@@ -85,6 +86,8 @@ class HubConfig:
     tls: TLSConfig | None = None
     max_connections: int = 10_000
     max_instances: int | None = None
+    sandbox: bool = False
+    sandbox_network: bool = True
     instance_limits: InstanceLimits = dataclasses.field(default_factory=InstanceLimits)
     cors_origins: tuple[str, ...] = ()
     hub_id: str = "STH"

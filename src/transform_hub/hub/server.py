@@ -39,6 +39,7 @@ from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process import ProcessRuntime
+from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.survival import Survival
@@ -86,7 +87,12 @@ class Hub:
         state = self.sequences.root / ".hub"
         self.lock = Lock(state / "lock")
         keepers = KeeperPlaces(state / "keepers", config.reattach_timeout_ms / 1000) if config.reattach else None
-        self.runtime = runtime or ProcessRuntime(zygote=config.zygote, environment=config.runner_envs, keepers=keepers)
+        self.runtime = runtime or ProcessRuntime(
+            zygote=config.zygote,
+            environment=config.runner_envs,
+            sandbox=find_sandbox(network=config.sandbox_network) if config.sandbox else None,
+            keepers=keepers,
+        )
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
         self.ready = asyncio.Event()
         self._unclaimed: list[Instance] = []
@@ -125,7 +131,8 @@ class Hub:
         self.url = _url(self.config.host, self.port, secure=self.tls is not None)
         # Sequences call from this machine: an address that stands for all of its interfaces can't be dialled.
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104 - see above
-        self.local_url = await self._listen_locally() if self.tls else _url(local, self.port)
+        apart = self.tls is not None or (self.config.sandbox and not self.config.sandbox_network)
+        self.local_url = await self._listen_locally() if apart else _url(local, self.port)
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
@@ -133,7 +140,7 @@ class Hub:
         self.ready.set()
 
     async def _listen_locally(self) -> str:
-        """Serve the API on a socket beside the link too: Sequences know neither the certificate nor have one."""
+        """Serve the API beside the link too: for Sequences that have no certificate, or no network."""
         path = Path(self.link.address.removeprefix("unix:")).with_name("api")
         await web.UnixSite(self._runner, path).start()
         return f"http+unix://{quote(str(path), safe='')}/api/v1"

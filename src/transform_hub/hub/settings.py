@@ -36,6 +36,8 @@ KEYS: dict[str, tuple[str, Any]] = {
     "instanceLimits.memory": ("instance_memory", float),
     "instanceLimits.cpu": ("instance_cpu_time", int),
     "instanceLimits.files": ("instance_open_files", int),
+    "sandbox.enabled": ("sandbox", bool),
+    "sandbox.network": ("sandbox_network", bool),
     "maxInstances": ("max_instances", int),
     "restartPolicy": ("restart_policy", str),
     "runtimeAdapter": ("runtime_adapter", str),

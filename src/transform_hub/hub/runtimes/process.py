@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes.sandbox import Sandbox
 from transform_hub.hub.runtimes.zygote import KeeperPlaces, Zygote, kill_group, kill_runner
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class ProcessRuntime:
     Args:
         zygote: fork runners from a warmed-up process (milliseconds); otherwise start an interpreter for each.
         environment: variables that Sequences get in addition.
+        sandbox: what each runner is shut in; none is forked then, as what a zygote is shut in were the same for all.
         keepers: where zygotes are found that have outlived their Hub; None to let runners end with it.
     """
 
@@ -43,10 +45,12 @@ class ProcessRuntime:
         *,
         zygote: bool = hasattr(os, "fork"),
         environment: dict[str, str] | None = None,
+        sandbox: Sandbox | None = None,
         keepers: KeeperPlaces | None = None,
     ) -> None:
         self._environment = runner_environment(environment)
-        self._use_zygote = zygote
+        self._sandbox = sandbox
+        self._use_zygote = zygote and sandbox is None
         self._keepers = keepers
         self._zygote: Zygote | None = None
         self._older: list[Zygote] = []
@@ -56,6 +60,8 @@ class ProcessRuntime:
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
+        if self._sandbox is not None:
+            await self._sandbox.check()
         async with self._starting:
             if self._use_zygote and (self._zygote is None or self._zygote.lost):
                 self._zygote = await Zygote.start(self._environment, self._pids, self._keepers)
@@ -79,7 +85,11 @@ class ProcessRuntime:
             self._zygote.launch(spec, on_exit)
             return
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "transform_hub.runner", env=self._environment, stdin=asyncio.subprocess.PIPE
+            *(self._sandbox.command(spec) if self._sandbox else ()),
+            *(sys.executable, "-m", "transform_hub.runner"),
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=self._sandbox is not None,  # a runner makes one itself, of which bwrap is no part
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(spec).encode())
@@ -106,6 +116,8 @@ class ProcessRuntime:
         code = await process.wait()
         del self._pids[id_]
         kill_group(process.pid)
+        if self._sandbox is not None and code > 128:  # so bwrap tells of a signal
+            code = 128 - code
         on_exit(Exit(code=code) if code >= 0 else Exit(signal=-code))
 
     def kill(self, instance_id: str) -> None:
