@@ -61,19 +61,8 @@ class Sandbox:
         namespaces = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         if not self.network:
             namespaces.append("--unshare-net")
-        own = [
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--tmpfs",
-            "/tmp",
-            "--setenv",
-            "HOME",
-            "/tmp",
-            "--unsetenv",
-            "TMPDIR",
-        ]  # noqa: S108 - inside
+        own = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - that of the sandbox
+        own += ["--setenv", "HOME", "/tmp", "--unsetenv", "TMPDIR"]  # noqa: S108
         shut = ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
         return [self.bwrap, *namespaces, *shut, *own, *(word for path in _system() for word in path)]
 
@@ -104,9 +93,7 @@ def find_sandbox(*, network: bool) -> Sandbox:
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        raise HubStartError(
-            "For a sandbox bubblewrap is needed: install it (apt install bubblewrap), or leave --sandbox"
-        )
+        raise HubStartError("For a sandbox bubblewrap is needed: install it (apt install bubblewrap)")
     return Sandbox(bwrap, network)
 
 
