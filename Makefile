@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test stress lint bench sync docs clean
+.PHONY: demo test stress lint fuzz bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -25,6 +25,10 @@ sync: .venv/installed-dev
 docs: .venv/installed-test
 	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1
 	WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/cli/test_docs.py tests/conformance
+
+fuzz: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python tests/fuzz/unpack.py -max_total_time=$(or $(SECONDS),60) -max_len=16384
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py
