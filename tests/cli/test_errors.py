@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -45,6 +46,15 @@ def test_what_is_wrong_is_said_in_one_line(words, code, message, lonely):
     result = lonely(*words, code=code)
     assert message in result.stderr
     assert result.stdout == b""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["seq list", "--version", "topic list --format pretty"])
+def test_closed_standard_streams_are_no_error(si, closed, command):
+    done = subprocess.run(
+        f"si {command} {closed}", shell=True, env=si.env, cwd=si.cwd, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_package_that_the_hub_refuses_is_an_error(si, tmp_path):

@@ -14,6 +14,7 @@ import typer
 from transform_hub.cli import exits
 from transform_hub.cli.command import App, Group
 from transform_hub.cli.completion import complete_profile
+from transform_hub.cli.descriptors import open_standard
 from transform_hub.cli.settings import settings
 
 HELP = """Manage Sequences, Instances and topics on a Scramjet Transform Hub.
@@ -80,6 +81,7 @@ def si(
 
 def main() -> None:
     """Entry point of ``si``."""
+    open_standard()
     if "_SI_COMPLETE" in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # there, but not told
 

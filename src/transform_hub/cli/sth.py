@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import platformdirs
 import typer
 
+from transform_hub.cli.descriptors import open_standard
 from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
@@ -296,17 +297,8 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
-def _open_standard_streams() -> None:
-    """Where one was closed by who started us, what is opened next would take its number, and what is written to it."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-
-
 def main() -> None:
     """Entry point of ``sth``."""
-    _open_standard_streams()
+    open_standard()
     with contextlib.suppress(KeyboardInterrupt):
         app()

@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
-from transform_hub.runner import limits, nodejs
+from transform_hub.runner import limits, nodejs, strays
 from transform_hub.runner.python import PythonRunner
 
 SPARE_IDLE = 300
@@ -75,6 +75,7 @@ class Zygote:
         self.timeout = timeout
         self.lines = Lines()
         self.runners: dict[int, str] = {}
+        self.strays: dict[int, str] = {}
         self.exits: dict[str, int] = {}
         self.held: dict[str, Held] = {}
         self.spare: nodejs.NodeProcess | None = None
@@ -216,7 +217,7 @@ class Zygote:
             process = None
         process = process or nodejs.NodeProcess(*wanted)
         with contextlib.suppress(OSError):  # it has died just now: that will be told as its end
-            process.run(spec)
+            process.run(with_mark(spec))
         with contextlib.suppress(OSError):
             self.spare = nodejs.NodeProcess(*wanted)
         return process.pid
@@ -247,13 +248,18 @@ class Zygote:
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):  # none is left
             while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
-                with contextlib.suppress(OSError):
-                    os.killpg(ended.si_pid, signal.SIGKILL)
-                pid, status = os.waitpid(ended.si_pid, 0)
+                pid = ended.si_pid
+                if pid in self.runners:
+                    # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
+                    with contextlib.suppress(OSError):
+                        os.killpg(pid, signal.SIGKILL)
+                _, status = os.waitpid(pid, 0)
                 if self.spare is not None and self.spare.pid == pid:
                     self._drop_spare()
+                if (owner := self.strays.pop(pid, None)) is not None:
+                    self._end_strays(owner)
                 if (instance := self.runners.pop(pid, None)) is not None:
+                    self._end_strays(instance)
                     self._ended(instance, status)
 
     def _ended(self, instance: str, status: int) -> None:
@@ -261,12 +267,17 @@ class Zygote:
             self.exits[instance] = status  # a Hub that is told may die before it has understood
         self._tell({"exited": instance, "status": status})
 
+    def _end_strays(self, instance: str) -> None:
+        known = {*self.runners, *self.strays, *([self.spare.pid] if self.spare else [])}
+        self.strays.update(dict.fromkeys(strays.end(instance, known=known), instance))
+
     def _end_runners(self) -> None:
         """The Hub is gone: a runner that is busy would not notice by itself."""
         for pid in self.runners:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(pid, signal.SIGKILL)
+        strays.end_all()
 
 
 def _close(descriptors: Iterable[int]) -> None:
@@ -277,12 +288,19 @@ def _close(descriptors: Iterable[int]) -> None:
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
+    spec = with_mark(spec)
+    strays.sign(spec["id"])
     random.seed()  # scramjet seeds it with a constant when it is imported
-    os.environ.update(spec.get("env") or {})
+    os.environ.update(spec["env"])
     limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)
     PythonRunner(spec).run()
+
+
+def with_mark(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec, with the environment variable that tells the processes of its Instance."""
+    return {**spec, "env": {**(spec.get("env") or {}), strays.MARK: spec["id"]}}
 
 
 def forget_hub(*kept: int) -> None:
@@ -309,6 +327,7 @@ def main() -> None:
         keeper, timeout = None, 0.0
         if keeping:
             keeper, timeout = _listen(keeping[0], stack), float(keeping[1])
+        strays.adopt()
         gc.collect()
         gc.freeze()  # what is loaded now stays shared with the children
         Zygote(hub, keeper, timeout).run()
