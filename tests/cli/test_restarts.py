@@ -31,6 +31,10 @@ def test_restarts_are_asked_for_and_shown(si, failing, tmp_path):
     assert row["restarts"] == 1
     assert si("inst", "kill", instance).json["terminated"]["exitcode"] == 137
 
+    [told] = si("inst", "history", "--sequence", "failing").json
+    assert (told["id"], told["restarts"], told["terminated"]["exitcode"]) == (instance, 1, 137)
+    assert instance in si("inst", "history", "--format", "pretty", COLUMNS="200").text
+
     instance = si("seq", "start", "failing", "--restart", "on-failure:1").json["id"]
     assert si("inst", "info", instance).json["restartPolicy"]["maxRetries"] == 1
     assert "Invalid restart format" in si("seq", "start", "failing", "--restart", "often", code=1).stderr

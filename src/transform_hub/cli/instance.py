@@ -44,6 +44,30 @@ def list_() -> None:
 
 
 @app.command()
+def history(
+    sequence: Annotated[str | None, typer.Option("-s", "--sequence", help="Only of this Sequence: id or name.")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", help="Instances at most.", min=1)] = 100,
+    offset: Annotated[int, typer.Option("--offset", help="Instances to skip.", min=0)] = 0,
+) -> None:
+    """List Instances that have ended, the latest first, also after a restart of the Hub."""
+    columns = {
+        "ID": lambda each: each.id,
+        "SEQUENCE": lambda each: each.sequence.name or each.sequence.id,
+        "STARTED": lambda each: each.started,
+        "ENDED": lambda each: each.ended,
+        "EXIT": lambda each: each.terminated and each.terminated.exitcode,
+        "RESTARTS": lambda each: each.restarts or None,
+        "WHY": lambda each: each.error or (each.terminated and each.terminated.reason),
+    }
+    show_list(
+        with_hub(lambda host: host.list_history(sequence=sequence, limit=limit, offset=offset)),
+        columns,
+        id_of=lambda each: each.id,
+        empty="No Instance has ended.",
+    )
+
+
+@app.command()
 def use(id: Id) -> None:
     """Let - stand for an Instance."""
     session.remember("instance", with_hub(lambda host: find_instance(host, id)).id)

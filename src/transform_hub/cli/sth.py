@@ -133,6 +133,9 @@ def sth(
         str,
         _instances(metavar="POLICY", help="Of Instances started without one: never, on-failure[:5], always[:5]."),
     ] = "never",
+    history_limit: Annotated[
+        int, _instances(min=0, max=100_000, help="Ended Instances that the history keeps; 0: none.")
+    ] = 1000,
     heart_beat_interval: Annotated[int, _instances(min=1, help="ms between heartbeats in the audit.")] = 10_000,
     runner_envs: Annotated[
         Any, _instances(parser=_pairs, metavar="A=1;B=2", help="Environment variables for Sequences.")
@@ -216,6 +219,7 @@ def sth(
         retention_ms=instance_lifetime_extension_delay,
         heartbeat_ms=heart_beat_interval,
         restart_policy=restart_policy,
+        history_limit=history_limit,
         runner_envs=runner_envs or {},
         description=description,
         custom_name=custom_name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 from transform_hub.client.address import segment
 from transform_hub.client.body import NDJSON, Progress, Sendable
@@ -15,6 +16,7 @@ from transform_hub.client.topic import TopicClient
 from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
     Entities,
+    HistoryEntry,
     InstanceInfo,
     LoadCheck,
     SequenceCreated,
@@ -108,6 +110,22 @@ class HostClient(LoggedClient):
     async def list_instances(self) -> list[InstanceInfo]:
         """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
         return await self._call("GET", "/instances", list[InstanceInfo])
+
+    async def list_history(
+        self, *, sequence: str | None = None, limit: int = 100, offset: int = 0
+    ) -> list[HistoryEntry]:
+        """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
+
+        Args:
+            sequence: id or name of a Sequence, to list only its Instances.
+            limit: entries at most.
+            offset: entries to skip.
+
+        Raises:
+            NotFoundError: the Hub is STH, which keeps no history.
+        """
+        options = {"limit": limit, "offset": offset} | ({} if sequence is None else {"sequence": sequence})
+        return await self._call("GET", f"/history?{urlencode(options)}", list[HistoryEntry])
 
     async def list_entities(self) -> Entities:
         """List Sequences and Instances: ``GET /entities``."""

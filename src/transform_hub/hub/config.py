@@ -62,6 +62,7 @@ class HubConfig:
         insecure: allow an address other than loopback without a token.
         hub_id: what ``location`` says in Sequences.
         retention_ms: ms that an ended Instance and what it left unread are kept.
+        history_limit: ended Instances that the history keeps; 0 is no history.
         restart_policy: of Instances whose start does not say one, as in ``on-failure:5``.
         zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
         reattach: let Instances outlive a Hub that dies, for one that is started on the same directory; needs
@@ -97,6 +98,7 @@ class HubConfig:
     log_level: str = "info"
     retention_ms: int = 180_000
     restart_policy: str = "never"
+    history_limit: int = 1000
     zygote: bool = True
     reattach: bool = False
     reattach_timeout_ms: int = 60_000

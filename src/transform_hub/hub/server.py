@@ -27,6 +27,7 @@ from transform_hub.hub.auth import Authentication
 from transform_hub.hub.config import HubConfig
 from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.history import History
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.limits import for_runner, limits_for
 from transform_hub.hub.link import LinkServer
@@ -94,6 +95,7 @@ class Hub:
             keepers=keepers,
         )
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
+        self.history = History(state / "history.ndjson", config.history_limit)
         self.ready = asyncio.Event()
         self._unclaimed: list[Instance] = []
 
@@ -109,6 +111,7 @@ class Hub:
         bytes(HEAP_HINT)
         self.lock.acquire()
         self.sequences.open()
+        self.history.open()
         self.log.open()
         await self.link.start()
         await self.runtime.start()
@@ -137,6 +140,7 @@ class Hub:
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
             await self.survival.restore(self._revive)
+        self.history.close_lost(self.instances)
         self.ready.set()
 
     async def _listen_locally(self) -> str:
@@ -161,6 +165,7 @@ class Hub:
             instance.discard()
         self.log.close()
         self.audit.close()
+        self.history.close()
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
         await self.link.close()
@@ -227,6 +232,7 @@ class Hub:
                 raise ApiError(500, f"No runner could be started: {error.strerror}") from error
             raise
         self.audit.follow(instance)
+        self.history.follow(instance)
         return instance
 
     def _add_instance(
@@ -255,6 +261,7 @@ class Hub:
             return None
         instance = self._add_instance(record.id, sequence, record.request, record)
         self.audit.follow(instance)
+        self.history.follow(instance)
         self._unclaimed.append(instance)
         return instance
 

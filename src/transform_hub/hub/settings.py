@@ -39,6 +39,7 @@ KEYS: dict[str, tuple[str, Any]] = {
     "sandbox.enabled": ("sandbox", bool),
     "sandbox.network": ("sandbox_network", bool),
     "maxInstances": ("max_instances", int),
+    "historyLimit": ("history_limit", int),
     "restartPolicy": ("restart_policy", str),
     "runtimeAdapter": ("runtime_adapter", str),
     "runnerEnvs": ("runner_envs", str | dict[str, str]),

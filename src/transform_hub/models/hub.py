@@ -200,6 +200,30 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class PastSequence(Model, omit_defaults=False):
+    """The Sequence of a :class:`HistoryEntry`; it may be gone."""
+
+    id: str
+    name: str = ""
+
+
+class HistoryEntry(Model, omit_defaults=False, kw_only=True):
+    """An item of ``GET /history``: an Instance that has ended; times are ISO 8601 in UTC.
+
+    ``ended`` and ``terminated`` are None where the Hub was killed and nobody knows; ``error`` says so then.
+    """
+
+    id: str
+    sequence: PastSequence
+    created: str
+    started: str | None = None
+    ended: str | None = None
+    status: InstanceStatus
+    terminated: Terminated | None = None
+    error: str | None = None
+    restarts: int = 0
+
+
 class Entities(Model, omit_defaults=False):
     """Answer of ``GET /entities``: all Sequences and Instances of a Hub."""
 

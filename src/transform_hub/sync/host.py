@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transform_hub.client import host as native
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.run import MAX_BYTES, CompletedInstance
-from transform_hub.models import Entities, InstanceInfo, LoadCheck, SequenceInfo, Status, Topic, Version
+from transform_hub.models import Entities, HistoryEntry, InstanceInfo, LoadCheck, SequenceInfo, Status, Topic, Version
 from transform_hub.sync.given import options_of, progress_of, sendable
 from transform_hub.sync.logged import LoggedClient
 from transform_hub.sync.mirror import mirror
@@ -98,6 +98,19 @@ class HostClient(LoggedClient, of=native.HostClient):
     def list_instances(self) -> list[InstanceInfo]:
         """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
         return self._run(self._async.list_instances())
+
+    def list_history(self, *, sequence: str | None = None, limit: int = 100, offset: int = 0) -> list[HistoryEntry]:
+        """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
+
+        Args:
+            sequence: id or name of a Sequence, to list only its Instances.
+            limit: entries at most.
+            offset: entries to skip.
+
+        Raises:
+            NotFoundError: the Hub is STH, which keeps no history.
+        """
+        return self._run(self._async.list_history(sequence=sequence, limit=limit, offset=offset))
 
     def list_entities(self) -> Entities:
         """List Sequences and Instances: ``GET /entities``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -20,7 +21,7 @@ from transform_hub.hub.api.openapi import document
 from transform_hub.hub.api.operation import LOG_LINES, Content, operation
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.models import Entities, InstanceInfo, LoadCheck, SequenceInfo, Status, Version
+from transform_hub.models import Entities, HistoryEntry, InstanceInfo, LoadCheck, SequenceInfo, Status, Version
 
 routes = Routes()
 
@@ -80,6 +81,25 @@ async def list_instances(request: web.Request) -> web.Response:
     """All Instances, ended ones included while they are kept."""
     require_acceptable(request, *JSON)
     return json_response([instance.info() for instance in request.app[HUB].instances.values()])
+
+
+@routes.get("/api/v1/history", scope=Scope.READ)
+@operation(answer=list[HistoryEntry], refuses=(400,))
+async def list_history(request: web.Request) -> web.Response:
+    """Instances that have ended, the latest first, also those of earlier runs of the Hub.
+
+    `?sequence=` takes those of a Sequence, by its id or name; `?limit=` (100) and `?offset=` (0) a part of them.
+    """
+    require_acceptable(request, *JSON)
+    limit, offset = _number(request, "limit", 100), _number(request, "offset", 0)
+    return json_response(request.app[HUB].history.entries(request.query.get("sequence"), limit=limit, offset=offset))
+
+
+def _number(request: web.Request, name: str, otherwise: int) -> int:
+    given = request.query.get(name, str(otherwise))
+    if not re.fullmatch(r"\d{1,9}", given, re.ASCII):
+        raise ApiError(400, f"Invalid {name} format: a number from 0 on, not {given!r}")
+    return int(given)
 
 
 @routes.get("/api/v1/entities", scope=Scope.READ)
