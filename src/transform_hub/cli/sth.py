@@ -126,6 +126,9 @@ def sth(
     kill_on_exit: Annotated[
         bool, _instances("-K", "--kill-on-exit", help="Exit with the signal's number. Instances end in any case.")
     ] = False,
+    shutdown_timeout: Annotated[
+        int, _instances(min=0, help="ms that Instances have to stop when the Hub ends, before they are killed.")
+    ] = 5000,
     instance_lifetime_extension_delay: Annotated[
         int, _instances(min=0, help="ms that an ended Instance and its unread output are kept.")
     ] = 180_000,
@@ -253,7 +256,15 @@ def sth(
     from transform_hub.hub.daemon import run
 
     with _refusals():
-        code = _run(run(settings, startup_config=startup_config, healtz=health, kill_on_exit=kill_on_exit))
+        code = _run(
+            run(
+                settings,
+                startup_config=startup_config,
+                healtz=health,
+                kill_on_exit=kill_on_exit,
+                shutdown_timeout_ms=shutdown_timeout,
+            )
+        )
     raise typer.Exit(code)
 
 

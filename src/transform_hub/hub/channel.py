@@ -67,6 +67,11 @@ class Channel:
         return bool(self._waiting)
 
     @property
+    def held_back(self) -> int:
+        """How many writers are waiting."""
+        return len(self._waiting)
+
+    @property
     def readers(self) -> int:
         """How many readers there are."""
         return len(self._readers)
@@ -97,10 +102,22 @@ class Channel:
             ChannelClosedError: the channel is or was closed meanwhile.
         """
         while self.is_full and not self.closed:
-            room = asyncio.get_running_loop().create_future()
-            self.when_room(lambda room=room: room.done() or room.set_result(None))  # type: ignore[misc]
-            await room
+            await self._room()
         self.feed(chunk)
+
+    async def _room(self) -> None:
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def tell() -> None:
+            if not room.done():
+                room.set_result(None)
+
+        self.when_room(tell)
+        try:
+            await room
+        finally:
+            if tell in self._waiting:  # the writer was cancelled
+                self._waiting.remove(tell)
 
     def when_room(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once when there is room again, or when the channel is closed."""

@@ -24,8 +24,10 @@ from typing import Any, TypeVar
 
 from transform_hub.hub.config import HealtzConfig, HubConfig
 from transform_hub.hub.healtz import HealtzServer
+from transform_hub.hub.notify import Notifier
 from transform_hub.hub.privacy import hide_memory
 from transform_hub.hub.server import Hub
+from transform_hub.hub.shutdown import shut_down
 from transform_hub.hub.startup import Startup, read_startup, start_all
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NOTHING_STARTED = 101
+
+SHUTDOWN_TIMEOUT_MS = 5000
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -42,6 +47,7 @@ async def run(
     startup_config: Path | None = None,
     healtz: HealtzConfig | None = None,
     kill_on_exit: bool = False,
+    shutdown_timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
 ) -> int:
     """Run a Hub until it is told to end.
 
@@ -49,6 +55,7 @@ async def run(
         config: its settings.
         startup_config: file that says what to start with it.
         healtz: where to tell its health.
+        shutdown_timeout_ms: ms that Instances have to stop when the Hub ends, before they are killed.
         kill_on_exit: exit with the number of the signal that ended it. Its Instances end with it anyway.
 
     Returns:
@@ -60,7 +67,8 @@ async def run(
     hide_memory()
     _allow_descriptors()
     stop = _stop_signal()
-    with TemporaryDirectory(prefix="sth-startup-") as workspace:
+    notifier = Notifier(os.environ)
+    with notifier.alive(), TemporaryDirectory(prefix="sth-startup-") as workspace:
         startup = Startup()
         if startup_config is not None:
             startup = await asyncio.to_thread(read_startup, startup_config, Path(workspace), config.limits)
@@ -68,9 +76,13 @@ async def run(
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
             started = await _until(stop, start_all(hub, startup))
             if not stop.done():
+                hub.not_ready = None
                 _say("Running!")
+                notifier.ready()
             with health.telling() if health else contextlib.nullcontext():
                 code = await _life(hub, stop, started=bool(started))
+            notifier.stopping()
+            await shut_down(hub, timeout_ms=shutdown_timeout_ms)
     return stop.result() if stop.done() and kill_on_exit else code
 
 
@@ -100,6 +112,7 @@ def _stop_signal() -> asyncio.Future[int]:
     def stopped(number: int) -> None:
         for each in _SIGNALS:
             loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)  # the second ends the process at once, whatever it waits for
         stop.set_result(number)
         print("Stopping", file=sys.stderr, flush=True)  # noqa: T201
 
@@ -139,7 +152,7 @@ async def _until(stop: asyncio.Future[int], work: Awaitable[T]) -> T | None:
 async def _running(config: HubConfig) -> AsyncIterator[Hub]:
     hub = Hub(config)
     try:
-        await hub.start()
+        await hub.start(ready=False)
         _say(f"API on {hub.url.removesuffix('/api/v1')}")
         yield hub
     finally:

@@ -12,10 +12,14 @@ class ApiError(Exception):
         status: the HTTP status.
         error: what the answer's JSON body says under ``error``.
         reason: the HTTP reason phrase where clients of STH expect a special one.
+        headers: of the answer.
     """
 
-    def __init__(self, status: int, error: Any, *, reason: str | None = None) -> None:
+    def __init__(
+        self, status: int, error: Any, *, reason: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
         self.reason = reason
+        self.headers = headers

@@ -80,6 +80,8 @@ async def _provide(instance: Instance, output: ChannelReader, topic: Topic) -> N
         instance.streams.note(
             "WARN", f"Topic {topic.name} was deleted; the Instance's output waits for readers of its own"
         )
+    finally:
+        writer.leave()
 
 
 async def _require(instance: Instance, topic: Topic) -> None:

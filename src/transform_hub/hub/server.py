@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,12 +30,15 @@ from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.history import History
 from transform_hub.hub.instances import Instance
+from transform_hub.hub.lag import LoopLag
 from transform_hub.hub.limits import for_runner, limits_for
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.lock import Lock
 from transform_hub.hub.log import HubLog
+from transform_hub.hub.metrics import Metrics
 from transform_hub.hub.records import Record
+from transform_hub.hub.requests import Requests
 from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
@@ -66,6 +70,7 @@ class Hub:
         sequences: the store of Sequences.
         instances: the Instances that are running or kept after their end, by id.
         engines: what runs Sequences here, and in which version.
+        not_ready: why it takes no Sequences and starts no Instances, if it does not.
     """
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
@@ -85,6 +90,11 @@ class Hub:
         self.tls: ServerTLS | None = None
         self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
+        self.lag = LoopLag()
+        self.requests = Requests()
+        self.metrics = Metrics(self)
+        self.is_ending = False
+        self.not_ready: str | None = "The Hub is starting up"
         state = self.sequences.root / ".hub"
         self.lock = Lock(state / "lock")
         keepers = KeeperPlaces(state / "keepers", config.reattach_timeout_ms / 1000) if config.reattach else None
@@ -99,8 +109,11 @@ class Hub:
         self.ready = asyncio.Event()
         self._unclaimed: list[Instance] = []
 
-    async def start(self) -> None:
+    async def start(self, *, ready: bool = True) -> None:
         """Open the store, listen for runners and serve the API.
+
+        Args:
+            ready: whether the Hub is ready with that, see :attr:`not_ready`.
 
         Raises:
             HubStartError: the port is in use or not permitted, the data directory can't be used, ...
@@ -142,6 +155,9 @@ class Hub:
             await self.survival.restore(self._revive)
         self.history.close_lost(self.instances)
         self.ready.set()
+        self.lag.start()
+        if ready:
+            self.not_ready = None
 
     async def _listen_locally(self) -> str:
         """Serve the API beside the link too: for Sequences that have no certificate, or no network."""
@@ -151,6 +167,7 @@ class Hub:
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
+        self.begin_to_end()
         for instance in self.instances.values():
             instance.kill()
         alive = [asyncio.ensure_future(instance.ended.wait()) for instance in self.instances.values()]
@@ -169,7 +186,22 @@ class Hub:
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
         await self.link.close()
+        self.lag.close()
         self.lock.release()
+
+    def begin_to_end(self) -> None:
+        """Take no packages and no starts any more."""
+        self.is_ending = True
+        self.not_ready = "The Hub is ending"
+
+    def require_lasting(self) -> None:
+        """Refuse what a Hub that ends can't begin any more.
+
+        Raises:
+            ApiError: it ends.
+        """
+        if self.is_ending:
+            raise ApiError(503, "The Hub is ending: try again when it is back", headers={"Retry-After": "5"})
 
     def reload(self) -> None:
         """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
@@ -216,6 +248,7 @@ class Hub:
         Raises:
             ApiError: the id is taken, the language can't be run here, or the runner could not be started.
         """
+        began = time.monotonic()
         limits = limits_for(request.limits, self.config.instance_limits)
         request = msgspec.structs.replace(request, limits=limits)
         await self._engine(sequence)
@@ -228,10 +261,12 @@ class Hub:
             await instance.start()
         except (ApiError, OSError) as error:
             instance.discard()
+            self.metrics.refused()
             if isinstance(error, OSError):
                 raise ApiError(500, f"No runner could be started: {error.strerror}") from error
             raise
         self.audit.follow(instance)
+        self.metrics.started(instance, began)
         self.history.follow(instance)
         return instance
 
@@ -261,6 +296,7 @@ class Hub:
             return None
         instance = self._add_instance(record.id, sequence, record.request, record)
         self.audit.follow(instance)
+        self.metrics.follow(instance)
         self.history.follow(instance)
         self._unclaimed.append(instance)
         return instance
@@ -303,6 +339,7 @@ class Hub:
 
     def _forget(self, instance: Instance) -> None:
         self.instances.pop(instance.id, None)
+        self.metrics.gone(instance)
         if instance in self._unclaimed:
             self._unclaimed.remove(instance)
         if self.survival is not None:

@@ -33,6 +33,7 @@ KEYS: dict[str, tuple[str, Any]] = {
     "startupConfig": ("startup_config", str),
     "exitWithLastInstance": ("exit_with_last_instance", bool),
     "killOnExit": ("kill_on_exit", bool),
+    "timings.shutdownTimeout": ("shutdown_timeout", int),
     "instanceLimits.memory": ("instance_memory", float),
     "instanceLimits.cpu": ("instance_cpu_time", int),
     "instanceLimits.files": ("instance_open_files", int),

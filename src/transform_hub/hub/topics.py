@@ -91,11 +91,29 @@ class Topic:
         self.name = name
         self.content_type = content_type
         self._channel = Channel()
+        self._writers: set[TopicWriter] = set()
         self._stall: asyncio.TimerHandle | None = None
 
     def writer(self) -> TopicWriter:
         """A new source of this topic."""
-        return TopicWriter(self)
+        writer = TopicWriter(self)
+        self._writers.add(writer)
+        return writer
+
+    def leave(self, writer: TopicWriter) -> None:
+        """A source is gone; for writers."""
+        self._writers.discard(writer)
+
+    def figures(self) -> dict[str, int]:
+        """What it holds in bytes, who reads, who writes, who of them waits, and the bytes written so far."""
+        channel = self._channel
+        return {
+            "held": channel.size,
+            "readers": channel.readers,
+            "writers": len(self._writers),
+            "waiting": channel.held_back,
+            "written": channel.written,
+        }
 
     def reader(self) -> ChannelReader:
         """A new reader of all that no other has had yet."""
@@ -171,6 +189,10 @@ class TopicWriter:
         if self._begun:
             self._keep(b"\n")
             await self._hand_on()
+
+    def leave(self) -> None:
+        """The source is gone, whether it has come to its end or not."""
+        self._topic.leave(self)
 
     def _keep(self, piece: bytes) -> None:
         self._begun.append(piece)

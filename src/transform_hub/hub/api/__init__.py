@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from transform_hub.hub.api import host, instances, sequences, topics
+from transform_hub.hub.api import host, instances, monitoring, sequences, topics
 from transform_hub.hub.api.exchange import HUB, error_response, scope_of
+from transform_hub.hub.api.operation import name_of, operation_of
 from transform_hub.hub.audit import op_code
 from transform_hub.hub.auth import Caller
 from transform_hub.hub.errors import ApiError
@@ -49,17 +50,26 @@ def make_app(hub: Hub) -> web.Application:
     app = web.Application(middlewares=[_common_rules], client_max_size=MAX_JSON)
     app[HUB] = hub
     app.on_response_prepare.append(_add_headers)
-    for noun in (host, sequences, instances, topics):
+    for noun in (host, sequences, instances, topics, monitoring):
         app.add_routes(noun.routes)
     return app
 
 
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
-    await request.app[HUB].ready.wait()
+    if scope_of(request.match_info.handler) is not None:  # health is told meanwhile
+        await request.app[HUB].ready.wait()
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
+    declared = operation_of(request.match_info.handler)
+    with request.app[HUB].requests.counted(name_of(request.match_info.handler) if declared else "other") as counted:
+        response = await _identified(request, handler, path)
+        counted.status = response.status
+        return response
+
+
+async def _identified(request: web.Request, handler: Handler, path: str) -> web.StreamResponse:
     caller = request.app[HUB].auth.identify(request.headers.get(hdrs.AUTHORIZATION, ""))
     code = op_code(request.method, path.removeprefix(BASE))
     if code is None:
@@ -153,9 +163,12 @@ def _requestor(request: web.Request, caller: Caller | None) -> str | None:
 
 
 def _authorize(request: web.Request, caller: Caller | None) -> None:
+    needed = scope_of(request.match_info.handler)
+    if needed is None:
+        return
     if caller is None:
         raise ApiError(401, "This Hub needs a token: send it as `Authorization: Bearer <token>`")
-    if not caller.scope.covers(scope_of(request.match_info.handler)):
+    if not caller.scope.covers(needed):
         raise ApiError(
             403, f"The token {caller.name!r} is read-only: {request.method} {request.path} takes one of scope full"
         )

@@ -35,21 +35,22 @@ LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
 
 
-_scopes: dict[Callable[..., Any], Scope] = {}
+_scopes: dict[Callable[..., Any], Scope | None] = {}
 
 
 class Routes(web.RouteTableDef):
     """Routes that say which scope they ask for, and in JSON, as all of the API does, what they can't do."""
 
     def route(  # type: ignore[override] # a route without a scope is to fail at once
-        self, method: str, path: str, *, scope: Scope, **options: Any
+        self, method: str, path: str, *, scope: Scope | None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Decorate the handler of a route.
 
         Args:
             method: of the requests.
             path: of the route.
-            scope: what a token must be good for: ``Scope.READ`` where nothing is changed and nothing taken from others.
+            scope: what a token must be good for: ``Scope.READ`` where nothing is changed and nothing taken from others,
+                None where nobody is asked for one.
             options: of aiohttp.
         """
         decorate = super().route(method, path, **{"expect_handler": expect_at_once, **options})
@@ -62,7 +63,7 @@ class Routes(web.RouteTableDef):
         return scoped
 
 
-def scope_of(handler: Callable[..., Any]) -> Scope:
+def scope_of(handler: Callable[..., Any]) -> Scope | None:
     """What the route of a handler asks for; that there is no such route may be told to everyone with a token."""
     return _scopes.get(handler, Scope.READ)
 
@@ -75,7 +76,9 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 def error_response(error: ApiError) -> web.Response:
     """The answer that an error amounts to."""
     body = msgspec.json.encode({"error": error.error})
-    return web.Response(body=body, status=error.status, reason=error.reason, content_type="application/json")
+    return web.Response(
+        body=body, status=error.status, reason=error.reason, headers=error.headers, content_type="application/json"
+    )
 
 
 async def json_body(request: web.Request) -> Any:
@@ -260,3 +263,5 @@ async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
         await writer.close()
     except ChannelClosedError:
         raise ApiError(404, "The topic was deleted") from None
+    finally:
+        writer.leave()

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from transform_hub.hub.api.exchange import scope_of
-from transform_hub.hub.api.operation import Content, Operation, operation_of
+from transform_hub.hub.api.operation import Content, Operation, name_of, operation_of
 from transform_hub.models import AuditRecord, LogEntry
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ class Route:
         self.method, self.path, self.declared = method, path, declared
         self.scope = scope_of(handler)
         self.noun = handler.__module__.rpartition(".")[2]
-        self.id = f"{self.noun}.{handler.__name__}"
+        self.id = name_of(handler)
         self.summary, _, description = (inspect.getdoc(handler) or "").partition("\n\n")
         self.description = description.strip()
 
@@ -122,7 +122,7 @@ def _operation(route: Route) -> Json:
     if declared.body is not None:
         described["requestBody"] = {"content": _content(declared.body), "required": declared.body_required}
     described["responses"] = _responses(route)
-    described["x-scope"] = route.scope.value
+    described["x-scope"] = route.scope.value if route.scope else "none"
     if declared.is_endless:
         described["x-endless"] = True
     return described

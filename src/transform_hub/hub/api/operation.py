@@ -95,3 +95,8 @@ def operation(**declared: Any) -> Callable[[Handler], Handler]:
 def operation_of(handler: Callable[..., Any]) -> Operation | None:
     """What a route's handler was declared to be."""
     return _OPERATIONS.get(handler)
+
+
+def name_of(handler: Callable[..., Any]) -> str:
+    """What the operation of a handler is called, e.g. ``sequences.send_sequence``."""
+    return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"

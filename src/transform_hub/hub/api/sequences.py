@@ -47,10 +47,11 @@ ID = "{id:[^/]+|@[^/]+/[^/]+}"
 
 
 @routes.post("/api/v1/sequence", scope=Scope.FULL, expect_handler=expect_later)
-@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(413, 422, 507))
+@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(413, 422, 503, 507))
 async def send_sequence(request: web.Request) -> web.Response:
     """Send a Sequence."""
     hub = request.app[HUB]
+    hub.require_lasting()
     _check_package(request)
     with _refusals():
         sequence = await hub.sequences.add(received(request))
@@ -60,10 +61,11 @@ async def send_sequence(request: web.Request) -> web.Response:
 
 
 @routes.put(f"/api/v1/sequence/{ID}", scope=Scope.FULL, expect_handler=expect_later)
-@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(404, 409, 413, 422, 507))
+@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(404, 409, 413, 422, 503, 507))
 async def replace_sequence(request: web.Request) -> web.Response:
     """Put a package in the place of a Sequence, whole or not at all."""
     hub = request.app[HUB]
+    hub.require_lasting()
     sequence = _sequence(request, "Sequence with id: {} not found")
     _check_package(request)
     with _refusals():
@@ -128,13 +130,14 @@ async def delete_sequence(request: web.Request) -> web.Response:
 
 
 @routes.post(f"/api/v1/sequence/{ID}/start", scope=Scope.FULL)
-@operation(body=StartRequest, answer=InstanceStarted, refuses=(400, 404, 409, 419))
+@operation(body=StartRequest, answer=InstanceStarted, refuses=(400, 404, 409, 419, 503))
 async def start_sequence(request: web.Request) -> web.Response:
     """Start an Instance.
 
     Answered when it is running, has failed in its own code, or has been loading for five seconds.
     """
     hub = request.app[HUB]
+    hub.require_lasting()
     start = await body_as(request, StartRequest)
     hub.require_room()
     _check_instance_id(start.instance_id)

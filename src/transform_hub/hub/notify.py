@@ -1,0 +1,79 @@
+"""Telling systemd how the Hub is doing (sd_notify): a datagram of ``NAME=value`` lines to ``$NOTIFY_SOCKET``.
+
+READY=1       once everything has started
+STOPPING=1    when the Hub begins to end
+WATCHDOG=1    twice per ``$WATCHDOG_USEC``, by the event loop: a loop that is stuck sends none, and is restarted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+log = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Tells whoever has started this process; nobody if nobody asked for it.
+
+    Args:
+        environment: what the process was started with.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._address = _address(environment.get("NOTIFY_SOCKET", ""))
+        self._interval = _watchdog_interval(environment)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ready(self) -> None:
+        """Everything has started."""
+        self._send("READY=1\nSTATUS=Running")
+
+    def stopping(self) -> None:
+        """The Hub begins to end."""
+        self._send("STOPPING=1\nSTATUS=Stopping")
+
+    @contextlib.contextmanager
+    def alive(self) -> Iterator[None]:
+        """For as long as the event loop is to be watched."""
+        self._beat()
+        try:
+            yield
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _beat(self) -> None:
+        if self._interval is not None:
+            self._send("WATCHDOG=1")
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._beat)
+
+    def _send(self, message: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.setblocking(False)
+                sender.sendto(message.encode(), self._address)
+        except OSError as error:
+            log.warning("The service manager can't be told %s: %s", message.partition("\n")[0], error)
+
+
+def _address(name: str) -> str | None:
+    if name.startswith("@"):  # of Linux's abstract namespace
+        return "\0" + name[1:]
+    return name if name.startswith("/") else None
+
+
+def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
+    """Seconds between two signs of life; None if nobody waits for them from this process."""
+    if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    try:
+        return int(environment["WATCHDOG_USEC"]) / 2_000_000
+    except (KeyError, ValueError):
+        return None
