@@ -40,9 +40,13 @@ def at_terminal(si):
 
 def test_a_terminal_gets_tables_and_a_pipe_gets_json(at_terminal, si, folder):
     sequence = si("-q", "seq", "send", folder("def run(context, input): pass\n")).text.strip()
-    table = re.sub(r"\x1b\[[0-9;]*m", "", at_terminal("seq", "ls"))
+    table = re.sub(r"\x1b\[[0-9;]*m", "", at_terminal("seq", "ls", COLUMNS="160"))
     assert re.search(r"ID +NAME +VERSION", table)
     assert re.search(rf"{sequence} +test +1\.0\.0", table)
+    narrow = re.sub(r"\x1b\[[0-9;]*m", "", at_terminal("seq", "ls", COLUMNS="60"))
+    start = next(start for start in re.findall(r"^ (\S+)", narrow, re.MULTILINE) if sequence.startswith(start))
+    assert si("seq", "info", start).json["id"] == sequence
+    assert max(map(len, narrow.splitlines())) <= 60
     assert '"id":"' in at_terminal("seq", "ls", "--format", "json")
     si("config", "set", "log", "--format", "json")
     assert '"id":"' in at_terminal("seq", "ls")
@@ -66,6 +70,7 @@ def test_progress_is_shown_at_a_terminal_only(at_terminal, si, folder):
     assert "Sending" not in at_terminal("seq", "send", path, "-q")
     assert "Sending" in si("seq", "send", path, "--progress").stderr
     assert si("seq", "send", path).stderr == ""
+    assert "Sending test.tar.gz" in at_terminal("seq", "update", "-", path)
 
 
 def test_top_shows_state_process_and_traffic(at_terminal, si, folder):

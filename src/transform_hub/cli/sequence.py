@@ -15,6 +15,7 @@ from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import CommandError
 from transform_hub.cli.names import find_sequence
 from transform_hub.cli.output import is_pretty, note, show, show_id, show_list, show_made, size
+from transform_hub.cli.progress import progress
 from transform_hub.cli.run import run
 from transform_hub.cli.sending import Dependencies, Python, Source, package_of, send_package, start_instance
 from transform_hub.cli.settings import settings
@@ -138,7 +139,8 @@ def update(id: Id, source: Source, deps: Dependencies = True, python: Python = N
 
     async def overwrite(host: HostClient, package: Path) -> SequenceClient:
         sequence = await find_sequence(host, id)
-        await sequence.overwrite(package)
+        with progress(f"Sending {package.name}") as told:
+            await sequence.overwrite(package, progress=told)
         session.remember("sequence", sequence.id)
         return sequence
 
