@@ -203,3 +203,10 @@ async def test_monitoring_rate(start):
     await instance.set_monitoring_rate(20)
     with pytest.raises(errors.HubResponseError):
         await instance.set_monitoring_rate("often")
+
+
+async def test_a_reason_is_told_once():
+    killed = {**ended(137, "Runner killed", status="errored"), "error": "Runner killed"}
+    async with telling(killed) as host:
+        with pytest.raises(errors.InstanceEndedError, match="with exit code 137: Runner killed \\(GET"):
+            await host.instance("x").wait_running()

@@ -172,7 +172,7 @@ def _gone(instance: InstanceClient, error: NotFoundError) -> InstanceGoneError:
 def _ended(info: InstanceInfo, about: dict[str, Any]) -> InstanceEndedError:
     code, reason = (info.terminated.exitcode, info.terminated.reason) if info.terminated else (None, "")
     told = f" with exit code {code}" if code is not None else ""
-    reason = ", ".join(text for text in (reason, info.error) if text)
+    reason = ", ".join(dict.fromkeys(text for text in (reason, info.error) if text))  # they may say the same
     message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
     return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
 
