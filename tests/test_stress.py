@@ -8,7 +8,7 @@ import pytest
 
 from stress.__main__ import SCENARIOS
 from stress.numbered import Arrived, batches
-from stress.report import BEGIN, END, Result, table, write
+from stress.report import BEGIN, END, Result, write
 from stress.stage import SCALES, Skipped, Stage
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
@@ -64,14 +64,25 @@ def test_a_gap_is_no_beginning():
 def test_the_table_takes_its_place(tmp_path):
     document = tmp_path / "page.md"
     document.write_text(f"before\n{BEGIN}old\n{END}after\n")
-    result = Result("a scenario", 7, 1.0, [("lines", "5", "each once")], "BROKEN: one | more")
-    write(document, table([result], "tiny", 0.5))
+    first = Result("a scenario", 7, 0.5, 1.0, [("lines", "5", "each once"), ("more", "6", "")])
+    second = Result("another (of them)", 7, 0.5, 1.0, [("lines", "8", "")], "BROKEN: one | more")
+    write(document, [first, second], "tiny")
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "| a scenario (1 s, seed 7) | lines | 5 | each once |" in text
+    assert "| a scenario (1 s, seed 7, load 0.5) | lines | 5 | each once |\n|  | more | 6 |  |\n| another" in text
     assert "BROKEN: one / more" in text
+
+
+def test_a_scenario_that_runs_again_replaces_its_rows_alone(tmp_path):
+    document = tmp_path / "page.md"
+    document.write_text(f"{BEGIN}{END}")
+    write(document, [Result(title, 7, 0.5, 1.0, [(title, "5", "")]) for title in ("one", "two")], "tiny")
+    write(document, [Result("one", 8, 0.5, 1.0, [("anew", "6", "")])], "tiny")
+    text = document.read_text()
+    assert "| one (1 s, seed 8, load 0.5) | anew | 6 |  |\n| two (1 s, seed 7, load 0.5) | two | 5 |  |\n" in text
+    assert text.count("scenario | what") == 1
 
 
 def test_the_document_has_a_place_for_it():

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from stress.report import Result, table, write
+from stress.report import Result, write
 from stress.stage import SCALES, Scale, Skipped, Stage
 
 SCENARIOS = (
@@ -37,7 +37,7 @@ SCENARIOS = (
 async def play(name: str, scale: Scale, seed: int) -> Result:
     """Run one scenario; a broken promise is part of the result."""
     scenario = importlib.import_module(f"stress.{name}")
-    begun = time.monotonic()
+    begun, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="stress-", ignore_cleanup_errors=True) as folder:
         stage = Stage(scale, Path(folder), random.Random(seed))
         trouble = ""
@@ -47,7 +47,7 @@ async def play(name: str, scale: Scale, seed: int) -> Result:
             trouble = f"not run: {reason}"
         except Exception as error:  # noqa: BLE001 - the other scenarios are run all the same
             trouble = f"BROKEN: {type(error).__name__}: {error}"
-    return Result(scenario.TITLE, seed, time.monotonic() - begun, stage.rows, trouble)
+    return Result(scenario.TITLE, seed, load, time.monotonic() - begun, stage.rows, trouble)
 
 
 def allow_descriptors() -> None:
@@ -60,7 +60,6 @@ def main() -> int:
     options = arguments()
     given = {field: getattr(options, field) for field in Scale.__annotations__ if getattr(options, field) is not None}
     scale = dataclasses.replace(SCALES[options.scale], **given)
-    load = os.getloadavg()[0]
     allow_descriptors()
     results = []
     for name in options.only or SCENARIOS:
@@ -70,7 +69,7 @@ def main() -> int:
             print("   ", " | ".join(row), flush=True)
         print(f"    {results[-1].trouble or 'all promises kept'} ({results[-1].seconds:.0f} s)", flush=True)
         if options.write:
-            write(options.write, table(results, options.scale, load))
+            write(options.write, results, options.scale)
     return 1 if any(result.trouble.startswith("BROKEN") for result in results) else 0
 
 
