@@ -4,14 +4,10 @@ import asyncio
 import os
 import shutil
 import socket
-import sys
-from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
-
-STH = Path(sys.executable).parent / "sth"
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 
@@ -58,49 +54,6 @@ async def run(context, input, path):
     async for _ in input:
         yield ""
 """
-
-
-class Sth:
-    """``sth`` on one directory, killed and started again."""
-
-    def __init__(self, folder, session, api_of):
-        self.folder, self.session, self.api_of = folder, session, api_of
-        self.url = ""
-        self.process = None
-
-    async def start(self, *options, port=0):
-        command = [STH, "-D", self.folder, "-P", port, "--instance-lifetime-extension-delay", 60_000, *options]
-        self.process = await asyncio.create_subprocess_exec(
-            *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-        line = (await self.process.stdout.readline()).decode()
-        assert line.startswith("API on "), line
-        self.url = line.removeprefix("API on ").strip() + "/api/v1"
-        assert await self.process.stdout.readline() == b"Running!\n"
-        return self.api_of(self, self.session)
-
-    async def kill(self):
-        self.process.kill()
-        await self.process.wait()
-
-    async def end(self):
-        if self.process is not None and self.process.returncode is None:
-            self.process.terminate()
-            await self.process.wait()
-
-    def keepers(self):
-        """The paths of the sockets of the zygotes that are there."""
-        return [Path(file.read_text()) for file in (self.folder / ".hub" / "keepers").iterdir()]
-
-
-@pytest.fixture
-async def sth(tmp_path, api_of):
-    async with aiohttp.ClientSession() as session:
-        hub = Sth(tmp_path / "sequences", session, api_of)
-        yield hub
-        if hub.process is not None and hub.process.returncode is not None:
-            await hub.start("--reattach")  # which finds what is left, and ends it
-        await hub.end()
 
 
 async def until(condition):
@@ -290,7 +243,7 @@ async def test_one_that_was_only_being_started_is_ended(sth, package):
 async def test_two_hubs_can_not_use_one_directory(sth, tmp_path):
     await sth.start()
     other = await asyncio.create_subprocess_exec(
-        STH, "-P", "0", "-D", sth.folder, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        sth.program, "-P", "0", "-D", sth.folder, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
     )
     _, errors = await other.communicate()
     assert other.returncode == 1
@@ -304,7 +257,7 @@ async def test_a_hub_that_can_not_listen_leaves_them_to_another(sth, package):
     await sth.kill()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         failing = await asyncio.create_subprocess_exec(
-            *(STH, "-P", str(taken.getsockname()[1]), "-D", sth.folder, "--reattach"),
+            *(sth.program, "-P", str(taken.getsockname()[1]), "-D", sth.folder, "--reattach"),
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
         )

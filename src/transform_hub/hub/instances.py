@@ -20,10 +20,12 @@ from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
 from transform_hub.hub.lifecycle import Lifecycle
+from transform_hub.hub.link import ChannelProtocol
 from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
 from transform_hub.hub.records import Record, StopOrder
 from transform_hub.hub.restarts import Restarts
 from transform_hub.hub.runtimes import Exit, Runtime, Survivor
+from transform_hub.hub.spool import Spool
 from transform_hub.hub.streams import Streams
 from transform_hub.hub.verdict import KILLED, Verdict, judge
 from transform_hub.models import (
@@ -65,6 +67,7 @@ class Instance:
         on_event: called with the Instance, event name and message for each event it emits.
         on_gone: called when it is no longer kept.
         on_change: called when there is something new to write down of it.
+        spool: where its streams are to outlive the Hub.
         record: what an earlier Hub has written down of it, for :meth:`resume`.
 
     Attributes:
@@ -87,6 +90,7 @@ class Instance:
         on_gone: Callable[[Instance], object],
         on_change: Callable[[Instance], object] = lambda _: None,
         record: Record | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.id = instance_id
         self.sequence = sequence
@@ -99,6 +103,7 @@ class Instance:
             self._receive,
             self._on_control_lost,
             lambda: self._on_change(self),
+            spool=spool,
             lasting=self.restarts.are_possible,
         )
         self.events = Events()
@@ -242,7 +247,7 @@ class Instance:
             self.error = f"The runner did not connect to the Hub within {CONNECT_TIMEOUT:.0f} s"
             self._runtime.kill(self.id)
 
-    def attach(self, hello: protocol.Message, transport: asyncio.Transport) -> asyncio.Protocol | None:
+    def attach(self, hello: protocol.Message, transport: asyncio.Transport) -> ChannelProtocol | None:
         """The runner has dialled one of its channels; None refuses it."""
         connected = self.streams.attach(hello["channel"], transport)
         if connected is not None:

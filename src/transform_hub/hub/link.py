@@ -32,12 +32,25 @@ CONTROL_LIMIT = 8 * 1024 * 1024
 """Bytes of messages that wait for a runner which does not read them, before events are refused."""
 
 
+class ChannelProtocol(Protocol):
+    """What reads, or writes, a channel: an asyncio.Protocol, or a BufferedProtocol that takes bytes as well."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Never called: the connection is there already."""
+
+    def data_received(self, data: bytes) -> None:
+        """What came with the hello, or comes later."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over."""
+
+
 class Peer(Protocol):
     """What the link needs to know of an Instance."""
 
     secret: str
 
-    def attach(self, hello: Message, transport: asyncio.Transport) -> asyncio.Protocol | None:
+    def attach(self, hello: Message, transport: asyncio.Transport) -> ChannelProtocol | None:
         """Take over the connection of a channel; None if it has that channel already."""
 
 
@@ -104,7 +117,9 @@ class Greeting(asyncio.Protocol):
             log.warning("A connection to the runner link was refused: unknown Instance, secret or channel")
             self._transport.abort()
             return
-        self._transport.set_protocol(protocol)
+        self._transport.pause_reading()  # uvloop asks how to read, into which buffer, when reading begins
+        self._transport.set_protocol(cast(asyncio.BaseProtocol, protocol))
+        self._transport.resume_reading()
         if rest:
             protocol.data_received(rest)
 

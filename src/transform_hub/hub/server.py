@@ -47,6 +47,7 @@ from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
+from transform_hub.hub.spool import Spool, can_spool
 from transform_hub.hub.survival import Survival
 from transform_hub.hub.tls import ServerTLS
 from transform_hub.hub.topics import TopicBus, Topics
@@ -256,7 +257,8 @@ class Hub:
         if instance_id in self.instances:
             raise ApiError(409, "Instance with a given ID already exists")
         self._require_few()
-        instance = self._add_instance(instance_id, sequence, request)
+        spool = Spool() if self.survival is not None and can_spool() else None
+        instance = self._add_instance(instance_id, sequence, request, spool=spool)
         try:
             await instance.start()
         except (ApiError, OSError) as error:
@@ -271,7 +273,13 @@ class Hub:
         return instance
 
     def _add_instance(
-        self, instance_id: str, sequence: SequenceInfo, request: StartRequest, record: Record | None = None
+        self,
+        instance_id: str,
+        sequence: SequenceInfo,
+        request: StartRequest,
+        *,
+        spool: Spool | None,
+        record: Record | None = None,
     ) -> Instance:
         instance = self.instances[instance_id] = Instance(
             instance_id,
@@ -285,16 +293,17 @@ class Hub:
             on_topic=self.routing.connect,
             on_gone=self._forget,
             on_change=self.survival.note if self.survival is not None else lambda _: None,
+            spool=spool,
             record=record,
         )
         return instance
 
-    def _revive(self, record: Record) -> Instance | None:
+    def _revive(self, record: Record, spool: Spool | None) -> Instance | None:
         """The Instance of an earlier Hub; None if its Sequence is gone."""
         sequence = self.sequences.get(record.sequence_id)
         if sequence is None:
             return None
-        instance = self._add_instance(record.id, sequence, record.request, record)
+        instance = self._add_instance(record.id, sequence, record.request, spool=spool, record=record)
         self.audit.follow(instance)
         self.metrics.follow(instance)
         self.history.follow(instance)

@@ -17,7 +17,8 @@ from typing import cast
 import msgspec
 
 from transform_hub.hub.channel import Channel
-from transform_hub.hub.link import Control, LogSource, Sink, Source, cut
+from transform_hub.hub.link import ChannelProtocol, Control, LogSource, Sink, Source, cut
+from transform_hub.hub.spool import NAMES, Spool, SpooledChannel, SpoolSource
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
 
@@ -36,6 +37,7 @@ class Streams:
         on_control_lost: called when the runner has closed its control channel.
         on_sink_end: called before the end of input or stdin is told to the runner.
         lasting: whether another runner may follow the first.
+        spool: where output, stdout and stderr are to outlive the Hub.
 
     Attributes:
         log: entries of the runner and of the Hub, one line of JSON each.
@@ -48,6 +50,7 @@ class Streams:
         on_control_lost: Callable[[], None],
         on_sink_end: Callable[[], object] = lambda: None,
         *,
+        spool: Spool | None = None,
         lasting: bool = False,
     ) -> None:
         self.log = Channel(history=True)
@@ -57,7 +60,10 @@ class Streams:
         self._on_message = on_message
         self._on_control_lost = on_control_lost
         self._on_sink_end = on_sink_end
-        self._readable = {name: Channel() for name in ("output", "stdout", "stderr")}
+        self._spool = spool
+        self._readable: dict[str, Channel] = {
+            name: Channel() if spool is None else SpooledChannel(spool[name]) for name in NAMES
+        }
         self._attached: dict[str, asyncio.Transport] = {}
         self._flowing: set[str] = set()
         self._dry = asyncio.Event()
@@ -75,7 +81,7 @@ class Streams:
         """Whether the runner has dialled all its channels."""
         return len(self._attached) == len(CHANNELS)
 
-    def attach(self, name: str, transport: asyncio.Transport) -> asyncio.Protocol | None:
+    def attach(self, name: str, transport: asyncio.Transport) -> ChannelProtocol | None:
         """Connect what the runner has dialled; None refuses a channel that is there already."""
         if name in self._attached or self._ended:
             return None
@@ -92,22 +98,31 @@ class Streams:
         self._flowing.add(name)
         if name == "log":
             return LogSource(self._write_log, lambda: self._on_lost(name))
-        return Source(
-            transport,
-            self._readable[name],
-            lambda: self._on_lost(name),
-            lambda stalled: self._on_stall(name, stalled=stalled),
-        )
+        return self._source(name, transport)
+
+    def _source(self, name: str, transport: asyncio.Transport) -> ChannelProtocol:
+        channel = self._readable[name]
+        lost = functools.partial(self._on_lost, name)
+
+        def stall(stalled: bool) -> None:  # noqa: FBT001 - it is called so
+            self._on_stall(name, stalled=stalled)
+
+        if isinstance(channel, SpooledChannel):
+            return SpoolSource(transport, channel, lost, stall)
+        return Source(transport, channel, lost, stall)
 
     async def adopt(self, name: str, descriptor: int) -> None:
         """Connect a channel that the runner had dialled to an earlier Hub."""
         sock = socket.socket(fileno=descriptor)
+        if self._spool is not None and name in NAMES:
+            cast(SpooledChannel, self._readable[name]).recover(sock)
         await asyncio.get_running_loop().create_unix_connection(lambda: _Adoption(self, name), sock=sock)
 
     @property
     def descriptors(self) -> dict[str, int]:
-        """The descriptors of the channels that the runner has dialled."""
-        return {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
+        """What has to be held for another Hub: the channels that the runner has dialled, and the spool."""
+        held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
+        return held if self._spool is None else {**held, "spool": self._spool.descriptor}
 
     @property
     def ended_sinks(self) -> tuple[str, ...]:
@@ -188,6 +203,8 @@ class Streams:
             channel.discard()  # which wakes its source, and so ends what it was held up by
         for transport in self._attached.values():
             cut(transport)
+        if self._spool is not None:
+            self._spool.close()
 
     def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
@@ -229,4 +246,4 @@ class _Adoption(asyncio.Protocol):
         connection = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
         protocol = self._streams.attach(self._name, connection)
         assert protocol is not None
-        connection.set_protocol(protocol)
+        connection.set_protocol(cast(asyncio.BaseProtocol, protocol))

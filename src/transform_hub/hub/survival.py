@@ -18,6 +18,7 @@ from pathlib import Path
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.records import Record, Records
 from transform_hub.hub.runtimes import Runtime, Survivor
+from transform_hub.hub.spool import Spool
 from transform_hub.models import ENDED
 from transform_hub.protocol import CHANNELS
 
@@ -52,7 +53,7 @@ class Survival:
         self._records.remove(instance_id)
         self._runtime.release(instance_id)
 
-    async def restore(self, make: Callable[[Record], Instance | None]) -> None:
+    async def restore(self, make: Callable[[Record, Spool | None], Instance | None]) -> None:
         """Go on with all Instances that have outlived an earlier Hub.
 
         Args:
@@ -63,18 +64,22 @@ class Survival:
             log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id)
             self._records.remove(instance_id)
         for survivor in survivors:
+            memory = survivor.channels.pop("spool", None)
+            spool = None if memory is None else Spool(memory)
             record = self._records.find(survivor.id)
-            instance = make(record) if record is not None and {*survivor.channels} == {*CHANNELS} else None
+            instance = make(record, spool) if record is not None and {*survivor.channels} == {*CHANNELS} else None
             if record is None or instance is None:
-                self._abandon(survivor)
+                self._abandon(survivor, spool)
             else:
                 await instance.resume(record, survivor)
                 log.info("Instance %s goes on; it is %s", instance.id, instance.status)
 
-    def _abandon(self, survivor: Survivor) -> None:
+    def _abandon(self, survivor: Survivor, spool: Spool | None) -> None:
         """End what was only being started, or has nothing to be known by."""
         log.warning("Instance %s of an earlier Hub can't go on and is ended", survivor.id)
         for descriptor in survivor.channels.values():
             os.close(descriptor)
+        if spool is not None:
+            spool.close()
         self._runtime.kill(survivor.id)
         self.forget(survivor.id)

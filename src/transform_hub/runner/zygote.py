@@ -145,19 +145,23 @@ class Zygote:
         if "hold" in message:
             count = len(message["channels"])
             ours, self._received = self._received[:count], self._received[count:]
+            self._release(message["hold"])  # of the run before
             if len(ours) == count:
                 self.held[message["hold"]] = Held(message["channels"], ours)
             else:  # more than the system lets this process have: this Instance ends with its Hub
                 _close(ours)
         elif "release" in message:
             self.exits.pop(message["release"], None)
-            if (held := self.held.pop(message["release"], None)) is not None:
-                _close(held.descriptors)
+            self._release(message["release"])
         elif "quit" in message:
             self.keeper = None
             self._lose_hub()
         else:
             self._launch(message)
+
+    def _release(self, instance: str) -> None:
+        if (held := self.held.pop(instance, None)) is not None:
+            _close(held.descriptors)
 
     def _lose_hub(self) -> None:
         if self.hub is not None:
@@ -192,6 +196,7 @@ class Zygote:
     # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
+        self.exits.pop(spec["id"], None)  # of the run before
         try:
             # What is limited is limited from its beginning, so that no process that waits will do.
             prepared = "node" in spec and not spec.get("limits")

@@ -13,6 +13,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError, ChannelReader
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.spool import SpooledChannel
 
 if TYPE_CHECKING:
     from transform_hub.hub.link import Sink
@@ -30,6 +31,9 @@ STREAM = "application/octet-stream"
 
 JSON_TIMEOUT = 60.0
 """Seconds that the JSON body of a request may take."""
+
+POSITION = "X-Stream-Position"
+"""Header of a stream that outlives the Hub: the position of its first byte; of a request for one: where to go on."""
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
@@ -158,12 +162,28 @@ async def stream_response(request: web.Request, source: Readable) -> web.StreamR
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
-    with source.reader() as reader:
+    with _reader(request, source) as reader:
+        if isinstance(source, SpooledChannel):
+            response.headers[POSITION] = str(reader.position)
         await response.prepare(request)
         await send_all(request, reader, response)
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
     return response
+
+
+def _reader(request: web.Request, source: Readable) -> ChannelReader:
+    """A reader, at the position that the request asks for if the source knows positions.
+
+    Raises:
+        ApiError: that is no position.
+    """
+    wanted = request.headers.get(POSITION)
+    if wanted is None or not isinstance(source, SpooledChannel):
+        return source.reader()
+    if not (wanted.isascii() and wanted.isdigit()):
+        raise ApiError(400, f"{POSITION} must be a number of bytes")
+    return source.reader(int(wanted))
 
 
 def stream_answer(request: web.Request) -> web.StreamResponse:
@@ -176,9 +196,14 @@ def stream_answer(request: web.Request) -> web.StreamResponse:
 
 async def send_all(request: web.Request, reader: ChannelReader, response: web.StreamResponse) -> None:
     """Write all that a reader gives into an answer that has begun."""
+    outlives = isinstance(reader.channel, SpooledChannel)
+    if outlives and request.transport is not None:
+        request.transport.set_write_buffer_limits(high=0)  # what counts as read is with the kernel
     async for data in reader:
         if len(data) < LARGE or not response.chunked or request.transport is None:
             await response.write(data)
+            if outlives:
+                await request.writer.drain()
             continue
         # response.write() would join head, data and end of the chunk, and so copy all of it once more. Not with
         # writelines(): asyncio's takes any amount without pushing back up to Python 3.12.8 and 3.13.1.

@@ -1,0 +1,269 @@
+"""Streams of an Instance in memory that outlives the Hub: what was read of a runner and not handed on yet is not lost.
+
+One piece of shared memory (a memfd, which the keeper holds as well) has a ring for each stream:
+
+    page of counters: base | written | taken      followed by CAPACITY bytes, byte n of the stream at n % CAPACITY
+
+    oldest ───────────── taken ─────────────────── written ────────── (being read from the runner)
+      had by a reader      what no reader has had    │
+      kept to go on at     yet                       └ bytes that were read of the socket
+
+A Hub may be killed at any moment, also between the system call that takes bytes off a socket and the counting of
+them. So the socket itself counts: each read lowers its peek offset (SO_PEEK_OFF, socket(7)) by the bytes it took,
+and the offset outlives the Hub with the socket. As the bytes are read right to their place in the ring, the next
+Hub has only to move ``written`` to where the offset says.
+
+    base      what ``written`` was when the offset was set to ARMED; it is set again long before it reaches 0
+    taken     what was handed to the kernel for the reader that is furthest
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import mmap
+import os
+import socket
+from collections.abc import Callable
+
+from transform_hub.hub.channel import LIMIT, Channel, ChannelClosedError, ChannelReader
+from transform_hub.hub.link import cut
+
+NAMES = ("output", "stdout", "stderr")
+CHUNK = 256 * 1024
+"""Bytes that are read or handed on at once."""
+
+CAPACITY = LIMIT + 4 * CHUNK
+"""What a channel holds before its runner waits, the chunk that may go beyond, and what is kept to go on at."""
+
+ARMED = 1 << 30
+REARM = 1 << 29
+_BASE, _WRITTEN, _TAKEN = range(3)
+
+SO_PEEK_OFF = 42
+"""The same on all architectures of Linux but sparc and parisc; Python does not name it."""
+
+
+@functools.cache
+def can_spool() -> bool:
+    """Whether this system has what it takes."""
+    if not hasattr(os, "memfd_create"):
+        return False
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            ours.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, ARMED)
+            theirs.send(b"x")
+            ours.recv(1)
+            return ours.getsockopt(socket.SOL_SOCKET, SO_PEEK_OFF) == ARMED - 1
+        except OSError:
+            return False
+
+
+class Spool:
+    """The rings of one Instance.
+
+    Args:
+        descriptor: of the memory that an earlier Hub has made.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        size = mmap.PAGESIZE + CAPACITY
+        self.descriptor = os.memfd_create("spool") if descriptor is None else descriptor
+        os.ftruncate(self.descriptor, size * len(NAMES))
+        memory = memoryview(mmap.mmap(self.descriptor, size * len(NAMES)))
+        self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(NAMES)}
+
+    def __getitem__(self, name: str) -> Ring:
+        return self._rings[name]
+
+    def close(self) -> None:
+        """Let go of the descriptor; what is mapped stays as long as it is used."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Ring:
+    """The bytes of one stream, by their position in it."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._counters = memory[: mmap.PAGESIZE].cast("Q")
+        self._data = memory[mmap.PAGESIZE :]
+        self._socket: socket.socket | None = None
+        self.written: int = self._counters[_WRITTEN]
+        self.taken: int = self._counters[_TAKEN]
+
+    @property
+    def oldest(self) -> int:
+        """The first position that can still be read, whatever is read of the runner meanwhile."""
+        return max(0, self.written + CHUNK - CAPACITY)
+
+    def recover(self, sock: socket.socket) -> None:
+        """Count what an earlier Hub has read of a socket without counting it."""
+        consumed = ARMED - sock.getsockopt(socket.SOL_SOCKET, SO_PEEK_OFF)
+        uncounted = self._counters[_BASE] + consumed - self.written
+        if 0 < uncounted <= CHUNK:  # else it was not armed, or was just about to be armed again
+            self._set_written(self.written + uncounted)
+
+    def arm(self, sock: socket.socket) -> None:
+        """Let a socket count from here on what is read of it."""
+        self._counters[_BASE] = self.written
+        sock.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, ARMED)
+
+    @property
+    def counted(self) -> int:
+        """Bytes since the socket was armed."""
+        return self.written - self._counters[_BASE]
+
+    def room(self) -> memoryview:
+        """Where the next bytes are to be put; up to CHUNK, as far as they are in one piece."""
+        start = self.written % CAPACITY
+        return self._data[start : min(start + CHUNK, CAPACITY)]
+
+    def commit(self, size: int) -> None:
+        """So many bytes were put there."""
+        self._set_written(self.written + size)
+
+    def read(self, position: int) -> bytes:
+        """Bytes from a position on, as many as are in one piece."""
+        start = position % CAPACITY
+        size = min(self.written - position, CHUNK, CAPACITY - start)
+        return bytes(self._data[start : start + size])
+
+    def take(self, position: int) -> None:
+        """All up to here is with the kernel."""
+        if position > self.taken:
+            self.taken = self._counters[_TAKEN] = position
+
+    def _set_written(self, position: int) -> None:
+        self.written = self._counters[_WRITTEN] = position
+
+
+class SpooledChannel(Channel):
+    """A channel of the queue kind, with its bytes in a ring.
+
+    Positions of its readers are those of bytes in the stream. Readers that come with a position go on there.
+    """
+
+    def __init__(self, ring: Ring) -> None:
+        super().__init__()
+        self.ring = ring
+        self.written = ring.written
+        self._first = self._taken = ring.taken
+
+    @property
+    def size(self) -> int:
+        return self.written - self._first
+
+    @property
+    def is_full(self) -> bool:
+        return self.size >= self.limit
+
+    def recover(self, sock: socket.socket) -> None:
+        """Have what an earlier Hub has read of a socket without counting it."""
+        self.ring.recover(sock)
+        self.written = self.ring.written
+
+    def feed(self, chunk: bytes) -> bool:
+        for start in range(0, len(chunk), CHUNK):
+            piece = chunk[start : start + CHUNK]
+            while piece:
+                room = self.ring.room()[: len(piece)]
+                room[:] = piece[: len(room)]
+                self.fed(len(room))
+                piece = piece[len(room) :]
+        return not self.is_full
+
+    def fed(self, size: int) -> bool:
+        """So many bytes were put where the ring has room; False asks the caller to wait."""
+        if self.closed:
+            raise ChannelClosedError
+        self.ring.commit(size)
+        self.written = self.ring.written
+        for reader in self._readers:
+            reader.wake()
+        return not self.is_full
+
+    def discard(self) -> None:
+        self.close()
+        self._first = self._taken = self.written
+
+    def reader(self, position: int | None = None) -> ChannelReader:
+        """A new reader: from a position on, as far as it is kept; else of what no other reader has had."""
+        start = self._taken if position is None else min(max(position, self.ring.oldest), self.written)
+        reader = ChannelReader(self, start)
+        self._readers.add(reader)
+        self._first = min(self._first, start)
+        return reader
+
+    def take(self, reader: ChannelReader) -> bytes:
+        self.ring.take(reader.position)  # who asks for more has handed on what came before
+        if self.closed and self._first == self.written:
+            return b""
+        data = self.ring.read(reader.position)
+        reader.position += len(data)
+        self._taken = max(self._taken, reader.position)
+        self._trim()
+        return data
+
+    def _trim(self) -> None:
+        """Make room up to what every reader has had; without readers, what any has had."""
+        self._first = max(self._first, min((reader.position for reader in self._readers), default=self._taken))
+        if self._waiting and self.size * 2 <= self.limit:
+            self._call_waiting()
+
+
+class SpoolSource(asyncio.BufferedProtocol):
+    """Runner -> Hub: what arrives is read right into a ring; a full channel stops the reading.
+
+    Args:
+        on_lost: called after the last, when all is in the ring.
+        on_stall: called with True when reading stops because the channel is full, with False when it goes on.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        channel: SpooledChannel,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None],
+    ) -> None:
+        self._transport = transport
+        self._channel = channel
+        self._on_lost = on_lost
+        self._on_stall = on_stall
+        self._armed = False
+
+    def data_received(self, data: bytes) -> None:
+        """What came with the hello."""
+        self._channel.feed(data)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        ring = self._channel.ring
+        if not self._armed or ring.counted > REARM:
+            ring.arm(self._transport.get_extra_info("socket"))
+            self._armed = True
+        return ring.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            goes_on = self._channel.fed(nbytes)
+        except ChannelClosedError:
+            cut(self._transport)
+            return
+        if not goes_on:
+            self._transport.pause_reading()
+            self._channel.when_room(self._resume)
+            self._on_stall(True)
+
+    def _resume(self) -> None:
+        self._on_stall(False)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def eof_received(self) -> None:
+        """Nothing more comes."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost()

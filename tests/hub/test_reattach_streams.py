@@ -1,0 +1,124 @@
+"""What Instances write is neither lost nor doubled when their Hub is killed at any moment, while data flows."""
+
+import asyncio
+import random
+
+import aiohttp
+import pytest
+
+from transform_hub.hub.spool import can_spool
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_spool(), reason="this system can't keep streams")]
+
+LINE = 64
+"""Bytes of a numbered line."""
+
+NUMBERS = f"""
+import asyncio, os, sys, threading
+def line(number):
+    return f"{{number:0{LINE - 1}}}\\n"
+def write(descriptor, count):
+    with open(descriptor, "w", closefd=False, buffering=1000) as file:
+        for number in range(count):
+            file.write(line(number))
+async def run(context, input, count, wait):
+    finish = asyncio.Event()
+    context.on("finish", lambda _: finish.set())
+    threads = [threading.Thread(target=write, args=(each, count)) for each in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for number in range(0, count, 50):
+        yield "".join(map(line, range(number, number + 50)))
+        if number % 5000 == 0:
+            await asyncio.sleep(0.001)
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    if wait:
+        await finish.wait()
+"""
+
+
+class Following:
+    """Reads a stream to its end, and goes on where it was when the Hub was away."""
+
+    def __init__(self, sth, path):
+        self.sth, self.path = sth, path
+        self.data = bytearray()
+        self.connections = self.missed = 0
+
+    async def run(self):
+        while not await self._read():
+            await asyncio.sleep(0.01)
+
+    async def _read(self):
+        try:
+            headers = {"x-stream-position": str(len(self.data))}
+            async with self.sth.session.get(self.sth.url + self.path, headers=headers) as answer:
+                assert answer.status == 200
+                self.missed += int(answer.headers["x-stream-position"]) - len(self.data)
+                self.connections += 1
+                while chunk := await answer.content.readany():
+                    self.data += chunk
+                return True
+        except aiohttp.ClientError:
+            return False
+
+
+def expected(count):
+    return b"".join(b"%0*d\n" % (LINE - 1, number) for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "kills"), [(300_000, 8)])
+async def test_lines_come_once_through_all_kills(sth, package, count, kills):
+    chance = random.Random(1)
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(NUMBERS)), args=[count, True])
+    followed = [Following(sth, f"{instance}/{name}") for name in ("output", "stdout", "stderr")]
+    tasks = [asyncio.ensure_future(each.run()) for each in followed]
+    for _ in range(kills):
+        await asyncio.sleep(chance.uniform(0, 0.3))
+        await sth.kill()
+        api = await sth.start("--reattach", port=sth.port)
+    await api.post(f"{instance}/_event", [5001, {"eventName": "finish"}])
+    await asyncio.gather(*tasks)
+    for each in followed:
+        assert each.missed == 0
+        assert each.data == expected(count), each.path
+    assert max(each.connections for each in followed) > 1
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+
+
+async def test_what_nobody_has_read_waits_for_the_next_hub(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(NUMBERS)), args=[100_000, False])
+    for _ in range(3):
+        await sth.kill()
+        api = await sth.start("--reattach")
+    outputs = [api.read(f"{instance}/{name}") for name in ("output", "stdout", "stderr")]
+    assert await asyncio.gather(*outputs) == [expected(100_000)] * 3
+
+
+async def test_a_reader_goes_on_at_a_position(sth, package):
+    api = await sth.start("--reattach")
+    source = "async def run(context, input):\n    async for line in input:\n        yield line\n"
+    instance = await api.start(await api.send(package(source)))
+    await api.input(instance, "0123456789\nabcdefghij\n")
+    assert await api.read(f"{instance}/output") == b"0123456789\nabcdefghij\n"
+    for position in (0, 5, 11, 22):
+        answer = await api.get(f"{instance}/output", x_stream_position=str(position))
+        assert answer.headers["x-stream-position"] == str(position)
+        assert answer.body == b"0123456789\nabcdefghij\n"[position:]
+    assert (await api.get(f"{instance}/output", x_stream_position="99")).headers["x-stream-position"] == "22"
+    assert (await api.get(f"{instance}/output", x_stream_position="-1")).status == 400
+    assert (await api.get(f"{instance}/output")).body == b""
+
+
+async def test_bytes_that_are_no_longer_kept_are_told(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(NUMBERS)), args=[100_000, False])
+    whole, *_ = await asyncio.gather(*(api.read(f"{instance}/{name}") for name in ("output", "stdout", "stderr")))
+    answer = await api.get(f"{instance}/output", x_stream_position="1")
+    begins = int(answer.headers["x-stream-position"])
+    assert begins > 1
+    assert answer.body == whole[begins:]
+    assert len(answer.body) > 512 * 1024
