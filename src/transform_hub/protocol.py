@@ -19,7 +19,9 @@ carry back-pressure from one end to the other.
 
 Messages on control:
 
-    Hub -> runner    start                                      all channels are there: nothing of the Sequence is lost
+    Hub -> runner    start                                      all channels are there: nothing of the Sequence is lost;
+                                                                again from a Hub that goes on with it: say once more
+                                                                what you are and have declared
                      input    contentType                       what the first writer of the input sends
                      event    eventName, message, source
                      stop     timeout (ms), canCallKeepalive

@@ -9,6 +9,8 @@ import aiohttp
 import psutil
 import pytest
 
+from transform_hub.hub.link import Control
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 
 ECHO = """
@@ -65,9 +67,10 @@ async def pid_of(api, instance):
     return (await api.get(f"{instance}/health")).json["processId"]
 
 
-async def lines(api, path, count):
-    """The first lines of a stream."""
-    async with api.session.get(api.url + path) as answer:
+async def lines(api, path, count, position=None):
+    """The next lines of a stream, or those from a position on."""
+    headers = {} if position is None else {"x-stream-position": str(position)}
+    async with api.session.get(api.url + path, headers=headers) as answer:
         return [await answer.content.readline() for _ in range(count)]
 
 
@@ -97,10 +100,12 @@ async def test_an_instance_goes_on_as_it_was(sth, echo):
         await api.post(f"{instance}/_event", [5001, {"eventName": "ping", "message": number}])
         assert (await api.get(f"{instance}/event/pong")).json == number
         await api.input(instance, f"{number}\n", x_end_stream="false")
-        assert await lines(api, f"{instance}/output", 1) == [f"{number}\n".encode()]
+        position = len("before\n") + number * len("0\n")
+        assert await lines(api, f"{instance}/output", 1, position) == [f"{number}\n".encode()]
 
     await api.input(instance, "last\n")
-    assert await api.read(f"{instance}/output") == b"last\n"
+    answer = await api.get(f"{instance}/output", x_stream_position="0")
+    assert answer.body == b"before\n0\n1\n2\nlast\n"
     assert (await api.ended(instance))["terminated"] == {"exitcode": 0, "reason": "Instance completed"}
     assert list((sth.folder / ".hub" / "instances").iterdir()) == []
 
@@ -157,6 +162,20 @@ async def test_a_stop_that_was_under_way_is_carried_through(sth, package, tmp_pa
         await stop
     api = await sth.start("--reattach")
     assert (await api.ended(instance))["terminated"] == {"exitcode": 137, "reason": "Instance killed"}
+
+
+async def test_a_line_that_the_killed_hub_had_begun_to_read_is_left_out():
+    said, lost = [], asyncio.Event()
+    ours, theirs = socket.socketpair()
+    with ours:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=theirs)
+        transport.set_protocol(Control(transport, said.append, lost.set, resumed=True))
+        await loop.sock_sendall(ours, b'ealth": {}}')
+        await loop.sock_sendall(ours, b'\n{"type": "running"}\n')
+        await until(lambda: said)
+    await lost.wait()
+    assert said == [{"type": "running"}]
 
 
 async def test_topics_are_connected_again(sth, package):

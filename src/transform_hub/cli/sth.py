@@ -151,7 +151,7 @@ def sth(
     instance_open_files: Annotated[int | None, _instances(min=64, help="Files that each may have open.")] = None,
     runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
     zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
-    reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = False,
+    reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = True,
     reattach_timeout: Annotated[int, _instances(min=0, help="ms that they wait for the next Hub.")] = 60_000,
     safe_operation_limit: Annotated[float, _room(help="MiB of each disk that do not count as available.")] = 512,
     min_free_cpu: Annotated[float, _room(max=100, help="Percent; the load must be below 100 less this.")] = 10,

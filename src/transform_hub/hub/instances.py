@@ -274,9 +274,8 @@ class Instance:
         for kind in ("provides", "requires"):
             if (topic := getattr(record, kind)) is not None:
                 self._connect(kind, topic)
-        if self.status == "starting":  # whether the runner was told so is not known; a second time adds nothing
-            self.streams.send({"type": "start"})
-        elif self.status == "killing":
+        self.streams.send({"type": "start"})  # whether all it has said to the earlier Hub was understood is not known
+        if self.status == "killing":
             self._begin_kill()
         elif self.status == "stopping" and record.stopping is not None:
             order = record.stopping

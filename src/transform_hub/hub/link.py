@@ -274,15 +274,27 @@ class Sink(asyncio.Protocol):
 
 
 class Control(asyncio.Protocol):
-    """Messages both ways; ``on_lost`` is called when the runner closes the channel."""
+    """Messages both ways.
+
+    Args:
+        on_message: called with each message of the runner.
+        on_lost: called when the runner closes the channel.
+        resumed: whether an earlier Hub may have read the beginning of the first line.
+    """
 
     def __init__(
-        self, transport: asyncio.Transport, on_message: Callable[[Message], None], on_lost: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        on_message: Callable[[Message], None],
+        on_lost: Callable[[], None],
+        *,
+        resumed: bool = False,
     ) -> None:
         self._transport = transport
         self._on_message = on_message
         self._on_lost = on_lost
         self._lines = Lines()
+        self._first: bytes | None = b"" if resumed else None
 
     @property
     def is_full(self) -> bool:
@@ -294,6 +306,8 @@ class Control(asyncio.Protocol):
             self._transport.write(encode(message))
 
     def data_received(self, data: bytes) -> None:
+        if self._first is not None:
+            data = self._without_rest(self._first + data)
         try:
             messages = self._lines.feed(data)
         except (ValueError, RecursionError) as error:
@@ -302,6 +316,18 @@ class Control(asyncio.Protocol):
             return
         for message in messages:
             self._on_message(message)
+
+    def _without_rest(self, data: bytes) -> bytes:
+        """Leave out the first line if it is the rest of one."""
+        line, newline, following = data.partition(b"\n")
+        self._first = None if newline else data
+        if not newline:
+            return b""
+        try:
+            Lines().feed(line + newline)
+        except (ValueError, RecursionError):
+            return following
+        return data
 
     def connection_lost(self, error: Exception | None) -> None:
         self._on_lost()

@@ -207,6 +207,10 @@ class SpooledChannel(Channel):
         self._trim()
         return data
 
+    def leave(self, reader: ChannelReader) -> None:
+        self.ring.take(reader.position)
+        super().leave(reader)
+
     def _trim(self) -> None:
         """Make room up to what every reader has had; without readers, what any has had."""
         self._first = max(self._first, min((reader.position for reader in self._readers), default=self._taken))

@@ -69,6 +69,7 @@ class Streams:
         self._dry = asyncio.Event()
         self._written = {"input": 0, "stdin": 0}
         self._stalls: dict[str, asyncio.TimerHandle] = {}
+        self._is_resumed = False
         self._lasting = lasting
         self._ended = False
 
@@ -87,7 +88,9 @@ class Streams:
             return None
         self._attached[name] = transport
         if name == "control":
-            self.control = control = Control(transport, self._on_message, lambda: self._lose_control(control))
+            self.control = control = Control(
+                transport, self._on_message, lambda: self._lose_control(control), resumed=self._is_resumed
+            )
             return control
         if name == "stdin":
             self.stdin = Sink(transport, self._on_sink_end)
@@ -116,7 +119,9 @@ class Streams:
         sock = socket.socket(fileno=descriptor)
         if self._spool is not None and name in NAMES:
             cast(SpooledChannel, self._readable[name]).recover(sock)
+        self._is_resumed = True
         await asyncio.get_running_loop().create_unix_connection(lambda: _Adoption(self, name), sock=sock)
+        self._is_resumed = False
 
     @property
     def descriptors(self) -> dict[str, int]:

@@ -76,6 +76,7 @@ class PythonRunner:
         self.started = asyncio.Event()
         self.failure: asyncio.Future[None] = self.loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+        self._declared: list[Message] = []
         self._last_health: dict[str, Any] = {"healthy": True}
         self._health_call: concurrent.futures.Future[dict[str, Any]] | None = None
 
@@ -119,7 +120,7 @@ class PythonRunner:
     async def _execute(self, module: ModuleType) -> None:
         """Call ``run`` and write what it returns; ends early if the input or a stream's operator fails."""
         declared = {kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")}
-        self.control.send({"type": "running", **declared})
+        self._declare({"type": "running", **declared})
         pump = self.loop.create_task(self.input.pump())
         running = self.loop.create_task(self._call(module, declared))
         waiting: set[asyncio.Future[Any]] = {running, pump, self.failure}
@@ -148,8 +149,12 @@ class PythonRunner:
             for kind, already in declared.items():
                 topic = sequence.topic(result, kind)
                 if topic is not None and already is None:
-                    self.control.send({"type": "topic", kind: topic})
+                    self._declare({"type": "topic", kind: topic})
         await pump_output(result, self.output, content_type or "text/plain")
+
+    def _declare(self, message: Message) -> None:
+        self._declared.append(message)
+        self.control.send(message)
 
     async def _settle(self, running: asyncio.Task[None]) -> None:
         """Wait while what came before a failure is still on its way out."""
@@ -200,6 +205,8 @@ class PythonRunner:
     def _handle(self, message: Message) -> None:
         kind = message["type"]
         if kind == "start":
+            for declared in self._declared:  # of another Hub, which may not have heard them
+                self.control.send(declared)
             self.started.set()
         elif kind == "input":
             self.input.set_content_type(message["contentType"])

@@ -45,6 +45,7 @@ export class NodeRunner {
   #execution = null;
   #ending = false;
   #told = false;
+  #declared = [];
   #stopping = false;
   #beat = null;
   #health = { healthy: true };
@@ -85,7 +86,7 @@ export class NodeRunner {
   }
 
   async #execute({ functions, declared }) {
-    this.send({ type: "running", ...topics(declared, "application/x-ndjson") });
+    this.#declare({ type: "running", ...topics(declared, "application/x-ndjson") });
     try {
       const result = describe(await this.#call(functions));
       if (result) await this.#write(result);
@@ -107,7 +108,7 @@ export class NodeRunner {
 
   #write(result) {
     const { topic, contentType, values } = result;
-    if (topic) this.send({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
+    if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
     return this.#output.pump(result);
   }
 
@@ -138,10 +139,18 @@ export class NodeRunner {
     void this.#fail(FAILED, error);
   }
 
+  #declare(message) {
+    this.#declared.push(message);
+    this.send(message);
+  }
+
   // Messages of the Hub.
 
   #receive(message) {
-    if (message.type === "start") this.start();
+    if (message.type === "start") {
+      for (const declared of this.#declared) this.send(declared); // of another Hub, which may not have heard them
+      this.start();
+    }
     else if (message.type === "input") this.#input.setContentType(message.contentType);
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
     else if (message.type === "stop") void this.#stop(message);
