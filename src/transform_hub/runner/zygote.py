@@ -331,7 +331,10 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         keeper, timeout = None, 0.0
         if keeping:
-            keeper, timeout = _listen(keeping[0], stack), float(keeping[1])
+            try:
+                keeper, timeout = _listen(keeping[0], stack), float(keeping[1])
+            except FileNotFoundError:  # the Hub that made the directory has ended already
+                return
         strays.adopt()
         gc.collect()
         gc.freeze()  # what is loaded now stays shared with the children
