@@ -56,11 +56,12 @@ def test_chunks_are_not_made_ahead_of_who_takes_them(start):
         while True:
             made.append(len(made))
             yield b"x" * 1_000_000
-            if len(made) == 12:
+            if len(made) == 4:  # buffers on the way hold some more
                 instance.kill()
 
     with pytest.raises(errors.InstanceEndedError):
         instance.send_input(endless())
+    assert len(made) < 50
 
 
 def test_an_iterable_that_fails(start):
