@@ -24,7 +24,7 @@ BALLAST = 200_000
 async def run(stage: Stage) -> None:
     answered: set[str] = set()
     sent = arrived = 0
-    async with hub_process(stage.folder) as hub:
+    async with hub_process(stage.folder, "--no-reattach") as hub:
         for _ in range(stage.scale.rounds):
             async with HostClient(hub.url, timeout=PATIENCE) as host:
                 flows = await life(stage, hub, host, answered)
