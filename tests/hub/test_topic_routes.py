@@ -16,7 +16,8 @@ async def test_create_list_delete(api):
     assert answer.status == 200
     assert (answer.json["id"], answer.json["contentType"]) == ("news", NDJSON)
     listed = (await api.get("/topics")).json
-    assert listed == [{"contentType": NDJSON, "localProvider": "", "topic": "news", "topicName": "news"}]
+    figures = dict.fromkeys(("readers", "writers", "waiting", "held"), 0)
+    assert listed == [{"contentType": NDJSON, "localProvider": "", "topic": "news", "topicName": "news", **figures}]
     assert (await api.call("DELETE", "/topics/news")).json == {"message": "Topic news removed"}
     assert (await api.call("DELETE", "/topics/news")).status == 404
     assert (await api.get("/topics")).json == []
@@ -196,3 +197,17 @@ async def until_still(measure):
     while not last or last != measure():
         last = measure()
         await asyncio.sleep(0.3)
+
+
+async def test_the_list_shows_that_a_topic_stands_still(api):
+    sending = asyncio.create_task(api.post("/topic/full", io.BytesIO(bytes(4 << 20)), content_type=OCTETS))
+
+    async def listed():
+        topics = (await api.get("/topics")).json
+        return [(each["readers"], each["writers"], each["waiting"]) for each in topics]
+
+    while await listed() != [(0, 1, 1)]:
+        await asyncio.sleep(0.005)
+    assert (await api.get("/topics")).json[0]["held"] >= 1 << 20
+    await api.call("DELETE", "/topics/full")
+    assert (await sending).status == 404

@@ -348,12 +348,19 @@ class TopicDeleted(Model):
 
 
 class Topic(Model, omit_defaults=False):
-    """An item of ``GET /topics``."""
+    """An item of ``GET /topics``; ``held`` is in bytes, ``waiting`` counts writers that are held back.
+
+    STH does not tell the last four.
+    """
 
     content_type: str
     local_provider: str = ""
     topic: str = ""
     topic_name: str = ""
+    readers: int | None = None
+    writers: int | None = None
+    waiting: int | None = None
+    held: int | None = None
 
 
 class LogEntry(Model, omit_defaults=False):

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from transform_hub.hub import topics
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
@@ -36,9 +37,19 @@ TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; 
 async def list_topics(request: web.Request) -> web.Response:
     """All topics."""
     require_acceptable(request, *JSON)
-    topics = request.app[HUB].topics
-    return json_response(
-        [Topic(content_type=topic.content_type, topic=topic.name, topic_name=topic.name) for topic in topics]
+    return json_response([_listed(topic) for topic in request.app[HUB].topics])
+
+
+def _listed(topic: topics.Topic) -> Topic:
+    figures = topic.figures()
+    return Topic(
+        content_type=topic.content_type,
+        topic=topic.name,
+        topic_name=topic.name,
+        readers=figures["readers"],
+        writers=figures["writers"],
+        waiting=figures["waiting"],
+        held=figures["held"],
     )
 
 
