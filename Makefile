@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 # Some of it in a quarter of the time: make stress STRESS_SCALE=quick
 stress: .venv/installed-test

@@ -1,5 +1,6 @@
 """Programs of npm that tests run: installed into folders of their own, exactly as their locks say."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -21,7 +22,12 @@ def install(folder):
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise UnavailableError(f"{program} is not installed")
-    digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    with (folder / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of this test run may be at it
+        _install(folder, hashlib.sha256(lock.read()).hexdigest())
+
+
+def _install(folder, digest):
     installed = folder / "node_modules" / ".installed"
     if installed.exists() and installed.read_text() == digest:
         return
