@@ -20,6 +20,7 @@ Hub has only to move ``written`` to where the offset says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import mmap
 import os
@@ -71,26 +72,31 @@ class Spool:
         size = mmap.PAGESIZE + CAPACITY
         self.descriptor = os.memfd_create("spool") if descriptor is None else descriptor
         os.ftruncate(self.descriptor, size * len(NAMES))
-        memory = memoryview(mmap.mmap(self.descriptor, size * len(NAMES)))
-        self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(NAMES)}
+        self._mapped = mmap.mmap(self.descriptor, size * len(NAMES))
+        with memoryview(self._mapped) as memory:
+            self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(NAMES)}
 
     def __getitem__(self, name: str) -> Ring:
         return self._rings[name]
 
     def close(self) -> None:
-        """Let go of the descriptor; what is mapped stays as long as it is used."""
+        """Give the memory back, at once: as part of an Instance it would stay until the garbage is collected."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+            for ring in self._rings.values():
+                ring.close()
+            with contextlib.suppress(BufferError):  # a transport is about to let go of its last buffer
+                self._mapped.close()
 
 
 class Ring:
     """The bytes of one stream, by their position in it."""
 
     def __init__(self, memory: memoryview) -> None:
-        self._counters = memory[: mmap.PAGESIZE].cast("Q")
-        self._data = memory[mmap.PAGESIZE :]
-        self._socket: socket.socket | None = None
+        with memory, memory[: mmap.PAGESIZE] as page:
+            self._counters = page.cast("Q")
+            self._data = memory[mmap.PAGESIZE :]
         self.written: int = self._counters[_WRITTEN]
         self.taken: int = self._counters[_TAKEN]
 
@@ -135,6 +141,12 @@ class Ring:
         """All up to here is with the kernel."""
         if position > self.taken:
             self.taken = self._counters[_TAKEN] = position
+
+    def close(self) -> None:
+        """Let go of the memory: nothing more is written, and all counts as taken."""
+        self.taken = self.written
+        self._counters.release()
+        self._data.release()
 
     def _set_written(self, position: int) -> None:
         self.written = self._counters[_WRITTEN] = position
