@@ -87,9 +87,11 @@ def test_sth_takes_a_token_from_the_environment_or_a_file(sth, tmp_path):
         (("--token-file", tmp_path / "token"), {}, "from-file"),
         ((), {"STH_TOKEN": "from-environment"}, "from-environment"),
     ):
-        _, url = sth(*arguments, **env)
+        process, url = sth(*arguments, **env)
         assert "401" in si("hub", "version", url=url, code=1)
         assert json.loads(si("hub", "version", url=url, SCRAMJET_TOKEN=token))["apiVersion"] == "v1"
+        process.terminate()  # two Hubs do not share a directory
+        process.wait(timeout=20)
 
 
 def test_the_token_of_the_hub_is_not_in_a_sequences_environment(sth, tmp_path):

@@ -40,10 +40,12 @@ async def test_input_that_is_not_read(launch, api, process):
 
 async def test_lines_that_are_not_read(launch, api, process):
     instance = await launch("""
+        import asyncio, sys
         async def run(context, input):
             context.emit("line", await input.read())
             await input.read()
             async for line in input: pass
+            await asyncio.to_thread(sys.stdin.read)  # it is measured before it ends
     """)
     runner = await process(instance)
     before = runner.memory_info().rss
@@ -52,6 +54,7 @@ async def test_lines_that_are_not_read(launch, api, process):
     assert (await api.get(f"{instance}/event/line")).json.encode() == line
     await sending
     assert runner.memory_info().rss - before < 30_000_000
+    assert (await api.post(f"{instance}/stdin", b"")).status == 200
     assert (await api.ended(instance))["status"] == "completed"
 
 
