@@ -36,8 +36,10 @@ def run(context, input):
 
 
 @pytest.fixture
-def project(pytester):
-    """A folder with two Sequences, and what runs its tests."""
+def project(pytester, monkeypatch):
+    """A folder with Sequences, and what runs its tests."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)  # with these pytest repeats each failure, whole, in its summary
     sources = {"shout": SHOUT, "broken": BROKEN, "sequences/shout": SHOUT, "sequences/count": COUNT}
     for name, source in sources.items():
         folder = pytester.path / name

@@ -348,6 +348,15 @@ def test_sequences_that_are_there_are_started_by_name_or_id(start, write, sequen
     assert len(sth.get("/instances")) == 2
 
 
+def test_a_directory_of_sequences_may_be_relative(start, write, sequence, tmp_path, monkeypatch):
+    sequence("wait", WAIT)
+    monkeypatch.chdir(tmp_path)
+    sth = start("-D", "here", "-S", write("startup.json", {"sequences": [{"path": "wait"}]})).run()
+    (instance,) = sth.get("/instances")
+    assert instance["status"] in {"starting", "running"}
+    assert Path("here", instance["sequence"]["id"]).is_dir()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

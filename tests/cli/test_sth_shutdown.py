@@ -150,6 +150,14 @@ def test_a_second_signal_ends_it_at_once(running, number):
     assert psutil.wait_procs(left, timeout=20)[1] == []
 
 
+def test_who_reads_what_a_killed_hub_has_said_does_not_wait_for_its_instances(running):
+    sth = running(SLOW)
+    runner = psutil.Process(pid_of(sth))
+    sth.end(signal.SIGKILL)  # returns when stdout and stderr are at their end
+    assert runner.is_running()  # it waits for the next Hub
+    runner.kill()
+
+
 def test_systemd_is_told_in_order(running, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

@@ -78,9 +78,9 @@ class Hub:
         self.config = config
         self.url = self.local_url = ""
         self.port = config.port
-        self.sequences = SequenceStore(
-            config.sequences_root or config.data_dir / "sequences", config.limits, location=config.hub_id
-        )
+        root = config.sequences_root or config.data_dir / "sequences"
+        # Absolute, because runners work in the directories of their Sequences.
+        self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
         self.instances: dict[str, Instance] = {}
         self._gone = asyncio.Event()
         self.topics: TopicBus = topics or Topics()

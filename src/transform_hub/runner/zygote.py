@@ -171,6 +171,8 @@ class Zygote:
         _close(self._received)
         self._received.clear()
         self._drop_spare()  # it is connected to nobody's link
+        with Path(os.devnull).open("wb") as nowhere:  # who reads the Hub's stderr to its end must not wait for this
+            os.dup2(nowhere.fileno(), 2)
         self._deadline = time.monotonic() + self.timeout
 
     def _welcome(self) -> None:
