@@ -11,7 +11,6 @@ import contextlib
 import functools
 import logging
 import os
-import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +22,7 @@ from transform_hub.cli.descriptors import open_standard
 from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
+from transform_hub.hub.log_format import LogFormat, hold_log, write_log
 from transform_hub.hub.settings import NO_MANAGER, read_settings
 from transform_hub.hub.tls import TLSConfig
 from transform_hub.models import InstanceLimits
@@ -62,7 +62,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _from_file(context: typer.Context, path: Path | None) -> Path | None:
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    hold_log()
     if path is not None:
         with _refusals():
             context.default_map = read_settings(path)
@@ -158,6 +158,7 @@ def sth(
     min_free_mem: Annotated[float, _room(help="MiB of memory.")] = 256,
     min_free_space: Annotated[float, _room(help="MiB of disk.")] = 128,
     log_level: Annotated[str, _about("-L", "--log-level", help=f"One of {', '.join(LOG_LEVELS)}.")] = "info",
+    log_format: Annotated[LogFormat, _about(help="auto is text on a terminal, else JSON.")] = LogFormat.AUTO,
     description: Annotated[str, _about(help="Shown in the configuration.")] = "",
     custom_name: Annotated[str, _about(help="Shown in the configuration.")] = "",
     tags: Annotated[Any, _about(parser=_names, metavar="A,B", help="Shown in the configuration.")] = None,
@@ -207,6 +208,7 @@ def sth(
     """
     del config, no_colors, no_docker, no_telemetry
     _set_log_level(log_level)
+    write_log(log_format)
     _refuse(manager=manager, runtime_adapter=runtime_adapter)
     _warn(
         identify_existing=identify_existing, debug=debug, federation=federation, environment=environment,

@@ -114,7 +114,7 @@ def _stop_signal() -> asyncio.Future[int]:
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)  # the second ends the process at once, whatever it waits for
         stop.set_result(number)
-        print("Stopping", file=sys.stderr, flush=True)  # noqa: T201
+        log.info("Stopping")
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopped, int(number))

@@ -453,7 +453,7 @@ class Instance:
         why = self.error or verdict.error or verdict.terminated.reason
         told = f"ended with exit code {verdict.terminated.exitcode}: {why}; {self.restarts} follows in {pause:g} s"
         self.streams.note("WARN", f"The Instance {told}")
-        log.warning("Instance %s %s", self.id, told)
+        log.warning("Instance %s %s", self.id, told, extra={"instance": self.id, "sequence": self.sequence.id})
         self._cancel_timers()
         self.restarts.next_at = _now(pause)
         self.error = self._pid = self._health = None

@@ -7,6 +7,7 @@ import logging
 import msgspec
 
 from transform_hub.hub.channel import Channel
+from transform_hub.hub.log_format import AboutRequest, level_of, source_of, well_formed
 from transform_hub.models import LogEntry
 
 _LEVELS = {
@@ -17,7 +18,6 @@ _LEVELS = {
     "debug": logging.DEBUG,
     "trace": 1,
 }
-_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 
 class HubLog(logging.Handler):
@@ -30,6 +30,7 @@ class HubLog(logging.Handler):
     def __init__(self, level: str) -> None:
         super().__init__(_LEVELS.get(level.lower(), logging.INFO))
         self.channel = Channel(history=True)
+        self.addFilter(AboutRequest())
 
     def open(self) -> None:
         """Start to collect."""
@@ -45,9 +46,12 @@ class HubLog(logging.Handler):
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = _NAMES.get(record.levelname, record.levelname)
         entry = LogEntry(
-            ts=int(record.created * 1000), level=level, msg=self.format(record), from_=record.name.rpartition(".")[2]
+            ts=int(record.created * 1000),
+            level=level_of(record),
+            msg=well_formed(self.format(record)),
+            from_=source_of(record),
+            request_id=getattr(record, "request_id", msgspec.UNSET),
         )
         if not self.channel.closed:
             self.channel.feed(msgspec.json.encode(entry) + b"\n")

@@ -54,6 +54,7 @@ KEYS: dict[str, tuple[str, Any]] = {
     "instanceRequirements.freeMem": ("min_free_mem", float),
     "instanceRequirements.freeSpace": ("min_free_space", float),
     "logLevel": ("log_level", str),
+    "logFormat": ("log_format", str),
     "description": ("description", str),
     "customName": ("custom_name", str),
     "tags": ("tags", str | list[str]),

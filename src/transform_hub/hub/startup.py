@@ -208,14 +208,14 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         restart=each.restart,
     )
     if (survivor := hub.claim(found[0], request)) is not None:
-        log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each)
+        log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each, extra={"instance": survivor.id})
         return True
     try:
         instance = await hub.start_instance(found[0], request)
     except ApiError as error:
         log.error("%s could not be started: %s", each, error.error)  # noqa: TRY400 - the text says it all
         return False
-    log.info("Instance %s of %s was started", instance.id, each)
+    log.info("Instance %s of %s was started", instance.id, each, extra={"instance": instance.id})
     return True
 
 

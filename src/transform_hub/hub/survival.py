@@ -61,7 +61,8 @@ class Survival:
         """
         survivors = await self._runtime.survivors()
         for instance_id in {*self._records.ids()} - {each.id for each in survivors}:
-            log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id)
+            about = {"instance": instance_id}
+            log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)
             self._records.remove(instance_id)
         for survivor in survivors:
             memory = survivor.channels.pop("spool", None)
@@ -72,11 +73,12 @@ class Survival:
                 self._abandon(survivor, spool)
             else:
                 await instance.resume(record, survivor)
-                log.info("Instance %s goes on; it is %s", instance.id, instance.status)
+                log.info("Instance %s goes on; it is %s", instance.id, instance.status, extra={"instance": instance.id})
 
     def _abandon(self, survivor: Survivor, spool: Spool | None) -> None:
         """End what was only being started, or has nothing to be known by."""
-        log.warning("Instance %s of an earlier Hub can't go on and is ended", survivor.id)
+        about = {"instance": survivor.id}
+        log.warning("Instance %s of an earlier Hub can't go on and is ended", survivor.id, extra=about)
         for descriptor in survivor.channels.values():
             os.close(descriptor)
         if spool is not None:

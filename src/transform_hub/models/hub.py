@@ -364,13 +364,17 @@ class Topic(Model, omit_defaults=False):
 
 
 class LogEntry(Model, omit_defaults=False):
-    """One line of ``GET /log`` or ``GET /instance/:id/log``; ``ts`` in ms since the epoch."""
+    """One line of ``GET /log`` or ``GET /instance/:id/log``; ``ts`` in ms since the epoch.
+
+    ``request_id`` is that of the request during which a Hub of this package wrote it; STH's has none.
+    """
 
     ts: int
     level: str
     msg: str
     from_: str = msgspec.field(default="", name="from")
     data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 OpState = Literal["START", "ACTIVE", "END", "ERROR", ""]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import uuid
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -23,19 +23,18 @@ from transform_hub.hub.audit import op_code
 from transform_hub.hub.auth import Caller
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.origins import cors_headers, require_page
+from transform_hub.hub.requests import Answered, current_request, id_of
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub
 
 log = logging.getLogger(__name__)
+access_log = logging.getLogger("transform_hub.hub.access")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAX_JSON = 64 * 1024 * 1024
 """Bytes that the JSON body of a request may have."""
-
-MAX_REQUEST_ID = 200
-"""Letters of a request's id that go into the audit."""
 
 BASE = "/api/v1"
 _BEHIND_MANAGER = re.compile(r"^.*/(?:sth|host)/[^/]+(?=/api/v1(?:/|$))")
@@ -63,18 +62,57 @@ async def _common_rules(request: web.Request, handler: Handler) -> web.StreamRes
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
     declared = operation_of(request.match_info.handler)
-    with request.app[HUB].requests.counted(name_of(request.match_info.handler) if declared else "other") as counted:
-        response = await _identified(request, handler, path)
-        counted.status = response.status
-        return response
+    operation = name_of(request.match_info.handler) if declared else "other"
+    began = time.monotonic()
+    with request.app[HUB].requests.counted(operation, id_of(request.headers.get("X-Request-Id", ""))) as counted:
+        try:
+            return await _identified(request, handler, path, counted)
+        finally:
+            if access_log.isEnabledFor(logging.DEBUG):
+                _log_access(request, path, counted, 1000 * (time.monotonic() - began))
 
 
-async def _identified(request: web.Request, handler: Handler, path: str) -> web.StreamResponse:
+def _log_access(request: web.Request, path: str, answered: Answered, took: float) -> None:
+    """One line of a request that was answered or broke off: never its query, nor any header."""
+    access_log.debug(
+        "%s %s %s, %d bytes in %d ms%s",
+        request.method,
+        path,
+        answered.status or "broke off",
+        request.writer.output_size,
+        took,
+        f", token {answered.caller!r}" if answered.caller else "",
+        extra=_about(request, path),
+    )
+
+
+def _about(request: web.Request, path: str) -> dict[str, str]:
+    """The Sequence or Instance of a request, for the log."""
+    kind = path.removeprefix(BASE).lstrip("/").partition("/")[0]
+    object_id = request.match_info.get("id")
+    return {kind: object_id} if object_id and kind in ("sequence", "instance") else {}
+
+
+async def _identified(request: web.Request, handler: Handler, path: str, answered: Answered) -> web.StreamResponse:
     caller = request.app[HUB].auth.identify(request.headers.get(hdrs.AUTHORIZATION, ""))
+    answered.caller = caller.name if caller else None
     code = op_code(request.method, path.removeprefix(BASE))
     if code is None:
-        return await _answer(request, handler, caller)
-    return await _audited(request, handler, caller, code)
+        response, complete = await _finished(request, handler, caller)
+    else:
+        response, complete = await _audited(request, handler, caller, code, answered.id)
+    answered.status = response.status if complete else 0
+    return response
+
+
+async def _finished(request: web.Request, handler: Handler, caller: Caller | None) -> tuple[web.StreamResponse, bool]:
+    """An answer that has been sent, and whether it was to its end."""
+    response = await _answer(request, handler, caller)
+    with contextlib.suppress(ConnectionError):  # aiohttp finds out by itself
+        await response.prepare(request)
+        await response.write_eof()
+        return response, True
+    return response, False
 
 
 async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
@@ -96,29 +134,27 @@ async def _answer(request: web.Request, handler: Handler, caller: Caller | None)
     except Exception:
         if request.writer.output_size or request.transport is None:  # has the answer begun?
             raise
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, request.path, extra=_about(request, request.path))
         return error_response(ApiError(500, "The Hub failed; its log says why"))
 
 
-async def _audited(request: web.Request, handler: Handler, caller: Caller | None, code: int) -> web.StreamResponse:
+async def _audited(
+    request: web.Request, handler: Handler, caller: Caller | None, code: int, request_id: str
+) -> tuple[web.StreamResponse, bool]:
     audit = request.app[HUB].audit
     entry = audit.begin(
         code,
         object_id=request.match_info.get("id") or request.match_info.get("name") or _object_id(request),
         requestor=_requestor(request, caller),
-        request_id=request.headers.get("X-Request-Id", "")[:MAX_REQUEST_ID] or str(uuid.uuid4()),
+        request_id=request_id,
         traffic=lambda: (request.content.total_bytes, request.writer.output_size),
     )
     complete = False
     try:
-        response = await _answer(request, handler, caller)
-        with contextlib.suppress(ConnectionError):  # aiohttp finds out by itself
-            await response.prepare(request)
-            await response.write_eof()
-            complete = True
+        response, complete = await _finished(request, handler, caller)
     finally:
         audit.end(entry, complete=complete)
-    return response
+    return response, complete
 
 
 def _object_id(request: web.Request) -> str | None:
@@ -176,5 +212,5 @@ def _authorize(request: web.Request, caller: Caller | None) -> None:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(cors_headers(request.app[HUB].config, request.headers))
-    if (request_id := request.headers.get("X-Request-Id")) is not None:
-        response.headers["X-Request-Id"] = request_id
+    if (answered := current_request()) is not None:
+        response.headers["X-Request-Id"] = answered.id

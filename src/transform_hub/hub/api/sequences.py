@@ -55,7 +55,7 @@ async def send_sequence(request: web.Request) -> web.Response:
     _check_package(request)
     with _refusals():
         sequence = await hub.sequences.add(received(request))
-    log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name)
+    log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
     hub.audit.note(SEQUENCE_CREATED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
 
@@ -70,7 +70,7 @@ async def replace_sequence(request: web.Request) -> web.Response:
     _check_package(request)
     with _refusals():
         sequence = await hub.replace_sequence(sequence, received(request))
-    log.info("Sequence %s (%s) was replaced", sequence.id, sequence.config.name)
+    log.info("Sequence %s (%s) was replaced", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
     return json_response(SequenceCreated(id=sequence.id))
 
 
@@ -124,7 +124,7 @@ async def delete_sequence(request: web.Request) -> web.Response:
         await to_the_end(hub.remove_sequence(sequence, force=force))
     except OSError as error:
         raise ApiError(500, f"Error removing Sequence: {error.strerror}") from error
-    log.info("Sequence %s was deleted", sequence.id)
+    log.info("Sequence %s was deleted", sequence.id, extra={"sequence": sequence.id})
     hub.audit.note(SEQUENCE_DELETED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
 
@@ -145,7 +145,8 @@ async def start_sequence(request: web.Request) -> web.Response:
     _check_restart(start.restart)
     sequence = _sequence(request, "Not Found")
     instance = await to_the_end(hub.start_instance(sequence, start))
-    log.info("Instance %s of Sequence %s was started", instance.id, sequence.id)
+    about = {"instance": instance.id, "sequence": sequence.id}
+    log.info("Instance %s of Sequence %s was started", instance.id, sequence.id, extra=about)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
 
 
