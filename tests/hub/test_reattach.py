@@ -46,6 +46,15 @@ async def run(context, input, path):
         await asyncio.sleep(0.01)
     sys.exit(7)
 """
+WRITE_LATER = """
+import asyncio, os
+async def run(context, input, now, done):
+    while not os.path.exists(now):
+        await asyncio.sleep(0.01)
+    for number in range(1000):
+        yield f"{number}\\n"
+    open(done, "w").close()
+"""
 DEAF = """
 import asyncio
 async def run(context, input, path):
@@ -110,15 +119,18 @@ async def test_an_instance_goes_on_as_it_was(sth, echo):
     assert list((sth.folder / ".hub" / "instances").iterdir()) == []
 
 
-async def test_what_it_writes_meanwhile_waits(sth, package):
+async def test_what_it_writes_meanwhile_waits(sth, package, tmp_path):
     api = await sth.start("--reattach")
-    source = "async def run(context, input):\n    async for line in input:\n        yield line\n    yield 'over'\n"
-    instance = await api.start(await api.send(package(source)))
-    await api.input(instance, "".join(f"{number}\n" for number in range(1000)))  # and the end of the input
+    files = [str(tmp_path / "now"), str(tmp_path / "done")]
+    instance = await api.start(await api.send(package(WRITE_LATER)), args=files)
+    await pid_of(api, instance)
     await sth.kill()
+    (tmp_path / "now").touch()
+    await until((tmp_path / "done").exists)
     api = await sth.start("--reattach")
     info = await api.ended(instance)
     assert info["terminated"]["exitcode"] == 0
+    assert await api.read(f"{instance}/output") == b"".join(b"%d\n" % number for number in range(1000))
     assert (await api.input(instance, "more")).status == 409
 
 
