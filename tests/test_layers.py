@@ -23,6 +23,7 @@ ALLOWED = {
     "hub": {"models", "errors", "package", "protocol"},
     "runner": {"protocol"},
     "cli": {"models", "errors", "package", "profile", "client", "hub"},
+    "__main__": {"cli"},
 }
 PART_OF = {
     "_archive": "package",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -234,7 +235,30 @@ def test_wrong_options_are_refused(start, arguments, said):
     sth = start(*arguments)
     out, errors = sth.process.communicate(timeout=20)
     assert (sth.process.returncode, out) == (2, "")
-    assert said in re.sub(r"\s+", " ", errors.replace("│", ""))
+    assert said in errors
+
+
+def test_an_error_names_the_variable_or_the_file_with_the_wrong_value(start, write):
+    assert "for STH_MIN_FREE_CPU: 101.0 is not" in start(STH_MIN_FREE_CPU="101").process.communicate(timeout=20)[1]
+    file = write("hub.yaml", {"maxInstances": 0})
+    assert f"for --max-instances in {file}: 0 is not" in start("-c", file).process.communicate(timeout=20)[1]
+
+
+def test_help_shows_every_option_whole_and_in_its_panel():
+    env = {**os.environ, "COLUMNS": "80"}
+    shown = subprocess.run([BIN / "sth", "--help"], capture_output=True, text=True, check=True, env=env).stdout
+    words = re.sub(r"-\n +", "-", shown)  # a name may be broken where it has a hyphen
+    for name, option in all_options().items():
+        for flag in flags_of(name, option):
+            assert re.search(rf"{flag}\b", words), flag
+    assert max(map(len, shown.splitlines())) <= 80
+    assert {"API:", "Instances:", "Refused:"} <= set(shown.splitlines())
+
+
+def test_both_commands_tell_their_version_also_as_a_module():
+    for words in ([BIN / "sth"], [BIN / "si"], [sys.executable, "-m", "transform_hub"]):
+        told = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True).stdout
+        assert told.strip() == version("scramjet-api-client")
 
 
 def test_options_of_sth_without_meaning_here_are_accepted_aloud(start):
@@ -248,14 +272,22 @@ def test_options_of_sth_without_meaning_here_are_accepted_aloud(start):
     assert "telemetry" not in errors
 
 
+def all_options():
+    parameters = inspect.signature(command.sth, eval_str=True).parameters
+    return {name: parameter.annotation.__metadata__[0] for name, parameter in parameters.items()}
+
+
+def flags_of(name, option):
+    flags = [flag for flag in (option.default, *(option.param_decls or ())) if isinstance(flag, str)]
+    return flags or [f"--{name.replace('_', '-')}"]
+
+
 def options():
     """Names, flags, environment variables and defaults of the options that have an effect."""
-    for name, parameter in inspect.signature(command.sth, eval_str=True).parameters.items():
-        (option,) = parameter.annotation.__metadata__
+    parameters = inspect.signature(command.sth).parameters
+    for name, option in all_options().items():
         if option.allow_from_autoenv:
-            flags = [flag for flag in (option.default, *(option.param_decls or ())) if isinstance(flag, str)]
-            flags = flags or [f"--{name.replace('_', '-')}"]
-            yield name, flags, f"STH_{name.upper()}", parameter.default
+            yield name, flags_of(name, option), f"STH_{name.upper()}", parameters[name].default
 
 
 def test_every_setting_stands_in_the_documentation():

@@ -16,6 +16,7 @@ from transform_hub.cli.command import App, Group
 from transform_hub.cli.completion import complete_profile
 from transform_hub.cli.descriptors import open_standard
 from transform_hub.cli.settings import settings
+from transform_hub.cli.version import Version
 
 HELP = """Manage Sequences, Instances and topics on a Scramjet Transform Hub.
 
@@ -46,19 +47,9 @@ class Root(Group):
 app = App(help=HELP, cls=Root)
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        print(version("scramjet-api-client"))
-        raise typer.Exit
-
-
 @app.callback()
 def si(
-    version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("-v", "--version", help="Show the version.", callback=_version, is_eager=True)
-    ] = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
     profile: Annotated[
         str | None,
         typer.Option("--config", "--profile", metavar="NAME", help="Profile to use.", autocompletion=complete_profile),

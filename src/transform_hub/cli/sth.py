@@ -18,25 +18,27 @@ from typing import Annotated, Any
 import platformdirs
 import typer
 
+from transform_hub.cli import foreign
 from transform_hub.cli.descriptors import open_standard
+from transform_hub.cli.panels import PanelCommand
+from transform_hub.cli.version import Version
 from transform_hub.errors import HubStartError
 from transform_hub.hub.auth import Token, parse_tokens
 from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
 from transform_hub.hub.log_format import LogFormat, hold_log, write_log
-from transform_hub.hub.settings import NO_MANAGER, read_settings
+from transform_hub.hub.settings import read_settings
 from transform_hub.hub.tls import TLSConfig
 from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
-
-log = logging.getLogger(__name__)
 
 DATA_DIR = platformdirs.user_data_path("scramjet-transform-hub")
 MIB = 1024 * 1024
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STH"},
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STH", "max_content_width": 100},
 )
 
 _option = functools.partial(typer.Option, show_envvar=False)  # the rule says it better than forty names
@@ -46,10 +48,6 @@ _instances = functools.partial(_option, rich_help_panel="Instances")
 _room = functools.partial(_option, rich_help_panel="What must be free for another Instance", min=0)
 _about = functools.partial(_option, rich_help_panel="Description and log")
 _health = functools.partial(_option, rich_help_panel="Health server")
-_useless = functools.partial(
-    _option, rich_help_panel="Accepted because STH has them, without effect", allow_from_autoenv=False
-)
-_refused = functools.partial(_option, rich_help_panel="Refused", allow_from_autoenv=False)
 
 
 @contextlib.contextmanager
@@ -85,12 +83,13 @@ def _names(value: Any) -> list[str]:
     return [name for name in (value.split(",") if isinstance(value, str) else value) if name]
 
 
-@app.command()
+@app.command(cls=PanelCommand)
 def sth(
     config: Annotated[
         Path | None,
         _option("-c", "--config", help="JSON or YAML file with settings.", callback=_from_file, is_eager=True),
     ] = None,
+    version: Version = False,
     port: Annotated[int, _api("-P", "--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     hostname: Annotated[str, _api("-H", "--hostname", help="Address to listen on.")] = "127.0.0.1",
     token_file: Annotated[
@@ -111,7 +110,10 @@ def sth(
         Path, _sequences("-D", "--sequences-root", help="Directory where Sequences are kept.")
     ] = DATA_DIR / "sequences",
     identify_existing: Annotated[
-        bool, _sequences("-E", "--identify-existing", help="Find the Sequences that are there: always on.")
+        bool,
+        _sequences(
+            "-E", "--identify-existing", help="Find the Sequences that are there: always on.", show_default=False
+        ),
     ] = True,
     package_max_size: Annotated[int, _sequences(min=1, help="MiB that a package may have.")] = 1024,
     package_max_unpacked: Annotated[int, _sequences(min=1, help="MiB that it may have unpacked.")] = 2048,
@@ -165,40 +167,16 @@ def sth(
     healtz_port: Annotated[int | None, _health(min=0, max=65535, help="Port; without one there is no server.")] = None,
     healtz_host: Annotated[str, _health(help="Address to listen on.")] = "localhost",
     healtz_path: Annotated[str, _health(help="Path that answers.")] = "healtz",
-    no_colors: Annotated[bool, _useless("--no-colors", help="The log has no colours.")] = False,
-    no_docker: Annotated[bool, _useless("--no-docker", help="There are no containers.")] = False,
-    no_telemetry: Annotated[bool, _useless("--no-telemetry", help="There is no telemetry.")] = False,
-    debug: Annotated[bool, _useless("--debug", help="Runners are not started in a debugger.")] = False,
-    federation: Annotated[bool, _useless("--enable-federation-control", help="There is no federation.")] = False,
-    environment: Annotated[str, _useless("--environment-name", help="There is no telemetry.")] = "",
-    instances_port: Annotated[
-        int | None, _useless("--isp", "--instances-server-port", help="Runners need no port.")
-    ] = None,
-    containers: Annotated[
-        list[str] | None,
-        _useless(
-            "--runner-image", "--runner-py-image", "--runner-max-mem", "--prerunner-image", "--prerunner-max-mem",
-            "--expose-host-ip", help="There are no containers.",
-        ),
-    ] = None,
-    kubernetes: Annotated[
-        list[str] | None,
-        _useless(
-            "--k8s-namespace", "--k8s-quota-name", "--k8s-auth-config-path", "--k8s-sth-pod-host",
-            "--k8s-runner-image", "--k8s-runner-py-image", "--k8s-sequences-root", "--k8s-runner-cleanup-timeout",
-            "--k8s-runner-resources-requests-cpu", "--k8s-runner-resources-requests-memory",
-            "--k8s-runner-resources-limits-cpu", "--k8s-runner-resources-limits-memory",
-            help="There are no containers.",
-        ),
-    ] = None,
-    manager: Annotated[
-        list[str] | None,
-        _refused(
-            "-C", "--cpm-url", "--cpm-id", "--cpm-ssl-ca-path", "--cpm-max-reconnections",
-            "--cpm-reconnection-delay", "--platform-api", "--platform-api-version", "--platform-api-key",
-            "--platform-space", help="This Hub can't be connected to a Manager.",
-        ),
-    ] = None,
+    no_colors: foreign.NoColors = False,
+    no_docker: foreign.NoDocker = False,
+    no_telemetry: foreign.NoTelemetry = False,
+    debug: foreign.Debug = False,
+    federation: foreign.Federation = False,
+    environment: foreign.Environment = "",
+    instances_port: foreign.InstancesPort = None,
+    containers: foreign.Containers = None,
+    kubernetes: foreign.Kubernetes = None,
+    manager: foreign.Manager = None,
 ) -> None:  # fmt: skip
     """Run a Transform Hub until Ctrl-C or SIGTERM.
 
@@ -206,11 +184,11 @@ def sth(
     file of --config, else it has its default. The tokens of clients are taken from the environment (STH_TOKEN) or a
     file, never from the command line.
     """
-    del config, no_colors, no_docker, no_telemetry
+    del config, version, no_colors, no_docker, no_telemetry
     _set_log_level(log_level)
     write_log(log_format)
-    _refuse(manager=manager, runtime_adapter=runtime_adapter)
-    _warn(
+    foreign.refuse(manager=manager, runtime_adapter=runtime_adapter)
+    foreign.warn(
         identify_existing=identify_existing, debug=debug, federation=federation, environment=environment,
         instances_port=instances_port, containers=containers, kubernetes=kubernetes,
     )  # fmt: skip
@@ -268,21 +246,6 @@ def sth(
             )
         )
     raise typer.Exit(code)
-
-
-def _refuse(*, manager: list[str] | None, runtime_adapter: str) -> None:
-    if manager:
-        raise typer.BadParameter(NO_MANAGER, param_hint="--cpm-*, --platform-*")
-    if runtime_adapter not in ("process", "detect"):
-        raise typer.BadParameter("this Hub runs Sequences as processes only", param_hint="--runtime-adapter")
-
-
-def _warn(*, identify_existing: bool, **useless: Any) -> None:
-    if not identify_existing:
-        log.warning("The Sequences that are there are always found")
-    for name, value in useless.items():
-        if value:
-            log.warning("%s: no effect here", name.replace("_", " "))
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TLSConfig | None:
