@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import functools
 import logging
 import os
@@ -15,14 +14,11 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
-from aiohttp import web
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
-from transform_hub.hub.api.connections import IDLE_TIMEOUT, Runner
 from transform_hub.hub.audit import Audit
 from transform_hub.hub.auth import Authentication
 from transform_hub.hub.config import HubConfig
@@ -47,9 +43,9 @@ from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
+from transform_hub.hub.site import Site
 from transform_hub.hub.spool import Spool, can_spool
 from transform_hub.hub.survival import Survival
-from transform_hub.hub.tls import ServerTLS
 from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
 
@@ -59,15 +55,11 @@ HEAP_HINT = 16 * 1024 * 1024
 """glibc gives memory above a threshold back to the system at once and takes it anew for the next chunk, page by
 page; it raises that threshold to the size of the largest block it has seen freed (mallopt(3), M_MMAP_THRESHOLD)."""
 
-SHUTDOWN_GRACE = 1.0
-"""Seconds that requests still open at the end have to finish."""
-
 
 class Hub:
     """A Transform Hub in this process.
 
     Attributes:
-        url: base of its REST API, e.g. ``http://127.0.0.1:8000/api/v1``.
         sequences: the store of Sequences.
         instances: the Instances that are running or kept after their end, by id.
         engines: what runs Sequences here, and in which version.
@@ -76,8 +68,7 @@ class Hub:
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
-        self.url = self.local_url = ""
-        self.port = config.port
+        self.site = Site(config)
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
@@ -88,7 +79,6 @@ class Hub:
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
-        self.tls: ServerTLS | None = None
         self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
         self.lag = LoopLag()
@@ -110,6 +100,16 @@ class Hub:
         self.ready = asyncio.Event()
         self._unclaimed: list[Instance] = []
 
+    @property
+    def url(self) -> str:
+        """Base of its REST API, e.g. ``http://127.0.0.1:8000/api/v1``."""
+        return self.site.url
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.site.port
+
     async def start(self, *, ready: bool = True) -> None:
         """Open the store, listen for runners and serve the API.
 
@@ -121,7 +121,7 @@ class Hub:
         """
         self.config.check()
         self.auth.load()
-        self.tls = ServerTLS(self.config.tls) if self.config.tls else None
+        self.site.load()
         bytes(HEAP_HINT)
         self.lock.acquire()
         self.sequences.open()
@@ -129,27 +129,7 @@ class Hub:
         self.log.open()
         await self.link.start()
         await self.runtime.start()
-        self._runner = Runner(
-            make_app(self),
-            handler_cancellation=True,
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_GRACE,
-            keepalive_timeout=IDLE_TIMEOUT,
-            auto_decompress=False,  # streams carry what was sent, and a package is gzip by itself
-        )
-        await self._runner.setup()
-        ssl_context = self.tls.context if self.tls else None
-        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=ssl_context)
-        try:
-            await site.start()
-        except OSError as error:
-            raise HubStartError(_why_not_listening(self.config, error)) from error
-        self.port = self._runner.addresses[0][1]
-        self.url = _url(self.config.host, self.port, secure=self.tls is not None)
-        # Sequences call from this machine: an address that stands for all of its interfaces can't be dialled.
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104 - see above
-        apart = self.tls is not None or (self.config.sandbox and not self.config.sandbox_network)
-        self.local_url = await self._listen_locally() if apart else _url(local, self.port)
+        await self.site.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
@@ -159,12 +139,6 @@ class Hub:
         self.lag.start()
         if ready:
             self.not_ready = None
-
-    async def _listen_locally(self) -> str:
-        """Serve the API beside the link too: for Sequences that have no certificate, or no network."""
-        path = Path(self.link.address.removeprefix("unix:")).with_name("api")
-        await web.UnixSite(self._runner, path).start()
-        return f"http+unix://{quote(str(path), safe='')}/api/v1"
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
@@ -184,8 +158,7 @@ class Hub:
         self.log.close()
         self.audit.close()
         self.history.close()
-        if hasattr(self, "_runner"):
-            await self._runner.cleanup()
+        await self.site.close()
         await self.link.close()
         self.lag.close()
         self.lock.release()
@@ -208,8 +181,7 @@ class Hub:
         """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
         try:
             self.auth.load()
-            if self.tls is not None:
-                self.tls.load()
+            self.site.load()
         except HubStartError as error:
             log.error("Nothing is reloaded: %s", error)  # noqa: TRY400 - the text says it all
         else:
@@ -338,7 +310,7 @@ class Hub:
         return {
             **await self._engine(sequence),
             "link": self.link.address,
-            "hub": self.local_url,
+            "hub": self.site.local_url,
             "dir": sequence.config.sequence_dir,
             "main": sequence.config.entrypoint_path,
             "args": request.args or [],
@@ -410,19 +382,6 @@ class Hub:
                 instance.kill(remove_immediately=True)
             for instance in instances:
                 await instance.ended.wait()
-
-
-def _url(host: str, port: int, *, secure: bool = False) -> str:
-    return f"http{'s' if secure else ''}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
-
-
-def _why_not_listening(config: HubConfig, error: OSError) -> str:
-    place = f"{config.host} port {config.port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{place} is in use: choose another port, or end the program that has it"
-    if error.errno == errno.EACCES:
-        return f"No permission to listen on {place}: choose a port above 1023"
-    return f"Can't listen on {place}: {error.strerror or os.strerror(error.errno or 0)}"
 
 
 @contextlib.asynccontextmanager
