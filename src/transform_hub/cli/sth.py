@@ -151,6 +151,8 @@ def sth(
     instance_memory: Annotated[float | None, _instances(min=64, help="MB of memory that each may have.")] = None,
     instance_cpu_time: Annotated[int | None, _instances(min=1, help="Seconds of CPU time that each may use.")] = None,
     instance_open_files: Annotated[int | None, _instances(min=64, help="Files that each may have open.")] = None,
+    instance_processes: Annotated[int | None, _instances(min=16, help="Processes and threads of each.")] = None,
+    cgroups: Annotated[bool, _instances(help="Limit Instances by cgroups v2, if possible.")] = True,
     runtime_adapter: Annotated[str, _instances(help="Where runners live: process, or detect.")] = "process",
     zygote: Annotated[bool, _instances(help="Fork runners from a warmed-up process.")] = True,
     reattach: Annotated[bool, _instances(help="Let Instances outlive a Hub that is killed.")] = True,
@@ -215,7 +217,10 @@ def sth(
         max_instances=max_instances,
         sandbox=sandbox,
         sandbox_network=sandbox_network,
-        instance_limits=InstanceLimits(memory=instance_memory, cpu=instance_cpu_time, files=instance_open_files),
+        cgroups=cgroups,
+        instance_limits=InstanceLimits(
+            memory=instance_memory, cpu=instance_cpu_time, files=instance_open_files, processes=instance_processes
+        ),
         cors_origins=tuple(cors_origin or ()),
         zygote=zygote,
         reattach=reattach,

@@ -54,7 +54,11 @@ class HubConfig:
         tokens, token_file: more of them, see :mod:`transform_hub.hub.auth`.
         tls: with which certificate to serve https; None serves http.
         max_connections: to the API at the same time.
+        cgroups: move this process into a control group of its own, so that limits hold for all processes of an
+            Instance together; see :mod:`transform_hub.hub.runtimes.cgroups`.
         sandbox: run each Instance in a sandbox of bubblewrap; without ``sandbox_network`` it has no network.
+        cgroups: move this process into a control group of its own, so that limits can hold for all processes of an
+            Instance together; see :mod:`transform_hub.hub.runtimes.cgroups`.
         instance_limits: what no Instance may exceed, and has if it asks for nothing else.
         max_instances: that run at the same time; None sets no limit.
         cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
@@ -89,6 +93,7 @@ class HubConfig:
     max_instances: int | None = None
     sandbox: bool = False
     sandbox_network: bool = True
+    cgroups: bool = False
     instance_limits: InstanceLimits = dataclasses.field(default_factory=InstanceLimits)
     cors_origins: tuple[str, ...] = ()
     hub_id: str = "STH"

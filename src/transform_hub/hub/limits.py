@@ -24,21 +24,29 @@ LEAST_MEMORY = 64
 LEAST_FILES = 64
 """Descriptors that a runner needs for itself."""
 
+LEAST_PROCESSES = 16
+"""Processes and threads that a runner needs for itself; Node.js has a dozen."""
+
+NO_GROUPS = "processes are counted in control groups (cgroups v2), and this Hub has none for itself"
+
 MB = 1024 * 1024
-_NAMES = ("memory", "cpu", "files")
+_NAMES = ("memory", "cpu", "files", "processes")
 
 
-def limits_for(asked: dict[str, Any] | None, of_hub: InstanceLimits) -> dict[str, Any] | None:
+def limits_for(asked: dict[str, Any] | None, of_hub: InstanceLimits, *, has_groups: bool) -> dict[str, Any] | None:
     """The limits of an Instance, as they are shown.
 
     Args:
         asked: ``limits`` of the request.
         of_hub: those that no Instance may exceed.
+        has_groups: whether the Hub has control groups.
 
     Raises:
         ApiError: they are not possible, or more than the Hub allows.
     """
     limits = understood(asked or {})
+    if limits.processes is not None and not has_groups:
+        raise ApiError(400, f"Invalid limits.processes: {NO_GROUPS}")
     for name in _NAMES:
         wanted, most = getattr(limits, name), getattr(of_hub, name)
         if wanted is not None and most is not None and wanted > most:
@@ -69,13 +77,15 @@ def impossibility(limits: InstanceLimits) -> str | None:
         return f"memory: a runner alone needs {LEAST_MEMORY} MB"
     if limits.files is not None and limits.files < LEAST_FILES:
         return f"files: a runner alone needs {LEAST_FILES}"
+    if limits.processes is not None and limits.processes < LEAST_PROCESSES:
+        return f"processes: a runner alone needs {LEAST_PROCESSES}"
     if limits.files is not None and most != resource.RLIM_INFINITY and limits.files > most:
         return f"files: the system allows a process of this Hub {most}"
     return None
 
 
 def for_runner(limits: dict[str, Any] | None) -> dict[str, int]:
-    """Limits as :mod:`transform_hub.runner.limits` takes them: bytes, seconds, descriptors."""
+    """Limits as :mod:`transform_hub.runner.limits` takes them: bytes, seconds, numbers."""
     limits = {name: each for name, each in (limits or {}).items() if name in _NAMES and each is not None}
     if "memory" in limits:
         limits["memory"] = int(limits["memory"] * MB)

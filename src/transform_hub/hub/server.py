@@ -27,7 +27,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.history import History
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.lag import LoopLag
-from transform_hub.hub.limits import for_runner, limits_for
+from transform_hub.hub.limits import NO_GROUPS, for_runner, limits_for
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.lock import Lock
@@ -94,6 +94,7 @@ class Hub:
             environment=config.runner_envs,
             sandbox=find_sandbox(network=config.sandbox_network) if config.sandbox else None,
             keepers=keepers,
+            groups_of=state if config.cgroups else None,
         )
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
         self.history = History(state / "history.ndjson", config.history_limit)
@@ -129,6 +130,8 @@ class Hub:
         self.log.open()
         await self.link.start()
         await self.runtime.start()
+        if self.config.instance_limits.processes is not None and not self.runtime.has_groups:
+            raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
         await self.site.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
@@ -222,7 +225,7 @@ class Hub:
             ApiError: the id is taken, the language can't be run here, or the runner could not be started.
         """
         began = time.monotonic()
-        limits = limits_for(request.limits, self.config.instance_limits)
+        limits = limits_for(request.limits, self.config.instance_limits, has_groups=self.runtime.has_groups)
         request = msgspec.structs.replace(request, limits=limits)
         await self._engine(sequence)
         instance_id = request.instance_id or str(uuid.uuid4())

@@ -37,6 +37,8 @@ KEYS: dict[str, tuple[str, Any]] = {
     "instanceLimits.memory": ("instance_memory", float),
     "instanceLimits.cpu": ("instance_cpu_time", int),
     "instanceLimits.files": ("instance_open_files", int),
+    "instanceLimits.processes": ("instance_processes", int),
+    "cgroups": ("cgroups", bool),
     "sandbox.enabled": ("sandbox", bool),
     "sandbox.network": ("sandbox_network", bool),
     "maxInstances": ("max_instances", int),

@@ -43,7 +43,7 @@ def judge(exit_: Exit, said: LastWord | None, *, killing: bool, limits: Mapping[
     if killing:
         return KILLED
     if exit_.signal is not None:
-        words = _killed_by(exit_.signal, limits or {})
+        words = _killed_by(exit_, limits or {})
         return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
     if exit_.code == protocol.EXIT_OK:
         return _by_code(protocol.EXIT_OK)
@@ -60,10 +60,12 @@ def _by_code(code: int, error: str | None = None) -> Verdict:
     return Verdict(status, Terminated(exitcode=code, reason=reason), error)
 
 
-def _killed_by(number: int, limits: Mapping[str, Any]) -> str:
+def _killed_by(exit_: Exit, limits: Mapping[str, Any]) -> str:
+    number = exit_.signal or 0
     if number == signal.SIGXCPU and limits.get("cpu"):
         return f"Runner killed: CPU time limit of {limits['cpu']} s"
-    if number in (signal.SIGABRT, signal.SIGTRAP) and limits.get("memory"):  # so Node.js ends without memory
+    without_memory = exit_.out_of_memory or number in (signal.SIGABRT, signal.SIGTRAP)  # these are Node.js's ways
+    if without_memory and limits.get("memory"):
         return f"Runner killed: memory limit of {limits['memory']:g} MB"
     return f"Runner killed by {_signal_name(number)}"
 

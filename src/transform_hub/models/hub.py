@@ -269,12 +269,14 @@ class StartRequest(Model):
 class InstanceLimits(Model, forbid_unknown_fields=True):
     """What ``limits`` in a :class:`StartRequest` may say.
 
-    ``memory`` in MB, ``cpu`` in seconds of CPU time, ``files`` that may be open, and whether a GPU is needed.
+    ``memory`` in MB, ``cpu`` in seconds of CPU time, ``files`` that may be open, number of ``processes`` with their
+    threads, and whether a GPU is needed.
     """
 
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     cpu: Annotated[int, msgspec.Meta(gt=0)] | None = None
     files: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    processes: Annotated[int, msgspec.Meta(gt=0)] | None = None
     gpu: bool | None = None
 
 

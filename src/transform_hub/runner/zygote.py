@@ -299,6 +299,8 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     strays.sign(spec["id"])
     random.seed()  # scramjet seeds it with a constant when it is imported
     os.environ.update(spec["env"])
+    if (group := spec.get("group")) is not None:
+        Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
     limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)

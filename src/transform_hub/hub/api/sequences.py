@@ -141,7 +141,7 @@ async def start_sequence(request: web.Request) -> web.Response:
     start = await body_as(request, StartRequest)
     hub.require_room()
     _check_instance_id(start.instance_id)
-    limits_for(start.limits, hub.config.instance_limits)
+    limits_for(start.limits, hub.config.instance_limits, has_groups=hub.runtime.has_groups)
     _check_restart(start.restart)
     sequence = _sequence(request, "Not Found")
     instance = await to_the_end(hub.start_instance(sequence, start))

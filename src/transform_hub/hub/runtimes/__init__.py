@@ -12,10 +12,15 @@ from typing import Any, NamedTuple, Protocol
 
 @dataclasses.dataclass
 class Exit:
-    """How a runner process ended: its exit code, or the signal that ended it; both None if nobody knows."""
+    """How a runner process ended: its exit code, or the signal that ended it; both None if nobody knows.
+
+    Attributes:
+        out_of_memory: whether the system ended it because its Instance had reached its limit of memory.
+    """
 
     code: int | None = None
     signal: int | None = None
+    out_of_memory: bool = False
 
 
 class Survivor(NamedTuple):
@@ -32,7 +37,14 @@ class Survivor(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Starts runners."""
+    """Starts runners.
+
+    Attributes:
+        has_groups: whether limits hold for all processes of an Instance together, and their number can be limited;
+            known once it has started.
+    """
+
+    has_groups: bool
 
     async def start(self) -> None:
         """Get ready; runners may be launched at once."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes.cgroups import LIMITED, ControlGroups, entering, open_groups
 from transform_hub.hub.runtimes.sandbox import Sandbox
 from transform_hub.hub.runtimes.zygote import KeeperPlaces, Zygote, kill_group, kill_runner
 
@@ -38,7 +41,10 @@ class ProcessRuntime:
         environment: variables that Sequences get in addition.
         sandbox: what each runner is shut in; none is forked then, as what a zygote is shut in were the same for all.
         keepers: where zygotes are found that have outlived their Hub; None to let runners end with it.
+        groups_of: the Hub's directory, to have control groups of its own; None to do without.
     """
+
+    has_groups = False
 
     def __init__(
         self,
@@ -47,7 +53,10 @@ class ProcessRuntime:
         environment: dict[str, str] | None = None,
         sandbox: Sandbox | None = None,
         keepers: KeeperPlaces | None = None,
+        groups_of: Path | None = None,
     ) -> None:
+        self._groups_of = groups_of
+        self._groups: ControlGroups | None = None
         self._environment = runner_environment(environment)
         self._sandbox = sandbox
         self._use_zygote = zygote and sandbox is None
@@ -60,11 +69,20 @@ class ProcessRuntime:
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
+        if self._groups_of is not None:
+            self._open_groups(self._groups_of)
         if self._sandbox is not None:
             await self._sandbox.check()
         async with self._starting:
             if self._use_zygote and (self._zygote is None or self._zygote.lost):
                 self._zygote = await Zygote.start(self._environment, self._pids, self._keepers)
+
+    def _open_groups(self, directory: Path) -> None:
+        self._groups_of = None
+        self._groups = open_groups(directory)
+        self.has_groups = self._groups is not None
+        if self._groups is not None and self._keepers is None:
+            self._groups.keep(())
 
     async def survivors(self) -> list[Survivor]:
         if self._keepers is None:
@@ -75,16 +93,21 @@ class ProcessRuntime:
                 self._older.append(zygote)
                 found += zygote.survivors
                 self._zygote_of.update(dict.fromkeys((each.id for each in zygote.survivors), zygote))
+        if self._groups is not None:
+            self._groups.keep(each.id for each in found)
         return found
 
     async def launch(self, spec: dict[str, Any], on_exit: Callable[[Exit], None]) -> None:
+        group = self._make_group(spec)
+        on_exit = self._ending_group(spec["id"], on_exit)
         if self._use_zygote:
             await self.start()
             assert self._zygote is not None
             self._zygote_of[spec["id"]] = self._zygote
-            self._zygote.launch(spec, on_exit)
+            self._zygote.launch({**spec, "group": str(group)} if group else spec, on_exit)
             return
         process = await asyncio.create_subprocess_exec(
+            *(entering(group) if group else ()),
             *(self._sandbox.command(spec) if self._sandbox else ()),
             *(sys.executable, "-m", "transform_hub.runner"),
             env=self._environment,
@@ -99,8 +122,18 @@ class ProcessRuntime:
         self._watching.add(watch)
         watch.add_done_callback(self._watching.discard)
 
+    def _make_group(self, spec: dict[str, Any]) -> Path | None:
+        limits = spec.get("limits") or {}
+        return self._groups.make(spec["id"], limits) if self._groups and limits.keys() & LIMITED else None
+
+    def _ending_group(self, instance_id: str, on_exit: Callable[[Exit], None]) -> Callable[[Exit], None]:
+        groups = self._groups
+        if groups is None:
+            return on_exit
+        return lambda exit_: on_exit(dataclasses.replace(exit_, out_of_memory=groups.end(instance_id)))
+
     def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
-        self._zygote_of[instance_id].watch(instance_id, on_exit)
+        self._zygote_of[instance_id].watch(instance_id, self._ending_group(instance_id, on_exit))
 
     def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
         if self._keepers is not None and (zygote := self._zygote_of.get(instance_id)) is not None:
