@@ -79,7 +79,7 @@ def walked(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch):
-    monkeypatch.setattr("transform_hub.hub.instances.KILL_GRACE", 0.2)
+    monkeypatch.setattr("transform_hub.hub.run.KILL_GRACE", 0.2)
 
 
 @pytest.fixture

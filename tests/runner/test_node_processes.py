@@ -156,7 +156,7 @@ UNREAD = {
 async def test_what_nobody_reads_is_held_back(stream, launch_js, api, hub, held_back):
     instance = await launch_js(UNREAD[stream])
     await held_back(instance, stream)
-    runner = psutil.Process(hub.instances[instance.rpartition("/")[2]]._pid)
+    runner = psutil.Process(hub.instances[instance.rpartition("/")[2]].run.pid)
     assert runner.memory_info().rss < 110_000_000
     assert (await api.get(instance)).json["status"] in ("starting", "running")
     assert len(await api.read(f"{instance}/{stream}")) >= SIZE

@@ -48,7 +48,9 @@ class ChannelProtocol(Protocol):
 class Peer(Protocol):
     """What the link needs to know of an Instance."""
 
-    secret: str
+    @property
+    def secret(self) -> str:
+        """What its runner proves itself with."""
 
     def attach(self, hello: Message, transport: asyncio.Transport) -> ChannelProtocol | None:
         """Take over the connection of a channel; None if it has that channel already."""

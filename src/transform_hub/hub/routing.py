@@ -88,7 +88,7 @@ async def _require(instance: Instance, topic: Topic) -> None:
     """Carry the topic to the input; its deletion is the end of the input."""
     sink = instance.streams.input
     assert sink is not None
-    instance.announce_input(topic.content_type)
+    instance.run.announce_input(topic.content_type)
     try:
         with topic.reader() as reader:
             async for data in reader:

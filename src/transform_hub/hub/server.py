@@ -236,11 +236,9 @@ class Hub:
         instance = self._add_instance(instance_id, sequence, request, spool=spool)
         try:
             await instance.start()
-        except (ApiError, OSError) as error:
+        except ApiError:
             instance.discard()
             self.metrics.refused()
-            if isinstance(error, OSError):
-                raise ApiError(500, f"No runner could be started: {error.strerror}") from error
             raise
         self.audit.follow(instance)
         self.metrics.started(instance, began)
@@ -341,7 +339,7 @@ class Hub:
     def _spread_event(self, source: Instance, name: str, message: Any) -> None:
         for instance in self.instances.values():
             if instance is not source:
-                instance.send_event(name, message, source.id)
+                instance.run.send_event(name, message, source.id)
 
     async def replace_sequence(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
         """Put a package in the place of a Sequence, whole or not at all.

@@ -112,7 +112,7 @@ async def send_event(request: web.Request) -> web.Response:
     _require_alive(instance)
     if instance.streams.control is None:
         raise ApiError(409, f"The Instance is {instance.status}: it can't take events yet")
-    if not instance.send_event(event["eventName"], event.get("message"), "api"):
+    if not instance.run.send_event(event["eventName"], event.get("message"), "api"):
         raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
     return json_response(EventAccepted())
 
@@ -273,10 +273,10 @@ def _input(request: web.Request, instance: Instance) -> Sink:
         raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
     sink = _open(instance, instance.streams.input, "input")
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
-    if content_type is None and instance.input_type is None:
+    if content_type is None and instance.run.input_type is None:
         raise ApiError(406, "Content-Type must be defined")
     if content_type is not None:
-        instance.announce_input(content_type)
+        instance.run.announce_input(content_type)
     return sink
 
 
