@@ -110,6 +110,22 @@ async def test_a_new_certificate_is_taken_on_demand(files):
         assert await serial(hub) != first
 
 
+@pytest.mark.parametrize("broken", ["hub.pem", "tokens"])
+async def test_a_file_that_is_not_right_does_not_keep_the_other_from_being_read(files, broken, caplog):
+    (files / "tokens").write_text("old:full:old-token-0123456789\n")
+    async with serve(tls=TLSConfig(certificate=files / "hub.pem"), token_file=files / "tokens") as hub:
+        certificate = trustme.CA().issue_cert("127.0.0.1")
+        certificate.private_key_and_cert_chain_pem.write_to_path(files / "hub.pem")
+        (files / "tokens").write_text("new:full:new-token-0123456789\n")
+        (files / broken).write_text("bro:ken")
+        hub.reload()
+        given = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", hub.port))
+        is_new = given.encode() == certificate.cert_chain_pems[0].bytes()
+        known = [hub.auth.identify(f"Bearer {age}-token-0123456789") is not None for age in ("old", "new")]
+    assert (is_new, known) == ((False, [False, True]) if broken == "hub.pem" else (True, [True, False]))
+    assert [record.levelname for record in caplog.records if "stay as they were" in record.message] == ["ERROR"]
+
+
 @pytest.mark.parametrize(
     ("certificate", "key", "client_ca", "said"),
     [

@@ -181,14 +181,14 @@ class Hub:
             raise ApiError(503, "The Hub is ending: try again when it is back", headers={"Retry-After": "5"})
 
     def reload(self) -> None:
-        """Read the files again that may change while the Hub runs; one that is not right leaves all as it was."""
-        try:
-            self.auth.load()
-            self.site.load()
-        except HubStartError as error:
-            log.error("Nothing is reloaded: %s", error)  # noqa: TRY400 - the text says it all
-        else:
-            log.info("Tokens and certificates were read again")
+        """Read the files again that may change while the Hub runs; what one that is not right has said still holds."""
+        for what, load in (("Tokens", self.auth.load), ("Certificates", self.site.load)):
+            try:
+                load()
+            except HubStartError as error:
+                log.error("%s stay as they were: %s", what, error)  # noqa: TRY400 - the text says it all
+            else:
+                log.info("%s were read again", what)
 
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""
