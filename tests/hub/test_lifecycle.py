@@ -535,3 +535,13 @@ async def test_signals_from_outside(signal_number, walk):
     info = await walk.api.ended(PATH)
     expected = 23 if signal_number == signal.SIGINT else 128 + signal_number
     assert (info["status"], info["terminated"]["exitcode"]) == ("errored", expected)
+
+
+async def test_sigint_is_the_sequences_own_when_the_hub_ignores_it(walk):
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it for what it starts in the background
+    try:
+        await walk.running("async def run(context, input):\n    async for line in input: pass")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    walk.runner.send_signal(signal.SIGINT)
+    assert (await walk.api.ended(PATH))["terminated"]["exitcode"] == 23

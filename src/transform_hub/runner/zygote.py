@@ -239,7 +239,6 @@ class Zygote:
             resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             for each in (self.hub, self.keeper):
                 if each is not None:
                     each.close()
@@ -295,6 +294,7 @@ def _close(descriptors: Iterable[int]) -> None:
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whether a Hub in the background ignores it or not
     spec = with_mark(spec)
     strays.sign(spec["id"])
     random.seed()  # scramjet seeds it with a constant when it is imported
