@@ -6,7 +6,7 @@ import json
 import psutil
 import pytest
 
-from transform_hub.hub.link import CONTROL_LIMIT
+from transform_hub.hub.ends import CONTROL_LIMIT
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import aiohttp
 import psutil
 import pytest
 
-from transform_hub.hub.link import Control
+from transform_hub.hub.ends import Control
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 

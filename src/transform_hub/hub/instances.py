@@ -15,10 +15,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from transform_hub import protocol
+from transform_hub.hub.ends import ChannelProtocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
 from transform_hub.hub.lifecycle import Lifecycle
-from transform_hub.hub.link import ChannelProtocol
 from transform_hub.hub.messages import TopicDeclaration
 from transform_hub.hub.records import Record, StopOrder
 from transform_hub.hub.restarts import Restarts

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from transform_hub import protocol
+from transform_hub.hub.ends import ChannelProtocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.lifecycle import Lifecycle
-from transform_hub.hub.link import ChannelProtocol
 from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
 from transform_hub.hub.records import Record, StopOrder
 from transform_hub.hub.runtimes import Exit, Runtime, Survivor

@@ -28,7 +28,7 @@ import socket
 from collections.abc import Callable
 
 from transform_hub.hub.channel import LIMIT, Channel, ChannelClosedError, ChannelReader
-from transform_hub.hub.link import cut
+from transform_hub.hub.ends import cut
 
 NAMES = ("output", "stdout", "stderr")
 CHUNK = 256 * 1024

@@ -17,7 +17,7 @@ from typing import cast
 import msgspec
 
 from transform_hub.hub.channel import Channel
-from transform_hub.hub.link import ChannelProtocol, Control, LogSource, Sink, Source, cut
+from transform_hub.hub.ends import ChannelProtocol, Control, LogSource, Sink, Source, cut
 from transform_hub.hub.spool import NAMES, Spool, SpooledChannel, SpoolSource
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message

@@ -16,7 +16,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.spool import SpooledChannel
 
 if TYPE_CHECKING:
-    from transform_hub.hub.link import Sink
+    from transform_hub.hub.ends import Sink
     from transform_hub.hub.server import Hub
     from transform_hub.hub.topics import TopicWriter
 

@@ -29,10 +29,10 @@ from transform_hub.hub.api.operation import LOG_LINES, NOTHING, Content, Header,
 from transform_hub.hub.api.sequences import to_the_end
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError
+from transform_hub.hub.ends import Sink
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import EndedError
 from transform_hub.hub.instances import Instance
-from transform_hub.hub.link import Sink
 from transform_hub.models import (
     ENDED,
     EventAccepted,
