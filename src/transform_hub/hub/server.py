@@ -38,10 +38,10 @@ from transform_hub.hub.requests import Requests
 from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
+from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
-from transform_hub.hub.runtimes.zygote import KeeperPlaces
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.site import Site
 from transform_hub.hub.spool import Spool, can_spool

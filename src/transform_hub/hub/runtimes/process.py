@@ -14,8 +14,10 @@ from typing import Any
 
 from transform_hub.hub.runtimes import Exit, Survivor
 from transform_hub.hub.runtimes.cgroups import LIMITED, ControlGroups, entering, open_groups
+from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.runtimes.process_group import kill_group, kill_runner
 from transform_hub.hub.runtimes.sandbox import Sandbox
-from transform_hub.hub.runtimes.zygote import KeeperPlaces, Zygote, kill_group, kill_runner
+from transform_hub.hub.runtimes.zygote import Zygote
 
 log = logging.getLogger(__name__)
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import functools
 import logging
 import os
-import shutil
-import signal
 import socket
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.runtimes.process_group import kill_runner, watch_orphan
 from transform_hub.protocol import Lines, Message, encode
 
 log = logging.getLogger(__name__)
@@ -27,46 +26,6 @@ END_GRACE = 2.0
 
 JOIN_TIMEOUT = 10.0
 """Seconds that a zygote has to give what it holds."""
-
-
-class KeeperPlaces:
-    """Files that say where zygotes are found that outlive their Hub, one for each.
-
-    Args:
-        folder: where these files are.
-        timeout: seconds that a zygote waits for another Hub.
-    """
-
-    def __init__(self, folder: Path, timeout: float) -> None:
-        self._folder = folder
-        self.timeout = timeout
-        self._ours: set[str] = set()
-
-    def find(self) -> Iterator[str]:
-        """The paths of their sockets; not of those that this Hub has made."""
-        for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            with contextlib.suppress(OSError):
-                if (place := file.read_text()) not in self._ours:
-                    yield place
-
-    def make(self) -> str:
-        """A path for a socket: short, as these have to be, and reached by this user alone."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
-        self._ours.add(place)
-        return place
-
-    def remember(self, place: str) -> None:
-        """Let another Hub find it."""
-        self._file(place).write_text(place)
-
-    def forget(self, place: str) -> None:
-        """Nobody is there any more."""
-        self._file(place).unlink(missing_ok=True)
-        shutil.rmtree(Path(place).parent, ignore_errors=True)
-
-    def _file(self, place: str) -> Path:
-        return self._folder / Path(place).parent.name
 
 
 class Zygote:
@@ -262,51 +221,18 @@ class Zygote:
         self._gone.set()
         self._forget()
         for instance_id in list(self._on_exit):
+            gone = functools.partial(self._lost, instance_id)
             if instance_id in self._pids:
-                _watch_orphan(self._pids, instance_id, self._ended)
+                watch_orphan(self._pids[instance_id], gone)
             else:
-                self._ended(instance_id, Exit())
+                gone()
+
+    def _lost(self, instance_id: str) -> None:
+        self._pids.pop(instance_id, None)
+        self._ended(instance_id, Exit())  # how it has ended, only the zygote would know
 
 
 def exit_of(status: int) -> Exit:
     """What a wait status says."""
     code = os.waitstatus_to_exitcode(status)
     return Exit(code=code) if code >= 0 else Exit(signal=-code)
-
-
-def _watch_orphan(pids: dict[str, int], instance_id: str, ended: Callable[[str, Exit], None]) -> None:
-    """Notice the end of a runner that is nobody's child any more; its exit code can't be known."""
-    loop = asyncio.get_running_loop()
-    pid = pids[instance_id]
-
-    def gone() -> None:
-        pids.pop(instance_id, None)
-        ended(instance_id, Exit())
-
-    try:
-        descriptor = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        loop.call_soon(gone)
-        return
-
-    def readable() -> None:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-        kill_group(pid)
-        gone()
-
-    loop.add_reader(descriptor, readable)
-
-
-def kill_runner(pid: int) -> None:
-    """End a runner and what it has started."""
-    kill_group(pid)
-    # A runner leads its own group from its setsid on; before that, only the process itself can be meant.
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def kill_group(pid: int) -> None:
-    """End what a runner has started, and the runner if it leads its group already."""
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)

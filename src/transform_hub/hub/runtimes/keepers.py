@@ -1,0 +1,54 @@
+"""Where a Hub finds the zygotes that have outlived an earlier one, and keep its Instances.
+
+    <sequences root>/.hub/keepers/<name>    one file per zygote; it holds the path of the socket it can be asked on
+
+A zygote is gone when its socket is; who finds that out removes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class KeeperPlaces:
+    """Files that say where zygotes are found that outlive their Hub, one for each.
+
+    Args:
+        folder: where these files are.
+        timeout: seconds that a zygote waits for another Hub.
+    """
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        self._folder = folder
+        self.timeout = timeout
+        self._ours: set[str] = set()
+
+    def find(self) -> Iterator[str]:
+        """The paths of their sockets; not of those that this Hub has made."""
+        for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                if (place := file.read_text()) not in self._ours:
+                    yield place
+
+    def make(self) -> str:
+        """A path for a socket: short, as these have to be, and reached by this user alone."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        place = str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
+        self._ours.add(place)
+        return place
+
+    def remember(self, place: str) -> None:
+        """Let another Hub find it."""
+        self._file(place).write_text(place)
+
+    def forget(self, place: str) -> None:
+        """Nobody is there any more."""
+        self._file(place).unlink(missing_ok=True)
+        shutil.rmtree(Path(place).parent, ignore_errors=True)
+
+    def _file(self, place: str) -> Path:
+        return self._folder / Path(place).parent.name
