@@ -12,7 +12,7 @@ HubError
 ├── HubConnectionError      no Hub answered, or it went away during a call
 │   └── HubTimeoutError     it did not answer within the deadline
 ├── StreamError             a byte stream broke off before its end
-│   ├── StreamTimeoutError  because it was silent for longer than the client wanted to wait
+│   ├── StreamTimeoutError  because it was silent, or away, for longer than the client wanted to wait
 │   ├── InstanceEndedError  because the Instance ended; has exit code and reason
 │   └── InstanceRestartedError  because its run ended, and its restart policy gives it another one
 └── HubResponseError        the Hub answered with an error status
@@ -163,7 +163,7 @@ class StreamError(RequestError):
 
 
 class StreamTimeoutError(StreamError, TimeoutError):
-    """A byte stream was silent for longer than the client wanted to wait."""
+    """A byte stream was silent, or its connection lost, for longer than the client wanted to wait."""
 
 
 class InstanceEndedError(StreamError):

@@ -4,6 +4,7 @@ import pytest
 from recorded_manager import Hub
 from recorded_platform import Platform
 
+from sth_process import sth  # noqa: F401 - a fixture
 from transform_hub.client import HostClient
 
 

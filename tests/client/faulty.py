@@ -88,3 +88,52 @@ async def until(condition):
 def client_tasks():
     """What a client does in the background; the servers of a test have tasks in the same loop."""
     return {task for task in asyncio.all_tasks() if "transform_hub/client" in task.get_coro().cr_code.co_filename}
+
+
+class Line:
+    """A line to a server that can be cut, and mended; see :func:`line_to`."""
+
+    def __init__(self, url):
+        self.host, _, rest = url.removeprefix("http://").partition(":")
+        self.port, _, self.path = rest.partition("/")
+        self.is_cut = False
+        self.ends = set()
+        self.cuts = 0
+
+    async def carry(self, reader, writer):
+        if self.is_cut:
+            return writer.transport.abort()
+        far = await asyncio.open_connection(self.host, self.port)
+        ends = {writer.transport, far[1].transport}
+        self.ends |= ends
+        try:
+            await asyncio.gather(_pipe(reader, far[1]), _pipe(far[0], writer))
+        finally:
+            for end in ends:
+                end.abort()
+            self.ends -= ends
+
+    def cut(self, *, mended=False):
+        self.is_cut = not mended
+        self.cuts += 1
+        for end in self.ends:
+            end.abort()
+
+    def mend(self):
+        self.is_cut = False
+
+
+@contextlib.asynccontextmanager
+async def line_to(url):
+    """A line to the server at a URL; its own is ``line.url``."""
+    line = Line(url)
+    async with raw(line.carry) as near:
+        line.url = near
+        yield line
+
+
+async def _pipe(reader, writer):
+    while data := await reader.read(64 * 1024):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()

@@ -122,6 +122,10 @@ def instances(instance: InstanceClient) -> None:
     instance.send_input(instance.get_output())
     assert_type(instance.get_log(), Reader)
     assert_type(instance.get_log(follow=True), Follower)
+    assert_type(instance.get_output(follow=True, reconnect_timeout=5.0, progress=tell), Follower)
+    assert_type(instance.get_stdout(follow=True), Follower)
+    assert_type(instance.get_stderr(), Reader)
+    assert_type(instance.get_stderr(follow=True).read(), bytes)
 
 
 def streams(instance: InstanceClient) -> None:

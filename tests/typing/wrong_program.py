@@ -11,6 +11,7 @@ async def wrong(host: HostClient, sync: SyncHostClient) -> None:
     sync.get_version().api_versions  # wrong
     await sync.get_version()  # wrong
     host.get_log(follow="yes")  # wrong
+    host.instance("id").get_output(reconnect_timeout=5)  # wrong
     await host.instance("id").send_input(5)  # wrong
     async for chunk in host.get_log():
         chunk.encode()  # wrong
@@ -18,3 +19,5 @@ async def wrong(host: HostClient, sync: SyncHostClient) -> None:
         line.decode()  # wrong
     for maybe in sync.get_log(follow=True).lines():
         maybe.upper()  # wrong
+    for piece in sync.instance("id").get_output(follow=True):
+        piece.decode()  # wrong

@@ -16,7 +16,10 @@ from transform_hub.errors import (
     HubConnectionError,
     HubResponseError,
     HubTimeoutError,
+    OverloadedError,
     RequestError,
+    ServerError,
+    StreamError,
     error_class,
 )
 
@@ -183,6 +186,11 @@ def _not_connected(error: aiohttp.ClientConnectorError, base: str, server: str) 
         start = "start one with `sth`, or " if server == "Hub" else ""
         return f"No {server} answers at {base}", f"{start}check the URL"
     return f"No connection to {base}: {error.os_error}", "check the URL"
+
+
+def may_pass(error: RequestError) -> bool:
+    """Whether the Hub, or a stream that broke off this way, may be there again after a while."""
+    return isinstance(error, (StreamError, HubConnectionError, OverloadedError, ServerError))
 
 
 def may_repeat(error: Exception) -> bool:

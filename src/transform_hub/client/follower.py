@@ -1,34 +1,29 @@
-"""Streams that go on when their connection is lost, and say so.
+"""Streams that go on when their connection is lost, and say so where something may be missing.
 
-following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap, following
+following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap or nothing, following
     │  ▲                                                │ no answer          │ lost again
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
 
-Catching up is leaving out what was seen before, of a log that begins anew for each reader.
+Catching up is finding out whether the stream goes on where it was lost, see place.py: then there is no Gap.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from transform_hub.client.answers import may_pass
+from transform_hub.client.body import Progress
+from transform_hub.client.place import Place
 from transform_hub.client.readable import Gap, Readable
 from transform_hub.client.reader import Reader
-from transform_hub.client.replay import Replay
-from transform_hub.errors import (
-    HubConnectionError,
-    InstanceEndedError,
-    OverloadedError,
-    RequestError,
-    ServerError,
-    StreamError,
-)
+from transform_hub.client.transport import Deadline, Transport
+from transform_hub.errors import RequestError, StreamError, StreamTimeoutError
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -42,16 +37,29 @@ LONGEST_PAUSE = 30.0
 """Seconds that the tries are at most apart."""
 
 
-class Follower(Readable[Gap]):
-    """A log or topic that is followed over lost connections and restarts of the Hub.
+async def _over() -> bool:
+    """Whether a stream is over that has ended properly."""
+    return True
 
-    Where a connection was lost its iterators give a :class:`Gap` among the lines, values or chunks. Waiting for
-    the Hub has no limit. With an ``idle_timeout`` a connection that is silent for so long counts as lost.
+
+class Follower(Readable[Gap]):
+    """A stream that is followed over lost connections and restarts of the Hub.
+
+    Where something may be missing its iterators give a :class:`Gap` among the lines, values or chunks. With an
+    ``idle_timeout`` a connection that is silent for so long counts as lost.
 
     Args:
-        opening: opens the stream anew.
+        transport: carries it.
+        path: below the API's base.
+        headers: besides those of all requests.
+        place: finds out where the stream goes on.
         is_over: whether nothing more is to come after a stream that ended properly.
-        replays: whether the stream begins anew each time it is opened.
+        reconnect_timeout: seconds in which a lost connection has to be there again; None is no limit.
+        idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+        progress: told after each chunk how many bytes have come.
+
+    Attributes:
+        received: bytes that have come, over all connections.
 
     Example:
         >>> async for entry in host.get_log(follow=True).json(LogEntry):
@@ -62,16 +70,32 @@ class Follower(Readable[Gap]):
     """
 
     def __init__(
-        self, opening: Callable[[], Reader], *, is_over: Callable[[], Awaitable[bool]], replays: bool = False
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        place: Place | None = None,
+        is_over: Callable[[], Awaitable[bool]] = _over,
+        reconnect_timeout: float | None = None,
+        idle_timeout: Deadline = "default",
+        progress: Progress | None = None,
     ) -> None:
-        self._opening = opening
+        self._transport = transport
+        self._path = path
+        self._headers = headers or {}
+        self._place = place or Place()
         self._is_over = is_over
-        self._replays = replays
-        self._replay = Replay()
+        self._patience = reconnect_timeout
+        self._idle_timeout = idle_timeout
+        self._progress = progress
+        self._reader = self._new_reader()
         self._rest = b""  # new, read while catching up
-        self._reader = opening()
         self._pause = FIRST_PAUSE
-        self._closing = asyncio.Event()
+        self._failure: RequestError | None = None  # of the latest try
+        self._returning: asyncio.Future[int] | None = None
+        self._is_open = self._closed = False
+        self.received = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._reader!r}>"
@@ -81,76 +105,124 @@ class Follower(Readable[Gap]):
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> Self:
-        await self._reader
+        if not self._is_open:
+            await self._reader
+            self._place.begin(self._reader)
+            self._is_open = True
         return self
 
     async def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""
-        self._closing.set()
+        self._closed = True
+        if self._returning is not None:
+            self._returning.cancel()
         await self._reader.close()
 
     async def _next(self) -> bytes | Gap:
-        try:
-            if chunk := await self._chunk():
-                self._pause = FIRST_PAUSE
-                if self._replays:
-                    self._replay.note(chunk)
-                return chunk
-            if await self._is_over():
-                return b""
-            cause: RequestError = self._error("The Hub ended the stream")
-        except RequestError as error:
-            if self._closing.is_set() or not _may_pass(error):
-                raise
-            cause = error
-        return await self._again(cause)
+        while True:
+            try:
+                if chunk := await self._chunk():
+                    return self._given(chunk)
+                if await self._is_over():
+                    return b""
+                cause: RequestError = self._error("The Hub ended the stream")
+            except RequestError as error:
+                cause = self._passing(error)
+            if gap := await self._again(cause):
+                return gap
 
     async def _chunk(self) -> bytes:
         rest, self._rest = self._rest, b""
         return rest or await self._reader._next()  # noqa: SLF001 - a follower is a reader after the other
 
-    async def _again(self, cause: RequestError) -> Gap:
+    def _given(self, chunk: bytes) -> bytes:
+        self._pause = FIRST_PAUSE
+        self._place.note(chunk)
+        self.received += len(chunk)
+        if self._progress is not None:
+            self._progress(self.received, None)
+        return chunk
+
+    async def _again(self, cause: RequestError) -> Gap | None:
+        """Go on after a loss; None if nothing is missing."""
         log.warning("Lost a stream that is followed, connecting again: %s", cause)
-        begun = time.monotonic()
-        tries = 0
-        while True:
-            await self._wait()
-            tries += 1
-            self._reader = self._opening()
+        lost, tries = time.monotonic(), 0
+        is_resumed = None
+        while is_resumed is None:
+            tries += await self._reopened(cause)
             try:
-                await self._reader
                 is_resumed = await self._catch_up()
             except RequestError as error:
-                if self._closing.is_set() or not _may_pass(error):
-                    raise
+                self._passing(error)
+        seconds = time.monotonic() - lost
+        if is_resumed:
+            log.info("Nothing is missing of the stream that was lost for %.1f s: %r", seconds, self._reader)
+            return None
+        return Gap(cause=cause, seconds=seconds, tries=tries, missing=self._place.missing)
+
+    async def _reopened(self, cause: RequestError) -> int:
+        """Open the stream again; how many tries that took.
+
+        Raises:
+            StreamTimeoutError: it took too long.
+        """
+        self._failure = cause
+        self._returning = asyncio.ensure_future(self._open_again())
+        try:
+            await asyncio.wait({self._returning}, timeout=self._patience)
+        finally:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
+        if self._closed:
+            raise self._error("The stream was closed here")
+        if self._returning.cancelled():
+            message = f"The connection was lost, and not made again within {self._patience:g} s"
+            about = self._reader._about()  # noqa: SLF001
+            raise StreamTimeoutError(f"{message}: {self._failure.message}", **about) from self._failure
+        try:
+            return self._returning.result()
+        except RequestError as error:
+            raise error from cause
+
+    async def _open_again(self) -> int:
+        tries = 0
+        while True:
+            await asyncio.sleep(self._next_pause())
+            tries += 1
+            self._reader = self._new_reader()
+            try:
+                await self._reader
+            except RequestError as error:
+                self._failure = self._passing(error)
             else:
-                return Gap(cause=cause, seconds=time.monotonic() - begun, tries=tries, is_resumed=is_resumed)
+                return tries
 
     async def _catch_up(self) -> bool:
         """Leave out what was seen before; whether the stream goes on where it was lost."""
-        self._replay.begin()
-        while self._replay.is_resumed is None:
-            chunk = await self._chunk()
-            if not chunk:
+        self._place.begin(self._reader)
+        while self._place.is_resumed is None:
+            if chunk := await self._chunk():
+                self._rest = self._place.new(chunk)
+            elif await self._is_over():
+                self._rest = self._place.end()
+            else:
                 raise self._error("The Hub ended the stream")
-            self._rest = self._replay.new(chunk)
-        return self._replay.is_resumed
+        return self._place.is_resumed
 
-    async def _wait(self) -> None:
-        """Pause; the pauses grow until something is received."""
-        pause = self._pause * random.uniform(0.5, 1)  # noqa: S311 - many clients must not come back at once
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), pause)
-        if self._closing.is_set():
-            raise self._error("The stream was closed here")
+    def _next_pause(self) -> float:
+        """The pauses grow until something is received."""
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+        return random.uniform(pause / 2, pause)  # noqa: S311 - many clients must not come back at once
+
+    def _new_reader(self) -> Reader:
+        headers = {**self._headers, **self._place.headers}
+        return Reader(self._transport, self._path, headers=headers, idle_timeout=self._idle_timeout)
+
+    def _passing(self, error: RequestError) -> RequestError:
+        """An error after which the stream may be there again; raises it if not so."""
+        if self._closed or not may_pass(error):
+            raise error
+        return error
 
     def _error(self, message: str) -> StreamError:
         return self._reader._error(message)  # noqa: SLF001
-
-
-def _may_pass(error: RequestError) -> bool:
-    """Whether the stream may be there again after a while."""
-    if isinstance(error, InstanceEndedError):
-        return False
-    return isinstance(error, (StreamError, HubConnectionError, OverloadedError, ServerError))

@@ -25,6 +25,7 @@ from transform_hub.models import InstanceInfo, Terminated
 
 if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
+    from transform_hub.client.instance_streams import InstanceStreams
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ async def in_time(instance: InstanceClient, step: Awaitable[T], limit: float | N
     raise InstanceTimeoutError(f"Instance {instance.id} {what} within {limit:g} s", id=instance.id)
 
 
-async def explain(instance: InstanceClient, error: StreamError) -> StreamError:
+async def explain(instance: InstanceStreams, error: StreamError) -> StreamError:
     """If a stream broke off because its Instance, or a run of it, ended, say so."""
     about: dict[str, Any] = {"method": error.method, "url": error.url, "request_id": error.request_id}
     try:
@@ -117,6 +118,14 @@ async def explain(instance: InstanceClient, error: StreamError) -> StreamError:
         )
         return InstanceRestartedError(message, **about)
     return _ended(info, about) if info.is_ended else error
+
+
+async def has_ended(instance: InstanceStreams) -> bool:
+    """Whether an Instance does nothing more."""
+    try:
+        return (await instance.host.get_instance_info(instance.id)).is_ended
+    except NotFoundError:
+        return True
 
 
 async def _states(instance: InstanceClient, end: asyncio.Future[None] | None = None) -> AsyncIterator[InstanceInfo]:
@@ -177,7 +186,7 @@ def _ended(info: InstanceInfo, about: dict[str, Any]) -> InstanceEndedError:
     return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
 
 
-async def _last_info(instance: InstanceClient) -> InstanceInfo:
+async def _last_info(instance: InstanceStreams) -> InstanceInfo:
     """What the Instance is now, or what it becomes in the moment that a Hub needs to notice an end."""
     begun = time.monotonic()
     while True:

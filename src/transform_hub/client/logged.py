@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from transform_hub.client.api import ApiClient
 from transform_hub.client.follower import Follower
 from transform_hub.client.reader import Reader
+from transform_hub.client.replay import Replay
 from transform_hub.client.transport import Deadline
 
 
@@ -16,23 +17,32 @@ class LoggedClient(ApiClient):
     @overload
     def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
     @overload
-    def get_log(self, *, follow: Literal[True], idle_timeout: Deadline = ...) -> Follower: ...
+    def get_log(
+        self, *, follow: Literal[True], reconnect_timeout: float | None = ..., idle_timeout: Deadline = ...
+    ) -> Follower: ...
 
-    def get_log(self, *, follow: bool = False, idle_timeout: Deadline = "default") -> Reader | Follower:
+    def get_log(
+        self,
+        *,
+        follow: bool = False,
+        reconnect_timeout: float | None = None,
+        idle_timeout: Deadline = "default",
+    ) -> Reader | Follower:
         """Read the log, past and future: ``GET /log``.
 
         A Hub's has one JSON object a line. In a Manager's, a line of a Hub begins with the Hub's id and a colon.
 
         Args:
-            follow: connect again when the connection is lost or the server is restarted; the reader then gives a
-                :class:`Gap` there, and leaves out what it gave before.
+            follow: connect again when the connection is lost or the server is restarted; what was given before is
+                left out, and if the log does not go on with the very next line there is a :class:`Gap`.
+            reconnect_timeout: seconds that may take; None is no limit.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
         """
-
-        def opening() -> Reader:
-            return Reader(self.transport, "/log", idle_timeout=idle_timeout)
-
-        return Follower(opening, is_over=_never, replays=True) if follow else opening()
+        options: dict[str, Any] = {"idle_timeout": idle_timeout}
+        if not follow:
+            return Reader(self.transport, "/log", **options)
+        options["reconnect_timeout"] = reconnect_timeout
+        return Follower(self.transport, "/log", place=Replay(), is_over=_never, **options)
 
     def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
         """Read who did what, one :class:`AuditRecord` a line: ``GET /audit``.

@@ -20,29 +20,27 @@ if TYPE_CHECKING:
 class Gap:
     """A place in a followed stream where something may be missing.
 
-    It stands between what came before the connection was lost and what came after it was made again. Topics
-    and the logs of Instances go on with what is sent from then on: what was sent meanwhile may be missing.
-    The log of a Hub begins anew; what came before is left out, and the gap comes when there is something else, or
-    when the log is found to go on where it was lost.
+    It stands between what came before the connection was lost and what came after it was made again; there is none
+    where the stream goes on right where it was lost. What comes after it may begin within a line.
 
     Attributes:
         cause: what ended the connection.
         seconds: from the loss to the new connection.
         tries: connections that were tried.
         partial: the beginning of a line that was cut off; it is not given as a line.
-        is_resumed: nothing is missing: the next line is the one after the last.
+        missing: bytes that are lost; None if the Hub does not count them.
     """
 
     cause: Exception
     seconds: float
     tries: int
     partial: bytes = b""
-    is_resumed: bool = False
+    missing: int | None = None
 
     def __str__(self) -> str:
+        lost = "" if self.missing is None else f", {self.missing} bytes are missing"
         cut = f", a line was cut off after {len(self.partial)} bytes" if self.partial else ""
-        missing = ", nothing is missing" if self.is_resumed else cut
-        return f"[gap of {self.seconds:.1f} s: {self.cause}{missing}]"
+        return f"[gap of {self.seconds:.1f} s: {self.cause}{lost}{cut}]"
 
 
 T = TypeVar("T")
@@ -69,6 +67,20 @@ class Readable(ABC, Generic[G]):
     @abstractmethod
     def _error(self, message: str) -> StreamError:
         """An error about this stream."""
+
+    async def read(self) -> bytes:
+        """Read everything up to the end.
+
+        Raises:
+            StreamError: it broke off before, or something may be missing.
+        """
+        chunks = []
+        async with self:
+            while chunk := await self._next():
+                if not isinstance(chunk, bytes):
+                    raise self._error(f"The stream is not whole: {chunk}")
+                chunks.append(chunk)
+        return b"".join(chunks)
 
     async def __aiter__(self) -> AsyncIterator[bytes | G]:
         """Iterate over chunks as they come; the stream is closed when the iteration ends or is broken off."""

@@ -11,6 +11,7 @@ import aiohttp
 
 from transform_hub.client.answers import FAILURES
 from transform_hub.client.body import Progress
+from transform_hub.client.place import POSITION
 from transform_hub.client.readable import Readable
 from transform_hub.client.request import Request
 from transform_hub.client.transport import Deadline, Transport
@@ -73,13 +74,11 @@ class Reader(Readable[NoReturn]):
     async def __aenter__(self) -> Self:
         return await self._opened()
 
-    async def read(self) -> bytes:
-        """Read everything up to the end.
-
-        Raises:
-            StreamError: it broke off before.
-        """
-        return b"".join([chunk async for chunk in self])
+    @property
+    def position(self) -> int | None:
+        """Bytes of the stream before the first that comes here; None if the Hub does not count, or it is not open."""
+        told = self._response.headers.get(POSITION, "") if self._response is not None else ""
+        return int(told) if told.isascii() and told.isdigit() else None
 
     async def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""

@@ -11,6 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from transform_hub.client.place import Place
+
+if TYPE_CHECKING:
+    from transform_hub.client.reader import Reader
 
 HELD = 1000
 """Lines kept until it is known whether they were seen; those before them are long past."""
@@ -18,50 +25,58 @@ HELD = 1000
 _TIME = re.compile(rb'"ts":\s*(\d+)')
 
 
-class Replay:
-    """Where a log is, and where it goes on when it is read anew.
-
-    Attributes:
-        is_resumed: after ``begin``, whether the log goes on right behind the last line seen; None if that is not known
-            yet.
-    """
+class Replay(Place):
+    """In a log, by its lines; nothing can be recognized as long as none had a time."""
 
     def __init__(self) -> None:
-        self.is_resumed: bool | None = False
+        super().__init__()
         self._last = b""
         self._newest = 0
+        self._cut = b""  # of the line after the last, what was given on already
         self._begun = b""
         self._held: deque[bytes] = deque(maxlen=HELD)
 
     def note(self, chunk: bytes) -> None:
-        """Remember what was read."""
-        *lines, self._begun = (self._begun + chunk).split(b"\n")
+        *lines, self._cut = (self._cut + chunk).split(b"\n")
         for line in lines:
             self._last = line
             self._newest = max(self._newest, _time(line))
 
-    def begin(self) -> None:
-        """The log is read anew; nothing can be recognized if no line had a time."""
+    def begin(self, reader: Reader) -> None:
         self._begun = b""
         self._held.clear()
-        self.is_resumed = None if self._newest else False
+        self.is_resumed = None
+        if not self._newest:
+            self._differs([])
 
     def new(self, chunk: bytes) -> bytes:
-        """What was not seen before of what was read since ``begin``; nothing as long as that is not known."""
         *lines, self._begun = (self._begun + chunk).split(b"\n")
         for number, line in enumerate(lines, 1):
             if line == self._last:
-                self.is_resumed = True
-                return self._from([], lines[number:])
+                return self._after_last(lines[number:])
             self._held.append(line)
             if _time(line) > self._newest:
-                self.is_resumed = False
-                return self._from(self._held, lines[number:])
+                return self._differs([*self._held, *lines[number:], self._begun])
         return b""
 
-    def _from(self, held: deque[bytes] | list[bytes], lines: list[bytes]) -> bytes:
-        rest, self._begun = self._begun, b""
-        return b"\n".join((*held, *lines, rest))
+    def end(self) -> bytes:
+        return self._differs([*self._held, self._begun])
+
+    def _after_last(self, lines: list[bytes]) -> bytes:
+        rest = b"\n".join((*lines, self._begun))
+        if rest.startswith(self._cut):
+            self.is_resumed = True
+            return rest[len(self._cut) :]
+        if self._cut.startswith(rest):  # the line that was cut off is not here yet: look again when more is
+            self._begun = self._last + b"\n" + rest
+            return b""
+        return self._differs([rest])
+
+    def _differs(self, pieces: Iterable[bytes]) -> bytes:
+        """The log goes on with something else."""
+        self.is_resumed = False
+        self._cut = b""
+        return b"\n".join(pieces)
 
 
 def _time(line: bytes) -> int:

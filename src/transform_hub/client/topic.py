@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from transform_hub.client.address import segment
 from transform_hub.client.body import NDJSON, Progress, Sendable, body_of
@@ -73,16 +73,27 @@ class NamedStream:
     ) -> Reader: ...
     @overload
     def get(
-        self, *, follow: Literal[True], idle_timeout: Deadline = ..., progress: Progress | None = ...
+        self,
+        *,
+        follow: Literal[True],
+        reconnect_timeout: float | None = ...,
+        idle_timeout: Deadline = ...,
+        progress: Progress | None = ...,
     ) -> Follower: ...
 
     def get(
-        self, *, follow: bool = False, idle_timeout: Deadline = "default", progress: Progress | None = None
+        self,
+        *,
+        follow: bool = False,
+        reconnect_timeout: float | None = None,
+        idle_timeout: Deadline = "default",
+        progress: Progress | None = None,
     ) -> Reader | Follower:
         """Read what is written to the topic from now on: ``GET /topic/:name``.
 
         Args:
             follow: connect again when the connection is lost; the reader then gives a :class:`Gap` there.
+            reconnect_timeout: seconds that may take; None is no limit.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
             progress: told after each chunk how many bytes have come.
 
@@ -90,13 +101,12 @@ class NamedStream:
             BadRequestError: the name is none of a topic.
             UnsupportedMediaTypeError: the topic has another content type.
         """
-
-        def opening() -> Reader:
-            headers = {"Content-Type": self.content_type}
-            transport = self.host.transport
-            return Reader(transport, self._path, headers=headers, idle_timeout=idle_timeout, progress=progress)
-
-        return Follower(opening, is_over=self._is_over) if follow else opening()
+        headers = {"Content-Type": self.content_type}
+        options: dict[str, Any] = {"headers": headers, "idle_timeout": idle_timeout, "progress": progress}
+        if not follow:
+            return Reader(self.host.transport, self._path, **options)
+        options["reconnect_timeout"] = reconnect_timeout
+        return Follower(self.host.transport, self._path, is_over=self._is_over, **options)
 
     def _writer(self, *, length: int | None = None, progress: Progress | None = None) -> Writer:
         headers = {"Content-Type": self.content_type}

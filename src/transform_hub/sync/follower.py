@@ -1,11 +1,11 @@
-"""Streams that go on when their connection is lost, and say so.
+"""Streams that go on when their connection is lost, and say so where something may be missing.
 
-following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap, following
+following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap or nothing, following
     │  ▲                                                │ no answer          │ lost again
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
 
-Catching up is leaving out what was seen before, of a log that begins anew for each reader.
+Catching up is finding out whether the stream goes on where it was lost, see place.py: then there is no Gap.
 
 Made by tools/make_sync of transform_hub.client.follower: edit that, and run ``make sync``.
 """
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 
 class Follower(Readable[Gap], of=native.Follower):
-    """A log or topic that is followed over lost connections and restarts of the Hub.
+    """A stream that is followed over lost connections and restarts of the Hub.
 
-    Where a connection was lost its iterators give a :class:`Gap` among the lines, values or chunks. Waiting for
-    the Hub has no limit. With an ``idle_timeout`` a connection that is silent for so long counts as lost.
+    Where something may be missing its iterators give a :class:`Gap` among the lines, values or chunks. With an
+    ``idle_timeout`` a connection that is silent for so long counts as lost.
+
+    Attributes:
+        received: bytes that have come, over all connections.
 
     Example:
         >>> for entry in host.get_log(follow=True).json(LogEntry):
@@ -37,6 +40,10 @@ class Follower(Readable[Gap], of=native.Follower):
     """
 
     _async: native.Follower
+
+    @property
+    def received(self) -> int:
+        return self._async.received
 
     def open(self) -> Self:
         """Open it now, so that an error such as 404 is raised here."""

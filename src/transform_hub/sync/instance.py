@@ -5,24 +5,15 @@ Made by tools/make_sync of transform_hub.client.instance: edit that, and run ``m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any
 
 from transform_hub.client import instance as native
-from transform_hub.client.body import BINARY, Progress, Sendable
-from transform_hub.client.transport import Deadline
 from transform_hub.models import InstanceHealth, InstanceInfo, Terminated
-from transform_hub.sync.given import progress_of, sendable
-from transform_hub.sync.mirror import Mirror, mirror, original
-
-if TYPE_CHECKING:
-    from transform_hub.sync.duplex import Duplex
-    from transform_hub.sync.follower import Follower
-    from transform_hub.sync.host import HostClient
-    from transform_hub.sync.reader import Reader
-    from transform_hub.sync.writer import Writer
+from transform_hub.sync.instance_streams import InstanceStreams
+from transform_hub.sync.mirror import mirror
 
 
-class InstanceClient(Mirror, of=native.InstanceClient):
+class InstanceClient(InstanceStreams, of=native.InstanceClient):
     """Talks to a Hub about one Instance, and carries its streams.
 
     Args:
@@ -31,17 +22,6 @@ class InstanceClient(Mirror, of=native.InstanceClient):
     """
 
     _async: native.InstanceClient
-
-    def __init__(self, id: str, host: HostClient) -> None:
-        self._stand_for(self._native_class(id, original(host)))
-
-    @property
-    def id(self) -> str:
-        return self._async.id
-
-    @property
-    def host(self) -> HostClient:
-        return mirror(self._async.host)
 
     def get_info(self) -> InstanceInfo:
         """Look at the Instance: ``GET /instance/:id``.
@@ -168,92 +148,3 @@ class InstanceClient(Mirror, of=native.InstanceClient):
     def get_next_event(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next message of an event: ``GET /instance/:id/once/:name``; see :meth:`get_event`."""
         return self._run(self._async.get_next_event(name, timeout))
-
-    def get_event_stream(self, name: str, *, idle_timeout: Deadline = "default") -> Reader:
-        """Read the future messages of an event, with ``.json()``: ``GET /instance/:id/events/:name``.
-
-        Args:
-            name: of the event.
-            idle_timeout: seconds without one; None is no limit, ``default`` the client's.
-        """
-        return mirror(self._async.get_event_stream(name, idle_timeout=idle_timeout))
-
-    def send_input(
-        self, data: Sendable, *, content_type: str | None = None, end: bool = True, progress: Progress | None = None
-    ) -> None:
-        """Send data to the Instance's input: ``POST /instance/:id/input``.
-
-        Args:
-            data: bytes, str, Path, open file or iterable of chunks.
-            content_type: of the data; by default the obvious one, e.g. ``text/plain`` for a str.
-            end: end the input after it.
-            progress: told how many bytes have been sent, and how many there are if that is known.
-
-        Raises:
-            MethodNotAllowedError: the Instance reads a topic.
-            InstanceEndedError: it ended before it had everything.
-        """
-        self._run(
-            self._async.send_input(sendable(data), content_type=content_type, end=end, progress=progress_of(progress))
-        )
-
-    def open_input(self, content_type: str = BINARY, *, end: bool = True) -> Writer:
-        """Write to the Instance's input piece by piece: ``POST /instance/:id/input``.
-
-        Args:
-            content_type: of what is written.
-            end: end the input when the writer is closed.
-        """
-        return mirror(self._async.open_input(content_type, end=end))
-
-    def send_stdin(self, data: Sendable, *, end: bool = True, progress: Progress | None = None) -> None:
-        """Send data to the Instance's stdin: ``POST /instance/:id/stdin``; see :meth:`send_input`."""
-        self._run(self._async.send_stdin(sendable(data), end=end, progress=progress_of(progress)))
-
-    def open_stdin(self, *, end: bool = True) -> Writer:
-        """Write to the Instance's stdin piece by piece: ``POST /instance/:id/stdin``."""
-        return mirror(self._async.open_stdin(end=end))
-
-    def get_output(self, *, idle_timeout: Deadline = "default", progress: Progress | None = None) -> Reader:
-        """Read what the Sequence returns: ``GET /instance/:id/output``.
-
-        Args:
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-            progress: told after each chunk how many bytes have come.
-        """
-        return mirror(self._async.get_output(idle_timeout=idle_timeout, progress=progress_of(progress)))
-
-    def get_stdout(self, *, idle_timeout: Deadline = "default", progress: Progress | None = None) -> Reader:
-        """Read what the Instance prints: ``GET /instance/:id/stdout``; see :meth:`get_output`."""
-        return mirror(self._async.get_stdout(idle_timeout=idle_timeout, progress=progress_of(progress)))
-
-    def get_stderr(self, *, idle_timeout: Deadline = "default", progress: Progress | None = None) -> Reader:
-        """Read what the Instance writes to stderr: ``GET /instance/:id/stderr``; see :meth:`get_output`."""
-        return mirror(self._async.get_stderr(idle_timeout=idle_timeout, progress=progress_of(progress)))
-
-    @overload
-    def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
-
-    @overload
-    def get_log(self, *, follow: Literal[True], idle_timeout: Deadline = ...) -> Follower: ...
-
-    def get_log(self, *, follow: bool = False, idle_timeout: Deadline = "default") -> Reader | Follower:
-        """Read the Instance's log, one JSON object a line: ``GET /instance/:id/log``.
-
-        Args:
-            follow: connect again when the connection is lost; the reader then gives a :class:`Gap` there. It
-                ends with the Instance.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-        """
-        native: Any = self._async
-        return mirror(native.get_log(follow=follow, idle_timeout=idle_timeout))
-
-    def inout(self, content_type: str = BINARY, *, end: bool = True, idle_timeout: Deadline = "default") -> Duplex:
-        """Write the input and read the output at the same time: ``POST /instance/:id/inout``.
-
-        Args:
-            content_type: of what is written.
-            end: end the input with ``close_input``; STH does not do that.
-            idle_timeout: seconds that the output may be silent; None is no limit, ``default`` the client's.
-        """
-        return mirror(self._async.inout(content_type, end=end, idle_timeout=idle_timeout))

@@ -36,6 +36,14 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
         """Close the stream and its connection; does nothing if it is closed."""
         self._leave(self._async.close())
 
+    def read(self) -> bytes:
+        """Read everything up to the end.
+
+        Raises:
+            StreamError: it broke off before, or something may be missing.
+        """
+        return self._run(self._async.read())
+
     def __iter__(self) -> Iterator[bytes | G]:
         """Iterate over chunks as they come; the stream is closed when the iteration ends or is broken off."""
         with self:

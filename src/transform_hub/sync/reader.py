@@ -41,13 +41,10 @@ class Reader(Readable[NoReturn], of=native.Reader):
         self._run(self._async.__aenter__())
         return self
 
-    def read(self) -> bytes:
-        """Read everything up to the end.
-
-        Raises:
-            StreamError: it broke off before.
-        """
-        return self._run(self._async.read())
+    @property
+    def position(self) -> int | None:
+        """Bytes of the stream before the first that comes here; None if the Hub does not count, or it is not open."""
+        return self._async.position
 
     def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""

@@ -77,16 +77,27 @@ class NamedStream(Mirror, of=native.NamedStream):
 
     @overload
     def get(
-        self, *, follow: Literal[True], idle_timeout: Deadline = ..., progress: Progress | None = ...
+        self,
+        *,
+        follow: Literal[True],
+        reconnect_timeout: float | None = ...,
+        idle_timeout: Deadline = ...,
+        progress: Progress | None = ...,
     ) -> Follower: ...
 
     def get(
-        self, *, follow: bool = False, idle_timeout: Deadline = "default", progress: Progress | None = None
+        self,
+        *,
+        follow: bool = False,
+        reconnect_timeout: float | None = None,
+        idle_timeout: Deadline = "default",
+        progress: Progress | None = None,
     ) -> Reader | Follower:
         """Read what is written to the topic from now on: ``GET /topic/:name``.
 
         Args:
             follow: connect again when the connection is lost; the reader then gives a :class:`Gap` there.
+            reconnect_timeout: seconds that may take; None is no limit.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
             progress: told after each chunk how many bytes have come.
 
@@ -95,7 +106,14 @@ class NamedStream(Mirror, of=native.NamedStream):
             UnsupportedMediaTypeError: the topic has another content type.
         """
         native: Any = self._async
-        return mirror(native.get(follow=follow, idle_timeout=idle_timeout, progress=progress_of(progress)))
+        return mirror(
+            native.get(
+                follow=follow,
+                reconnect_timeout=reconnect_timeout,
+                idle_timeout=idle_timeout,
+                progress=progress_of(progress),
+            )
+        )
 
 
 class TopicClient(NamedStream, of=native.TopicClient):
