@@ -60,7 +60,7 @@ def step(context):
 
 @then('returns response with API base "{base}"')
 def step(context, base):
-    assert context.response["host"]["apiBase"] == base
+    assert context.response.host.api_base == base
 
 
 @when("asked for entities")

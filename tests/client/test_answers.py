@@ -6,6 +6,7 @@ from faulty import serving
 
 from transform_hub import errors, models
 from transform_hub.client import HostClient
+from transform_hub.models import ApiSettings
 
 MORE = {"unheardOf": {"deep": [1]}, "another": None}
 SEQUENCE = {"id": "s", "config": {"type": "docker", "container": {"image": "x"}, **MORE}, **MORE}
@@ -57,7 +58,7 @@ async def test_fields_that_nobody_knows_are_ignored(host):
     assert (await host.get_version()).version == "9"
     assert (await host.get_status()).cpm.cpm_id == "m"
     assert (await host.get_load_check()).fs_size[0].available == -5
-    assert (await host.get_config())["port"] == "8000"
+    assert (await host.get_config()).answer["port"] == "8000"
     assert [found.id for found in await host.list_sequences()] == ["s"]
     assert [found.id for found in await host.list_instances()] == ["i"]
     assert (await host.list_entities()).instances[0].sequence.config.type == "docker"
@@ -128,3 +129,20 @@ async def test_an_answer_that_lacks_what_it_can_not_lack():
     async with serving(("GET", "/instance/i", {"id": "i"})) as server, HostClient(server.url) as host:
         with pytest.raises(errors.HubResponseError, match="missing required field `sequence`"):
             await host.instance("i").get_info()
+
+
+async def test_settings_that_are_not_what_they_should_be_are_harmless():
+    answer = {
+        "logLevel": "INFO",
+        "tags": "none",
+        "safeOperationLimit": "512",
+        "host": {"port": "19200", "apiBase": 5, "federationControl": False},
+        "timings": [],
+        "instanceRequirements": {"freeMem": None, "cpuLoad": 10},
+    }
+    async with serving(("GET", "/config", answer)) as server, HostClient(server.url) as host:
+        settings = await host.get_config()
+    assert settings.host == ApiSettings(port=19200)
+    assert (settings.log_level, settings.tags, settings.safe_operation_limit) == ("INFO", [], 512)
+    assert (settings.instance_requirements.cpu_load, settings.instance_requirements.free_mem) == (10, None)
+    assert settings.answer == answer

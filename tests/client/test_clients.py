@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+from datetime import datetime, timezone
 
 import pytest
 
@@ -45,7 +46,9 @@ async def test_the_hub_itself(client, hub):
     assert (await client.get_version()).api_version == "v1"
     assert (await client.get_status()).cpm.connected is None
     assert (await client.get_load_check()).mem_free > 0
-    assert isinstance(await client.get_config(), dict)
+    config = await client.get_config()
+    assert f"http://{config.host.hostname}:{config.host.port}{config.host.api_base}" == client.url
+    assert config.timings.instance_lifetime_extension_delay == 60_000
     assert await client.list_sequences() == []
     assert await client.list_instances() == []
     entities = await client.list_entities()
@@ -350,3 +353,37 @@ def test_identity():
         one.instance("")
     with pytest.raises(TypeError, match="a Sequence id is a str"):
         one.sequence({"id": "x"})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "complaint"),
+    [
+        ({"args": [1, float("nan")]}, ValueError, r"args\[1\] is nan, and JSON has no such number"),
+        ({"app_config": {"a": [{"b": float("-inf")}]}}, ValueError, r"app_config\['a'\]\[0\]\['b'\] is -inf"),
+        ({"limits": {"memory": float("inf")}}, ValueError, r"limits\['memory'\] is inf"),
+        ({"args": [2**64]}, ValueError, r"args\[0\] is a number beyond 64 bits: send it as a str"),
+        ({"args": [["a", object()]]}, TypeError, r"args\[0\]\[1\] can't be sent as JSON: .*object"),
+    ],
+)
+async def test_arguments_that_json_does_not_have(client, options, error, complaint):
+    with pytest.raises(error, match=complaint):
+        await client.sequence("x").start(**options)
+
+
+async def test_other_arguments_that_can_not_be_sent(client):
+    instance = client.instance("x")
+    with pytest.raises(ValueError, match=r"message\['t'\] is nan"):
+        await instance.send_event("e", {"t": float("nan")})
+    with pytest.raises(ValueError, match="per_second is nan"):
+        await instance.set_monitoring_rate(float("nan"))
+    with pytest.raises(TypeError, match="timeout is a number of ms, not str"):
+        await instance.stop("soon")
+
+
+async def test_what_json_has_no_word_for_is_sent_as_what_is_like_it(client, package):
+    echo = "async def run(context, input, *args):\n    import json\n    yield json.dumps([args, context.config])\n"
+    sequence = await client.send_sequence(package(echo))
+    moment = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    instance = await sequence.start(args=[moment, (1, 2.5), True, None], app_config={"set": {1}, "big": 2**63})
+    told = json.loads(await instance.get_output().read())
+    assert told == [["2026-01-31T00:00:00Z", [1, 2.5], True, None], {"set": [1], "big": 2**63}]

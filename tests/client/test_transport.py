@@ -12,6 +12,7 @@ from faulty import raw, serving
 
 from transform_hub import errors
 from transform_hub.client import HostClient
+from transform_hub.models import HubSettings
 
 VERSION = {"service": "@scramjet/host", "apiVersion": "v1", "version": "1.0.1", "build": "x", "more": 1}
 
@@ -176,7 +177,7 @@ async def test_bodies_that_sth_leaves_out():
     ]
     async with serving(*routes) as server, HostClient(server.url) as host:
         assert (await host.get_status()).cpm.connected is None
-        assert await host.get_config() == {}
+        assert await host.get_config() == HubSettings()
         assert await host.list_sequences() == []
         assert await host.instance("x").get_event("e") is None
         await host.delete_sequence("x")

@@ -25,7 +25,7 @@ async def test_status(host):
 
 @pytest.mark.beyond("config")
 async def test_config(host):
-    assert (await host.get_config())["host"]["apiBase"] == "/api/v1"
+    assert (await host.get_config()).host.api_base == "/api/v1"
 
 
 @pytest.mark.beyond("entities")

@@ -64,7 +64,7 @@ async def hosts() -> None:
         assert_type(await host.get_version(), Version)
         assert_type(await host.get_status(), Status)
         assert_type(await host.get_load_check(), LoadCheck)
-        assert_type(await host.get_config(), dict[str, Any])
+        assert_type((await host.get_config()).host.port, int | None)
         assert_type(await host.list_sequences(), list[SequenceInfo])
         assert_type(await host.list_instances(), list[InstanceInfo])
         assert_type(await host.list_entities(), Entities)

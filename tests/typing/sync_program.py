@@ -65,7 +65,7 @@ def hosts() -> None:
         assert_type(host.get_version(), Version)
         assert_type(host.get_status(), Status)
         assert_type(host.get_load_check(), LoadCheck)
-        assert_type(host.get_config(), dict[str, Any])
+        assert_type(host.get_config().host.port, int | None)
         assert_type(host.list_sequences(), list[SequenceInfo])
         assert_type(host.list_instances(), list[InstanceInfo])
         assert_type(host.list_entities(), Entities)

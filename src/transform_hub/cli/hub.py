@@ -76,7 +76,7 @@ def load() -> None:
 @app.command("config")
 def config() -> None:
     """Show the Hub's configuration."""
-    show(with_hub(lambda host: host.get_config()))
+    show(with_hub(lambda host: host.get_config()).answer)
 
 
 @app.command("logs|log")

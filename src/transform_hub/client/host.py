@@ -17,6 +17,7 @@ from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
     Entities,
     HistoryEntry,
+    HubSettings,
     InstanceInfo,
     LoadCheck,
     SequenceCreated,
@@ -99,9 +100,13 @@ class HostClient(LoggedClient):
         """Ask for load, memory and disks: ``GET /load-check``."""
         return await self._call("GET", "/load-check", LoadCheck)
 
-    async def get_config(self) -> dict[str, Any]:
-        """Ask for the Hub's configuration, as it names its settings: ``GET /config``."""
-        return await self._call("GET", "/config", dict[str, Any])
+    async def get_config(self) -> HubSettings:
+        """Ask how the Hub is set up: ``GET /config``.
+
+        Returns:
+            Its settings; ``answer`` has all of them, as the Hub names them.
+        """
+        return HubSettings.of(await self._call("GET", "/config", dict[str, Any]))
 
     async def list_sequences(self) -> list[SequenceInfo]:
         """List the Sequences: ``GET /sequences``."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from transform_hub.client import life
 from transform_hub.client.address import segment
 from transform_hub.client.instance_streams import InstanceStreams
+from transform_hub.client.json_value import json_value
 from transform_hub.errors import BadRequestError, NotFoundError
 from transform_hub.models import InstanceHealth, InstanceInfo, KillRequest, StopRequest, Terminated
 
@@ -118,7 +119,10 @@ class InstanceClient(InstanceStreams):
         Raises:
             NotFoundError: it is not there.
             HubTimeoutError: the Hub answered neither in this time nor in that of another call.
+            TypeError: the timeout is no number.
         """
+        if not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout is a number of ms, not {type(timeout).__name__}")
         own = self.host.transport.timeout
         limit = None if own is None else own + timeout / 1000
         request = StopRequest(timeout=timeout, can_call_keepalive=can_keep_alive)
@@ -141,8 +145,13 @@ class InstanceClient(InstanceStreams):
 
         Args:
             per_second: times in a second.
+
+        Raises:
+            NotFoundError: the Instance is not there.
+            BadRequestError: this is no such number.
+            ValueError: JSON does not have it, like NaN.
         """
-        body = [MONITORING_RATE_CODE, {"monitoringRate": per_second}]
+        body = [MONITORING_RATE_CODE, {"monitoringRate": json_value(per_second, "per_second")}]
         await self._call("POST", f"{self.path}/_monitoring_rate", Any, body=body)
 
     async def send_event(self, name: str, message: Any = "") -> None:
@@ -151,6 +160,11 @@ class InstanceClient(InstanceStreams):
         Args:
             name: of the event.
             message: any JSON value.
+
+        Raises:
+            NotFoundError: the Instance is not there.
+            ConflictError: no run of it is there, as while it is restarted.
+            TypeError, ValueError: the name is no str, or the message can't be sent as JSON.
         """
         await self._send_event(name, message)
 
@@ -180,7 +194,7 @@ class InstanceClient(InstanceStreams):
     async def _send_event(self, name: str, message: Any) -> Any:
         if not isinstance(name, str):
             raise TypeError(f"an event name is a str, not {type(name).__name__}")
-        event = [EVENT_CODE, {"eventName": name, "message": message}]
+        event = [EVENT_CODE, {"eventName": name, "message": json_value(message, "message")}]
         return await self._call("POST", f"{self.path}/_event", Any, body=event)
 
     async def _event(self, route: str, name: str, limit: float | None) -> Any:

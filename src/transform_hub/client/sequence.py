@@ -9,6 +9,7 @@ import msgspec
 from transform_hub.client.address import segment
 from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
+from transform_hub.client.json_value import json_value
 from transform_hub.models import InstanceStarted, RestartPolicy, SequenceCreated, SequenceInfo, StartRequest
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class SequenceClient:
             NotFoundError: there is no such Sequence.
             ConflictError: the id is taken.
             OverloadedError: the Hub has no room for it now.
-            TypeError: args is no list, or app_config no dict.
+            TypeError: args is no list, app_config no dict, or something in them can't be sent as JSON.
+            ValueError: a number in them is one that JSON does not have, like NaN.
         """
         request = start_request(
             args=args,
@@ -145,20 +147,23 @@ def start_request(
     args: list[Any] | tuple[Any, ...] | None = None,
     app_config: dict[str, Any] | None = None,
     restart: str | RestartPolicy | None = None,
+    limits: dict[str, Any] | None = None,
     **options: Any,
 ) -> StartRequest:
     """Body of ``POST /sequence/:id/start``.
 
     Raises:
-        TypeError: args is no list, or app_config no dict.
+        TypeError: args is no list, app_config no dict, or something in them can't be sent as JSON.
+        ValueError: a number in them is one that JSON does not have.
     """
     if args is not None and not isinstance(args, (list, tuple)):
         raise TypeError(f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]")
     if app_config is not None and not isinstance(app_config, dict):
         raise TypeError(f"app_config is a dict, not {type(app_config).__name__}")
     return StartRequest(
-        args=msgspec.UNSET if args is None else list(args),
-        app_config=msgspec.UNSET if app_config is None else app_config,
+        args=msgspec.UNSET if args is None else json_value(list(args), "args"),
+        app_config=msgspec.UNSET if app_config is None else json_value(app_config, "app_config"),
         restart=msgspec.to_builtins(restart),
+        limits=json_value(limits, "limits"),
         **options,
     )

@@ -58,11 +58,13 @@ from transform_hub.models.manager import (
     StoreItem,
     TopicActor,
 )
+from transform_hub.models.settings import ApiSettings, HubSettings, RequirementSettings, TimingSettings
 
 __all__ = [
     "ENDED",
     "AccessKey",
     "AccessKeys",
+    "ApiSettings",
     "AuditRecord",
     "DisconnectedHub",
     "DiskUsage",
@@ -71,6 +73,7 @@ __all__ = [
     "EventOrder",
     "HistoryEntry",
     "HubInfo",
+    "HubSettings",
     "HubTimes",
     "HubsDisconnected",
     "InstanceHealth",
@@ -90,6 +93,7 @@ __all__ = [
     "MultiManagerInfo",
     "OpState",
     "PastSequence",
+    "RequirementSettings",
     "RestartPolicy",
     "SequenceConfig",
     "SequenceCreated",
@@ -104,6 +108,7 @@ __all__ = [
     "StopRequest",
     "StoreItem",
     "Terminated",
+    "TimingSettings",
     "Topic",
     "TopicActor",
     "TopicCreated",

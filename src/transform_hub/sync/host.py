@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from transform_hub.client import host as native
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.run import MAX_BYTES, CompletedInstance
-from transform_hub.models import Entities, HistoryEntry, InstanceInfo, LoadCheck, SequenceInfo, Status, Topic, Version
+from transform_hub.models import (
+    Entities,
+    HistoryEntry,
+    HubSettings,
+    InstanceInfo,
+    LoadCheck,
+    SequenceInfo,
+    Status,
+    Topic,
+    Version,
+)
 from transform_hub.sync.given import options_of, progress_of, sendable
 from transform_hub.sync.logged import LoggedClient
 from transform_hub.sync.mirror import mirror
@@ -87,8 +97,12 @@ class HostClient(LoggedClient, of=native.HostClient):
         """Ask for load, memory and disks: ``GET /load-check``."""
         return self._run(self._async.get_load_check())
 
-    def get_config(self) -> dict[str, Any]:
-        """Ask for the Hub's configuration, as it names its settings: ``GET /config``."""
+    def get_config(self) -> HubSettings:
+        """Ask how the Hub is set up: ``GET /config``.
+
+        Returns:
+            Its settings; ``answer`` has all of them, as the Hub names them.
+        """
         return self._run(self._async.get_config())
 
     def list_sequences(self) -> list[SequenceInfo]:

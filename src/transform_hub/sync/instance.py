@@ -98,6 +98,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         Raises:
             NotFoundError: it is not there.
             HubTimeoutError: the Hub answered neither in this time nor in that of another call.
+            TypeError: the timeout is no number.
         """
         return self._run(self._async.stop(timeout, can_keep_alive))
 
@@ -117,6 +118,11 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
 
         Args:
             per_second: times in a second.
+
+        Raises:
+            NotFoundError: the Instance is not there.
+            BadRequestError: this is no such number.
+            ValueError: JSON does not have it, like NaN.
         """
         self._run(self._async.set_monitoring_rate(per_second))
 
@@ -126,6 +132,11 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         Args:
             name: of the event.
             message: any JSON value.
+
+        Raises:
+            NotFoundError: the Instance is not there.
+            ConflictError: no run of it is there, as while it is restarted.
+            TypeError, ValueError: the name is no str, or the message can't be sent as JSON.
         """
         self._run(self._async.send_event(name, message))
 

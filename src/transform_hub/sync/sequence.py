@@ -71,7 +71,8 @@ class SequenceClient(Mirror, of=native.SequenceClient):
             NotFoundError: there is no such Sequence.
             ConflictError: the id is taken.
             OverloadedError: the Hub has no room for it now.
-            TypeError: args is no list, or app_config no dict.
+            TypeError: args is no list, app_config no dict, or something in them can't be sent as JSON.
+            ValueError: a number in them is one that JSON does not have, like NaN.
         """
         return mirror(
             self._run(

@@ -1,0 +1,54 @@
+"""Values that a client sends as JSON: one that has no place there is refused by its name, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_PLAIN = (str, bool, type(None))
+
+
+def json_value(value: T, name: str) -> T:
+    """A value that arrives as what it is.
+
+    Args:
+        value: becomes JSON; its parts are checked as well.
+        name: what the user calls it.
+
+    Raises:
+        TypeError: JSON has nothing for it.
+        ValueError: it is a number that JSON, or a Hub, does not have: NaN, infinite, beyond 64 bits.
+    """
+    _check(value, name)
+    return value
+
+
+def _check(value: Any, name: str) -> None:
+    if isinstance(value, _PLAIN):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}, and JSON has no such number")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise ValueError(f"{name} is a number beyond 64 bits: send it as a str")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            _check(part, f"{name}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for place, part in enumerate(value):
+            _check(part, f"{name}[{place}]")
+    else:
+        _check(_plain(value, name), name)
+
+
+def _plain(value: Any, name: str) -> Any:
+    """What a dataclass, a date or the like is sent as."""
+    try:
+        return msgspec.to_builtins(value)
+    except TypeError as error:
+        raise TypeError(f"{name} can't be sent as JSON: {error}") from None
