@@ -46,9 +46,9 @@ async def run(context, input):
 class Sth:
     """A running ``sth``."""
 
-    def __init__(self, arguments, env):
+    def __init__(self, arguments, env, cwd):
         self.process = subprocess.Popen(
-            [BIN / "sth", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+            [BIN / "sth", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=cwd
         )
         self.url = self.rest = ""
 
@@ -89,9 +89,9 @@ def start(tmp_path):
     """Starts ``sth`` on a free port, with its Sequences in ``tmp_path``."""
     started = []
 
-    def run(*arguments, **env):
+    def run(*arguments, cwd=None, **env):
         own = ["-D", str(tmp_path / "sequences"), *map(str, arguments)]
-        started.append(Sth(own, {**os.environ, "STH_PORT": "0", **env}))
+        started.append(Sth(own, {**os.environ, "STH_PORT": "0", **env}, cwd))
         return started[-1]
 
     yield run
@@ -387,6 +387,17 @@ def test_a_directory_of_sequences_may_be_relative(start, write, sequence, tmp_pa
     (instance,) = sth.get("/instances")
     assert instance["status"] in {"starting", "running"}
     assert Path("here", instance["sequence"]["id"]).is_dir()
+
+
+@pytest.mark.parametrize("option", ["--zygote", "--no-zygote"])
+def test_modules_in_the_directory_where_it_is_started_are_not_imported(start, write, sequence, option):
+    folder = sequence("wait", WAIT).parent
+    for name in ("typing", "queue", "signal", "json"):
+        write(f"{name}.py", "raise SystemExit('of the directory')")
+    startup = write("startup.json", {"sequences": [{"path": "wait"}]})
+    sth = start(option, "-S", startup, cwd=folder).run()
+    (instance,) = sth.get("/instances")
+    assert instance["status"] == "running"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ import psutil
 
 from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
 from transform_hub.cli.settings import settings
+from transform_hub.hub.runtimes import interpreter
 from transform_hub.profile import Profile
 
-STH = [sys.executable, "-c", "from transform_hub.cli.sth import main; main()"]
+STH = interpreter.command("transform_hub.cli.sth")
 
 START_TIMEOUT = 30.0
 """Seconds that a Hub has until it answers."""

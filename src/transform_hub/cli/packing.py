@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from transform_hub.cli.exits import CommandError
 from transform_hub.cli.output import note
+from transform_hub.hub.runtimes import interpreter
 from transform_hub.package import Packed, pack, read_package_json, unpack
 
 VENDORED = {"py": "__pypackages__", "js": "node_modules"}
@@ -116,7 +117,7 @@ def _install_python(folder: Path, target: Path, wanted: list[str], python: str |
         command = [uv, "pip", "install", "--quiet", "--target", str(target), "--python", sys.executable]
         command += ["--python-version", version] if version != own else []
     else:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command = [*interpreter.command("pip"), "install", "--quiet", "--disable-pip-version-check"]
         command += ["--no-compile", "--target", str(target)]
         # What is built here would be for this Python.
         command += ["--python-version", version, "--only-binary=:all:"] if version != own else []

@@ -92,3 +92,7 @@ def main() -> None:
         sys.stderr.flush()
     # To take the interpreter apart would need a fifth of all the time of a short command.
     os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -286,4 +286,8 @@ def main() -> None:
     """Entry point of ``sth``."""
     open_standard()
     with contextlib.suppress(KeyboardInterrupt):
-        app()
+        app(prog_name="sth")
+
+
+if __name__ == "__main__":
+    main()

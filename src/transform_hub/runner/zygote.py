@@ -318,8 +318,6 @@ def forget_hub(*kept: int) -> None:
     Args:
         kept: descriptors that it has got on purpose, besides the standard streams.
     """
-    if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]  # `python -m` puts the working directory there: a Sequence must not import from the Hub's
     first = 3
     for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):  # uvloop lets its own slip through exec
         os.closerange(first, descriptor)
@@ -327,7 +325,7 @@ def forget_hub(*kept: int) -> None:
 
 
 def main() -> None:
-    """Entry point: ``python -m transform_hub.runner.zygote <descriptor> [<path of the keeper's socket> <timeout>]``."""
+    """Entry point; its arguments are ``<descriptor> [<path of the keeper's socket> <timeout>]``."""
     descriptor, *keeping = sys.argv[1:]
     forget_hub(int(descriptor))
     hub = socket.socket(fileno=int(descriptor))

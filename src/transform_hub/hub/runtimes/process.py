@@ -7,12 +7,11 @@ import dataclasses
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes import Exit, Survivor, interpreter
 from transform_hub.hub.runtimes.cgroups import LIMITED, ControlGroups, entering, open_groups
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process_group import kill_group, kill_runner
@@ -111,7 +110,7 @@ class ProcessRuntime:
         process = await asyncio.create_subprocess_exec(
             *(entering(group) if group else ()),
             *(self._sandbox.command(spec) if self._sandbox else ()),
-            *(sys.executable, "-m", "transform_hub.runner"),
+            *interpreter.command("transform_hub.runner"),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             start_new_session=self._sandbox is not None,  # a runner makes one itself, of which bwrap is no part

@@ -9,12 +9,11 @@ import functools
 import logging
 import os
 import socket
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transform_hub.hub.runtimes import Exit, Survivor
+from transform_hub.hub.runtimes import Exit, Survivor, interpreter
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process_group import kill_runner, watch_orphan
 from transform_hub.protocol import Lines, Message, encode
@@ -62,11 +61,7 @@ class Zygote:
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "transform_hub.runner.zygote",
-                str(theirs.fileno()),
-                *keeping,
+                *interpreter.command("transform_hub.runner.zygote", str(theirs.fileno()), *keeping),
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
