@@ -1,6 +1,8 @@
 """Instances outlive a Hub that is killed: ``sth`` as a process, ``kill -9``, and another one on the same directory."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -10,6 +12,9 @@ import psutil
 import pytest
 
 from transform_hub.hub.ends import Control
+from transform_hub.hub.runtimes import Exit
+from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.runtimes.process import ProcessRuntime
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 
@@ -269,6 +274,61 @@ async def test_one_that_was_only_being_started_is_ended(sth, package):
     api = await sth.start("--reattach")
     assert [f"/instance/{each['id']}" for each in (await api.get("/instances")).json] == [ready]
     await until(lambda: len(zygote.children()) == 1)
+
+
+@pytest.fixture
+async def left(sth, package, api_of):
+    """A runtime that has found a runner whose Hub was killed, with the runner and its keeper."""
+    api = await sth.start("--reattach")
+    runner = psutil.Process(await pid_of(api, await api.start(await api.send(package(ECHO)))))
+    keeper = runner.parent()
+    await sth.kill()
+    runtime = ProcessRuntime(keepers=KeeperPlaces(sth.folder / ".hub" / "keepers", 10))
+    [survivor] = await runtime.survivors()
+    yield runtime, survivor.id, runner, keeper
+    for descriptor in survivor.channels.values():
+        os.close(descriptor)
+    await runtime.close()
+
+
+async def test_a_runner_that_ends_before_it_is_watched_is_told_of(left):
+    runtime, instance, runner, _ = left
+    runner.kill()
+    await until(lambda: instance not in runtime._pids)  # its end was told to the runtime
+    ends = []
+    runtime.watch(instance, ends.append)
+    assert ends == [Exit(signal=9)]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no pidfd here")
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_keeper_that_dies_leaves_its_runners_to_be_watched(left, watched):
+    runtime, instance, runner, keeper = left
+    ends = []
+    if watched:
+        runtime.watch(instance, ends.append)
+    keeper.kill()
+    await until(lambda: runtime._older[0].lost)
+    if not watched:
+        runtime.watch(instance, ends.append)
+    assert runner.is_running()
+    runner.kill()
+    await until(lambda: ends)
+    assert ends == [Exit()]
+
+
+async def test_a_runner_that_can_not_be_watched_is_ended(left, monkeypatch):
+    def refuse(pid):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    runtime, instance, runner, keeper = left
+    ends = []
+    runtime.watch(instance, ends.append)
+    keeper.kill()
+    await until(lambda: ends)
+    with contextlib.suppress(psutil.NoSuchProcess):  # nor a zombie, if there is who reaps it
+        await until(lambda: runner.status() == psutil.STATUS_ZOMBIE)
 
 
 async def test_two_hubs_can_not_use_one_directory(sth, tmp_path):

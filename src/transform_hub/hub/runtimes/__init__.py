@@ -27,12 +27,10 @@ class Survivor(NamedTuple):
     """An Instance whose runner has outlived the Hub that started it.
 
     Attributes:
-        exit: how its process has ended meanwhile; None if it runs.
         channels: descriptors of the Hub's ends of its channels.
     """
 
     id: str
-    exit: Exit | None
     channels: dict[str, int]
 
 
@@ -60,7 +58,7 @@ class Runtime(Protocol):
         """What has outlived an earlier Hub; all of it is to be watched or released."""
 
     def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
-        """Have the end of a survivor told, as :meth:`launch` does."""
+        """Have the end of a survivor told, as :meth:`launch` does; at once if it has ended already."""
 
     def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
         """Let an Instance outlive this Hub, with the descriptors of its channels, if that is possible."""

@@ -35,15 +35,12 @@ class KeeperPlaces:
                     yield place
 
     def make(self) -> str:
-        """A path for a socket: short, as these have to be, and reached by this user alone."""
+        """A path for a socket: short, as these have to be, and reached by this user alone; another Hub will find it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         place = str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
         self._ours.add(place)
-        return place
-
-    def remember(self, place: str) -> None:
-        """Let another Hub find it."""
         self._file(place).write_text(place)
+        return place
 
     def forget(self, place: str) -> None:
         """Nobody is there any more."""

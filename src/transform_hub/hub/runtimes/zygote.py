@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import socket
@@ -45,6 +44,7 @@ class Zygote:
         self._forget = forget
         self._pids = pids
         self._on_exit: dict[str, Callable[[Exit], None]] = {}
+        self._unwatched: dict[str, Exit] = {}
         self._lines = Lines()
         self._descriptors: list[int] = []
         self._outgoing: deque[tuple[memoryview, list[int]]] = deque()
@@ -56,23 +56,19 @@ class Zygote:
     @classmethod
     async def start(cls, environment: dict[str, str], pids: dict[str, int], keepers: KeeperPlaces | None) -> Zygote:
         """Start a process."""
-        place = keepers.make() if keepers is not None else None
-        keeping = [place, str(keepers.timeout)] if keepers is not None and place is not None else []
+        keeping: list[str] = []
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *interpreter.command("transform_hub.runner.zygote", str(theirs.fileno()), *keeping),
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,  # who reads the Hub's to its end must not wait for this one
-                start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
-            )
-        if keepers is None or place is None:
-            self = cls(ours, pids)
-        else:
-            keepers.remember(place)
-            self = cls(ours, pids, lambda: keepers.forget(place))
+        with theirs, contextlib.ExitStack() as forget:
+            if keepers is not None:
+                place = keepers.make()
+                forget.callback(keepers.forget, place)
+                keeping = [place, str(keepers.timeout)]
+            try:
+                process = await _start_process(theirs, keeping, environment)
+            except OSError:
+                ours.close()
+                raise
+            self = cls(ours, pids, forget.pop_all().close)
         self._process = process
         return self
 
@@ -102,11 +98,11 @@ class Zygote:
 
     def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
         """Have the end of a survivor told, at once if it has ended already."""
-        exit_ = next((each.exit for each in self.survivors if each.id == instance_id), None)
-        if exit_ is not None:
-            on_exit(exit_)
-        else:
-            self._on_exit[instance_id] = on_exit
+        self._on_exit[instance_id] = on_exit
+        if (exit_ := self._unwatched.pop(instance_id, None)) is not None:
+            self._ended(instance_id, exit_)
+        elif self.lost:
+            self._watch_orphan(instance_id)
 
     def hold(self, instance_id: str, channels: dict[str, int]) -> None:
         """Let the Hub's ends of an Instance's channels outlive the Hub."""
@@ -199,32 +195,50 @@ class Zygote:
             return
         count = len(message["channels"])
         ours, self._descriptors = self._descriptors[:count], self._descriptors[count:]
-        exit_ = None if message["status"] is None else exit_of(message["status"])
-        self.survivors.append(Survivor(message["held"], exit_, dict(zip(message["channels"], ours, strict=False))))
+        self.survivors.append(Survivor(message["held"], dict(zip(message["channels"], ours, strict=False))))
         if message["pid"] is not None:
             self._pids[message["held"]] = message["pid"]
+        if message["status"] is not None:
+            self._ended(message["held"], exit_of(message["status"]))
 
     def _ended(self, instance_id: str, exit_: Exit) -> None:
         self.doomed.discard(instance_id)
         if (on_exit := self._on_exit.pop(instance_id, None)) is not None:
             on_exit(exit_)
+        else:  # a survivor that nobody has come to watch yet
+            self._unwatched[instance_id] = exit_
 
     def _lose(self) -> None:
-        """The zygote is gone: its runners go on, and their ends are seen on the link alone."""
+        """The zygote is gone: its runners go on, and how they end can't be known any more."""
         self.leave()
         self._all_told.set()
         self._gone.set()
         self._forget()
         for instance_id in list(self._on_exit):
-            gone = functools.partial(self._lost, instance_id)
-            if instance_id in self._pids:
-                watch_orphan(self._pids[instance_id], gone)
-            else:
-                gone()
+            self._watch_orphan(instance_id)
 
-    def _lost(self, instance_id: str) -> None:
-        self._pids.pop(instance_id, None)
-        self._ended(instance_id, Exit())  # how it has ended, only the zygote would know
+    def _watch_orphan(self, instance_id: str) -> None:
+        def gone() -> None:
+            self._pids.pop(instance_id, None)
+            self._ended(instance_id, Exit())
+
+        if (pid := self._pids.get(instance_id)) is not None:
+            watch_orphan(pid, gone)
+        else:
+            gone()
+
+
+async def _start_process(
+    hub: socket.socket, keeping: Sequence[str], environment: dict[str, str]
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *interpreter.command("transform_hub.runner.zygote", str(hub.fileno()), *keeping),
+        pass_fds=(hub.fileno(),),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,  # who reads the Hub's to its end must not wait for this one
+        start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
+    )
 
 
 def exit_of(status: int) -> Exit:
