@@ -8,13 +8,13 @@ import pytest
 from scramjet import pyfca, streams
 from scramjet.pyfca import DropChunk
 
-from transform_hub.runner import pipeline
+from transform_hub.runner import operators
 
 
 @pytest.fixture(scope="module")
 def own():
     """The framework's module of Streams as it comes, beside the one that runs on Pipelines."""
-    pipeline.install()
+    operators.install()
     spec = importlib.util.spec_from_file_location("scramjet_as_it_comes", streams.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

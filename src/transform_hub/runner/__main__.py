@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from transform_hub.runner.zygote import forget_hub, start_runner
+from transform_hub.runner.process import forget_hub, start_runner
 
 if __name__ == "__main__":
     forget_hub()

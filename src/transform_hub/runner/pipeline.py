@@ -18,23 +18,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from time import monotonic
 from types import FunctionType
 from typing import Any
 
 from scramjet import pyfca
-from scramjet import streams as framework
 from scramjet.pyfca import DropChunk
 
 TURN = 0.002
 """Seconds for which items are worked off before events, stop handlers and other tasks get their turn."""
 
-_Step = Callable[[Any], Any]
+Step = Callable[[Any], Any]
 """A function of a Stream: gives the new item, DropChunk, or a coroutine of either."""
 
 # asyncio.iscoroutine takes longer than most functions that Sequences map with.
-_NO_COROUTINES = frozenset((str, bytes, int, float, bool, list, dict, tuple, set, type, type(None), FunctionType))
+NO_COROUTINES = frozenset((str, bytes, int, float, bool, list, dict, tuple, set, type, type(None), FunctionType))
 
 
 class Pipeline:
@@ -57,7 +56,7 @@ class Pipeline:
         self.ready: deque[Any] = deque()
         self.strict = False
         self._loop = asyncio.get_event_loop()
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
         self._raw: deque[Any] = deque()
         self._running: deque[asyncio.Future[Any]] = deque()
         self._readers: deque[asyncio.Future[Any]] = deque()
@@ -69,7 +68,7 @@ class Pipeline:
         self._turn = 0.0
         self._scheduled = self._advancing = self._concurrent = self._failed = False
 
-    def add_transform(self, step: _Step) -> None:
+    def add_transform(self, step: Step) -> None:
         """Apply a function to all items that were not read, nor given to other functions, before."""
         if not self._steps:
             self._raw.extend(self.ready)
@@ -175,7 +174,7 @@ class Pipeline:
         try:
             for step in steps:
                 chunk = step(chunk)
-                if type(chunk) not in _NO_COROUTINES and asyncio.iscoroutine(chunk):
+                if type(chunk) not in NO_COROUTINES and asyncio.iscoroutine(chunk):
                     return self._run(_process(chunk, steps))
                 if chunk is DropChunk:
                     return None
@@ -222,7 +221,7 @@ class Pipeline:
             self._feeder = None
 
 
-async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[_Step]) -> Any:
+async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[Step]) -> Any:
     """Take an item through the rest of the functions, from one on that has to be awaited."""
     chunk = await pending
     for step in steps:
@@ -236,79 +235,3 @@ async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[_Step]) ->
 
 async def _failure(error: Exception) -> Any:
     raise error
-
-
-# The framework's operators wrap each function into a coroutine; these call it, and await what is one.
-
-
-def _map(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
-    """Transform each chunk using a function."""
-    return _derive(stream, (lambda chunk: func(chunk, *args)) if args else func, "m")
-
-
-def _filter(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
-    """Keep only chunks for which func evaluates to True."""
-
-    async def decided(decision: Coroutine[Any, Any, Any], chunk: Any) -> Any:
-        return chunk if await decision else DropChunk
-
-    def step(chunk: Any) -> Any:
-        decision = func(chunk, *args)
-        if type(decision) not in _NO_COROUTINES and asyncio.iscoroutine(decision):
-            return decided(decision, chunk)
-        return chunk if decision else DropChunk
-
-    return _derive(stream, step, "f")
-
-
-def _each(stream: Any, func: Callable[..., Any], *args: Any) -> Any:
-    """Perform an operation on each chunk and return it unchanged."""
-
-    async def performed(operation: Coroutine[Any, Any, Any], chunk: Any) -> Any:
-        await operation
-        return chunk
-
-    def step(chunk: Any) -> Any:
-        result = func(chunk, *args)
-        if type(result) not in _NO_COROUTINES and asyncio.iscoroutine(result):
-            return performed(result, chunk)
-        return chunk
-
-    return _derive(stream, step, "m")
-
-
-def _derive(stream: Any, step: _Step, suffix: str) -> Any:
-    stream._mark_consumed()
-    derived = stream.__class__(upstream=stream, origin=stream._origin, name=f"{stream.name}+{suffix}")
-    derived._pyfca.add_transform(step)
-    return derived
-
-
-async def _iterate(stream: Any) -> AsyncIterator[Any]:
-    stream._uncork()
-    pipeline: Any = stream._pyfca
-    ready = pipeline.ready
-    turn = monotonic() + TURN
-    while True:
-        if not ready or pipeline.strict:
-            chunk = await pipeline.read()
-        elif monotonic() < turn:
-            chunk = ready.popleft()
-        else:
-            await asyncio.sleep(0)
-            turn = monotonic() + TURN
-            continue
-        if chunk is None:
-            return
-        yield chunk
-
-
-def install() -> None:
-    """Make all Streams of this process run on Pipelines."""
-    framework.Pyfca = Pipeline
-    framework.Stream.map = _map
-    framework.Stream.filter = _filter
-    framework.Stream.each = _each
-    framework.Stream.__aiter__ = _iterate
-    if not framework.DEBUG:  # else it words a debug message per chunk, whether anybody sees it or not
-        framework.tr = lambda *_: ""

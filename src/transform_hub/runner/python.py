@@ -33,7 +33,7 @@ import scramjet
 
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import pipeline, sequence, stdio
+from transform_hub.runner import operators, pipeline, sequence, stdio
 from transform_hub.runner.context import Context, LinkLogHandler
 from transform_hub.runner.input import Input
 from transform_hub.runner.link import Control, dial
@@ -82,7 +82,7 @@ class PythonRunner:
 
     def run(self) -> NoReturn:
         """Run the Sequence to its end, then end this process."""
-        pipeline.install()
+        operators.install()
         stdio.attach(self.channels["stdin"], self.channels["stdout"], self.channels["stderr"])
         self._set_up_logging()
         asyncio.set_event_loop(self.loop)

@@ -21,8 +21,7 @@ It ends when the Hub closes the socket, and all runners with it, unless it was t
        │ quit                                     │ time is over, or nothing is left to keep
        └──────────────> end <─────────────────────┘
 
-While it waits no connection of a runner breaks, because it holds the Hub's ends too: what a runner writes stays in
-the kernel's buffers, and when these are full the runner waits. A Hub that connects gets all it holds.
+A Hub that connects gets all that is kept for it, see :mod:`transform_hub.runner.keeper`.
 
 It runs no event loop and has no threads, so that forking is safe.
 """
@@ -32,32 +31,23 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import random
 import resource
 import select
-import shutil
 import signal
 import socket
 import sys
-import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
-from transform_hub.runner import limits, nodejs, strays
-from transform_hub.runner.python import PythonRunner
+from transform_hub.runner import nodejs, strays
+from transform_hub.runner.keeper import Held, Keeper, close
+from transform_hub.runner.process import forget_hub, start_runner, with_mark
 
 SPARE_IDLE = 300
 """Seconds without a start after which no Node.js process is kept waiting (it takes some 40 MB)."""
-
-
-class Held(NamedTuple):
-    """The Hub's ends of an Instance's channels."""
-
-    channels: list[str]
-    descriptors: list[int]
 
 
 class Zygote:
@@ -65,23 +55,18 @@ class Zygote:
 
     Args:
         hub: the socket to the Hub.
-        keeper: a socket where another Hub finds this process, None to end with the Hub.
-        timeout: seconds to wait for that Hub.
+        keeper: keeps what is to outlive the Hub, None to end with it.
     """
 
-    def __init__(self, hub: socket.socket, keeper: socket.socket | None = None, timeout: float = 0) -> None:
+    def __init__(self, hub: socket.socket, keeper: Keeper | None = None) -> None:
         self.hub: socket.socket | None = hub
         self.keeper = keeper
-        self.timeout = timeout
         self.lines = Lines()
         self.runners: dict[int, str] = {}
         self.strays: dict[int, str] = {}
-        self.exits: dict[str, int] = {}
-        self.held: dict[str, Held] = {}
         self.spare: nodejs.NodeProcess | None = None
         self.descriptor_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._received: list[int] = []
-        self._deadline = 0.0
 
     def run(self) -> None:
         """Serve until the Hub goes away, and no other comes."""
@@ -99,12 +84,14 @@ class Zygote:
         self._end_runners()
 
     def _is_needed(self) -> bool:
-        return self.keeper is not None and bool(self.runners or self.held) and time.monotonic() < self._deadline
+        if self.keeper is None or not self.keeper.time_left:
+            return False
+        return bool(self.runners) or not self.keeper.is_empty
 
     def _turn(self) -> None:
         poll = select.poll()
         poll.register(self.wake_read, select.POLLIN)
-        peer = self.hub or self.keeper
+        peer = self.keeper.socket if self.hub is None and self.keeper is not None else self.hub
         assert peer is not None
         poll.register(peer, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(self._patience())}
@@ -121,8 +108,8 @@ class Zygote:
 
     def _patience(self) -> float | None:
         """Milliseconds until there is something to do without being asked."""
-        if self.hub is None:
-            return max(0.0, self._deadline - time.monotonic()) * 1000 + 1
+        if self.hub is None and self.keeper is not None:
+            return self.keeper.time_left * 1000 + 1
         return SPARE_IDLE * 1000 if self.spare else None
 
     # --- the Hub ------------------------------------------------------------------------------------------
@@ -145,46 +132,39 @@ class Zygote:
         if "hold" in message:
             count = len(message["channels"])
             ours, self._received = self._received[:count], self._received[count:]
-            self._release(message["hold"])  # of the run before
-            if len(ours) == count:
-                self.held[message["hold"]] = Held(message["channels"], ours)
-            else:  # more than the system lets this process have: this Instance ends with its Hub
-                _close(ours)
+            if self.keeper is None:
+                close(ours)
+            else:
+                self.keeper.hold(message["hold"], Held(message["channels"], ours))
         elif "release" in message:
-            self.exits.pop(message["release"], None)
-            self._release(message["release"])
+            if self.keeper is not None:
+                self.keeper.release(message["release"])
         elif "quit" in message:
             self.keeper = None
             self._lose_hub()
         else:
             self._launch(message)
 
-    def _release(self, instance: str) -> None:
-        if (held := self.held.pop(instance, None)) is not None:
-            _close(held.descriptors)
-
     def _lose_hub(self) -> None:
         if self.hub is not None:
             self.hub.close()
         self.hub = None
         self.lines = Lines()
-        _close(self._received)
+        close(self._received)
         self._received.clear()
         self._drop_spare()  # it is connected to nobody's link
         with Path(os.devnull).open("wb") as nowhere:  # who reads the Hub's stderr to its end must not wait for this
             os.dup2(nowhere.fileno(), 2)
-        self._deadline = time.monotonic() + self.timeout
+        if self.keeper is not None:
+            self.keeper.begin_to_wait()
 
     def _welcome(self) -> None:
         """Give a Hub that has come all that is held for it."""
         assert self.keeper is not None
-        self.hub, _ = self.keeper.accept()
+        self.hub, _ = self.keeper.socket.accept()
         pids = {instance: pid for pid, instance in self.runners.items()}
-        for instance in {**pids, **self.exits, **self.held}:
-            held = self.held.get(instance, Held([], []))
-            about = {"pid": pids.get(instance), "status": self.exits.get(instance), "channels": held.channels}
-            self._tell({"held": instance, **about}, held.descriptors)
-        self._tell({"held": None})
+        for message, descriptors in self.keeper.told(pids):
+            self._tell(message, descriptors)
 
     def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         if self.hub is None:
@@ -198,7 +178,8 @@ class Zygote:
     # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
-        self.exits.pop(spec["id"], None)  # of the run before
+        if self.keeper is not None:
+            self.keeper.forget_exit(spec["id"])
         try:
             # What is limited is limited from its beginning, so that no process that waits will do.
             prepared = "node" in spec and not spec.get("limits")
@@ -239,12 +220,11 @@ class Zygote:
             resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for each in (self.hub, self.keeper):
-                if each is not None:
-                    each.close()
-            _close([self.wake_read, self.wake_write, *self._received])
-            for held in self.held.values():
-                _close(held.descriptors)
+            if self.hub is not None:
+                self.hub.close()
+            if self.keeper is not None:
+                self.keeper.drop()
+            close([self.wake_read, self.wake_write, *self._received])
             self._drop_spare()
             start_runner(spec)
         except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
@@ -270,7 +250,7 @@ class Zygote:
 
     def _ended(self, instance: str, status: int) -> None:
         if self.keeper is not None:
-            self.exits[instance] = status  # a Hub that is told may die before it has understood
+            self.keeper.note_exit(instance, status)
         self._tell({"exited": instance, "status": status})
 
     def _end_strays(self, instance: str) -> None:
@@ -286,44 +266,6 @@ class Zygote:
         strays.end_all()
 
 
-def _close(descriptors: Iterable[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
-def start_runner(spec: dict[str, Any]) -> NoReturn:
-    """Make this process the runner of an Instance."""
-    os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whether a Hub in the background ignores it or not
-    spec = with_mark(spec)
-    strays.sign(spec["id"])
-    random.seed()  # scramjet seeds it with a constant when it is imported
-    os.environ.update(spec["env"])
-    if (group := spec.get("group")) is not None:
-        Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
-    limits.apply(spec.get("limits") or {})
-    if "node" in spec:
-        nodejs.become(spec)
-    PythonRunner(spec).run()
-
-
-def with_mark(spec: dict[str, Any]) -> dict[str, Any]:
-    """The spec, with the environment variable that tells the processes of its Instance."""
-    return {**spec, "env": {**(spec.get("env") or {}), strays.MARK: spec["id"]}}
-
-
-def forget_hub(*kept: int) -> None:
-    """Drop what a new interpreter has got from the Hub by accident.
-
-    Args:
-        kept: descriptors that it has got on purpose, besides the standard streams.
-    """
-    first = 3
-    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):  # uvloop lets its own slip through exec
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-
-
 def main() -> None:
     """Entry point; its arguments are ``<descriptor> [<path of the keeper's socket> <timeout>]``."""
     descriptor, *keeping = sys.argv[1:]
@@ -331,25 +273,16 @@ def main() -> None:
     hub = socket.socket(fileno=int(descriptor))
     bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
     with contextlib.ExitStack() as stack:
-        keeper, timeout = None, 0.0
+        keeper = None
         if keeping:
             try:
-                keeper, timeout = _listen(keeping[0], stack), float(keeping[1])
+                keeper = stack.enter_context(contextlib.closing(Keeper(keeping[0], float(keeping[1]))))
             except FileNotFoundError:  # the Hub that made the directory has ended already
                 return
         strays.adopt()
         gc.collect()
         gc.freeze()  # what is loaded now stays shared with the children
-        Zygote(hub, keeper, timeout).run()
-
-
-def _listen(path: str, stack: contextlib.ExitStack) -> socket.socket:
-    """A socket in a directory of its own, which goes with this process."""
-    keeper = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-    keeper.bind(path)
-    keeper.listen()
-    stack.callback(shutil.rmtree, Path(path).parent, ignore_errors=True)
-    return keeper
+        Zygote(hub, keeper).run()
 
 
 if __name__ == "__main__":
