@@ -173,12 +173,15 @@ async def test_a_daemon_that_leaves_its_group_does_not_keep_the_instance(ending,
     instance = await launch(f"""
         import os, time
         def run(context, input):
+            renamed, tell = os.pipe()
             forked = os.fork()
             if forked == 0:
                 os.setsid()
                 open("/proc/self/comm", "w").write("daemon")  # by its name it would be found, and ended
+                os.write(tell, b".")
                 context.logger.handlers[0].flush()
                 time.sleep(1000)
+            os.read(renamed, 1)
             context.emit("pid", forked)
             input = open(0).readline()
             {ending}
@@ -197,11 +200,14 @@ async def test_a_daemon_that_leaves_its_group_does_not_keep_the_streams(ending, 
     instance = await launch("""
         import os, time
         def run(context, input):
+            renamed, tell = os.pipe()
             forked = os.fork()
             if forked == 0:
                 os.setsid()
                 open("/proc/self/comm", "w").write("daemon")  # by its name it would be found, and ended
+                os.write(tell, b".")
                 time.sleep(1000)
+            os.read(renamed, 1)
             print("printed", flush=True)
             context.logger.info("logged")
             context.emit("pid", forked)
