@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub._profile_values import DEFAULTS
-from transform_hub.errors import ProfileError, ProfileNotFoundError
+from transform_hub.errors import ProfileError, ProfileNotFoundError, ProfileValueError
 
 DEFAULT = "default"
 """Name of the profile that is active if none is; its file need not be there."""
@@ -89,10 +89,10 @@ def path_of(name: str) -> Path:
     """File of a profile, which need not be there.
 
     Raises:
-        ProfileError: no profile can be called so.
+        ProfileValueError: no profile can be called so.
     """
     if not _NAME.fullmatch(name):
-        raise ProfileError(f"{name!r} can't be the name of a profile: letters, digits, '.', '_' and '-' can")
+        raise ProfileValueError(f"{name!r} can't be the name of a profile: letters, digits, '.', '_' and '-' can")
     return folder() / "profiles" / f"{name}.json"
 
 

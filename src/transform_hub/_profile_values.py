@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from transform_hub.errors import ProfileError
+from transform_hub.errors import ProfileError, ProfileValueError
 
 DEFAULTS: dict[str, Any] = {
     "configVersion": 1,
@@ -24,6 +24,7 @@ ENVIRONMENTS = ("development", "production")
 FORMATS = ("pretty", "json")
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*")
+_TOKEN = re.compile(r"[!-~]*")
 _KINDS = {int: "a number", str: "a string", dict: "an object"}
 
 
@@ -39,10 +40,20 @@ def check(values: dict[str, Any], *, where: str = "") -> None:
 def check_for_writing(values: dict[str, Any]) -> None:
     """Refuse also what STH's ``si`` would not read: it resets a profile that it does not like.
 
+    Tokens are an exception: those of a Hub need not be JSON Web Tokens, see :func:`is_jwt`.
+
     Raises:
-        ProfileError: there is such a value.
+        ProfileValueError: there is such a value.
     """
-    _refuse(values, lambda key, value: _defect(key, value) or _dislike(key, value), "")
+    try:
+        _refuse(values, lambda key, value: _defect(key, value) or _dislike(key, value), "")
+    except ProfileError as error:
+        raise ProfileValueError(str(error)) from None
+
+
+def is_jwt(token: str) -> bool:
+    """Whether a token looks like a JSON Web Token, the only kind that STH's ``si`` takes."""
+    return _JWT.fullmatch(token) is not None
 
 
 def _refuse(values: dict[str, Any], find: Callable[[str, Any], str], where: str) -> None:
@@ -65,21 +76,22 @@ def _defect(key: str, value: Any) -> str:
 def _dislike(key: str, value: Any) -> str:
     if key in ("apiUrl", "middlewareApiUrl"):
         return _url_defect(value) if value or key == "apiUrl" else ""
-    if key == "token" and value and not _JWT.fullmatch(value):
-        return "does not look like a JSON Web Token (three parts with dots between)"
+    if key == "token" and not _TOKEN.fullmatch(value):
+        return "must be letters, digits and signs, without spaces"
     return ""
 
 
 def _url_defect(url: str) -> str:
-    example = "a URL like http://127.0.0.1:8000/api/v1"
+    example = "http://127.0.0.1:8000/api/v1"
+    expected = f"must be a URL like {example}, not {url!r}"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return f"must be {example}, not {url!r}"
+        return expected
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"must be {example}, not {url!r}"
-    return f"must name the port, like {example}" if port is None and parts.scheme == "http" else ""
+        return expected
+    return f"must name the port, as {example} does" if port is None and parts.scheme == "http" else ""
 
 
 def _log_defect(log: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ HubError
 ├── PackageError            a Sequence package that can't be packed, read or unpacked
 ├── HubStartError           a Hub can't be started here: port in use, no permission, ...
 ├── ProfileError            a profile of si can't be used: it can't be read, has a wrong value, ...
-│   └── ProfileNotFoundError  there is none of this name
+│   ├── ProfileNotFoundError  there is none of this name
+│   └── ProfileValueError     a name or value that no profile can have
 ├── AmbiguousNameError      a name that several Sequences have
 ├── InstanceFailedError     an Instance ended with an exit code other than 0
 ├── InstanceTimeoutError    an Instance did not run, or end, in time
@@ -62,6 +63,10 @@ class ProfileError(HubError):
 
 class ProfileNotFoundError(ProfileError):
     """There is no profile of ``si`` of this name, or no such file."""
+
+
+class ProfileValueError(ProfileError):
+    """A name or a value that no profile of ``si`` can have."""
 
 
 class AmbiguousNameError(HubError):

@@ -31,7 +31,7 @@ from transform_hub._profile_files import (
     variable,
     write,
 )
-from transform_hub._profile_values import DEFAULTS, ENVIRONMENTS, FORMATS, check, check_for_writing
+from transform_hub._profile_values import DEFAULTS, ENVIRONMENTS, FORMATS, check, check_for_writing, is_jwt
 from transform_hub.errors import ProfileError
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "active_name",
     "create",
     "folder",
+    "is_jwt",
     "locate",
     "names",
     "path_of",
@@ -140,7 +141,8 @@ class Profile:
         """Set values, and write the file.
 
         Raises:
-            ProfileError: a value is not possible; nothing is written.
+            ProfileValueError: a value is not possible; nothing is written.
+            ProfileError: the file can't be written.
         """
         check_for_writing(values)
         log = {**self.values["log"], **values.get("log", {})}

@@ -94,6 +94,14 @@ def test_sth_takes_a_token_from_the_environment_or_a_file(sth, tmp_path):
         process.wait(timeout=20)
 
 
+def test_a_token_of_any_kind_is_kept_in_the_profile(sth, lonely):
+    _, url = sth(STH_TOKEN="no-json-web-token")
+    lonely("config", "set", "apiUrl", url)
+    assert "`si config set token TOKEN` or the variable SCRAMJET_TOKEN" in lonely("hub", "version", code=1).stderr
+    assert "STH's own si would reset the profile" in lonely("config", "set", "token", "no-json-web-token").stderr
+    assert lonely("hub", "version").json["apiVersion"] == "v1"
+
+
 def test_the_token_of_the_hub_is_not_in_a_sequences_environment(sth, tmp_path):
     folder = tmp_path / "env"
     folder.mkdir()

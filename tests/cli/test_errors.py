@@ -31,7 +31,14 @@ def test_no_hub_says_how_to_get_one(lonely):
         (["seq", "start", "x", "-s", "[]"], USAGE, "JSON object"),
         (["seq", "start", "x", "-f", "missing.json"], 1, "missing.json"),
         (["seq", "send", "missing"], NOT_FOUND, "there is no missing"),
-        (["seq", "send", "-"], USAGE, "no last package"),
+        (["seq", "pack", "missing"], NOT_FOUND, "there is no missing"),
+        (["seq", "send", "-"], USAGE, "no last package in this session: pack one with `si sequence pack`"),
+        (["seq", "start", "x", "--output-topic", "a b"], USAGE, "'a b'"),
+        (["config", "set", "apiUrl", "nonsense"], USAGE, "must be a URL like"),
+        (["config", "set", "apiUrl", "http://hub/api/v1"], USAGE, "must name the port, as http"),
+        (["config", "set", "token", "two words"], USAGE, "without spaces"),
+        (["config", "set", "json", '{"env": "x"}'], USAGE, "development or production"),
+        (["config", "profile", "create", "a b"], USAGE, "can't be the name"),
         (["inst", "info", "-"], USAGE, "no last instance"),
         (["inst", "input", "x", "missing"], 1, "missing: No such file"),
         (["--config", "nobody", "hub", "version"], NOT_FOUND, "no profile 'nobody'"),
@@ -61,7 +68,24 @@ def test_a_package_that_the_hub_refuses_is_an_error(si, tmp_path):
     (tmp_path / "bad.tar.gz").write_bytes(b"nothing")
     assert "422" in si("seq", "send", "bad.tar.gz", code=1).stderr
     (tmp_path / "folder").mkdir()
-    assert "package.json" in si("seq", "pack", "folder", code=1).stderr
+    assert "folder has no package.json" in (said := si("seq", "pack", "folder", code=1).stderr)
+    assert "`si init sequence --path folder`" in said
+    (tmp_path / "folder" / "package.json").write_text("{")
+    for command in ("pack", "send", "deploy", "run"):
+        assert "folder: package.json is not valid JSON" in si("seq", command, "folder", code=1).stderr
+
+
+def test_a_hint_names_what_says_where_the_hub_is(lonely):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
+    assert "point the variable SCRAMJET_HUB_URL" in lonely("hub", "version", code=NO_HUB, SCRAMJET_HUB_URL=url).stderr
+
+
+def test_a_sequence_in_use_is_not_deleted_and_the_error_says_how(si, folder):
+    sequence = si("-q", "seq", "send", folder("def run(context, input):\n    return input\n")).text.strip()
+    si("seq", "start", sequence)
+    assert "--force kills its Instances" in si("seq", "delete", sequence, code=1).stderr
+    si("seq", "delete", "--force", sequence)
 
 
 def test_readers_that_go_away_and_ctrl_c_end_it_quietly(si, folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -100,12 +101,12 @@ def set_scope(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of 
 
 
 @set_app.command("token")
-def set_token(token: Annotated[str, typer.Argument(metavar="JWT", help="- reads it from stdin.")]) -> None:
+def set_token(token: Annotated[str, typer.Argument(metavar="TOKEN", help="- reads it from stdin.")]) -> None:
     """Set the token that is sent to the Hub or the platform."""
-    import sys
-
     given = sys.stdin.read().strip() if token == "-" else token  # noqa: S105 - no password
     profile().update({"token": given})
+    if given and not profiles.is_jwt(given):
+        note("This is no JSON Web Token: STH's own si would reset the profile")
 
 
 @set_app.command("env")

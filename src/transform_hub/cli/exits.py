@@ -21,7 +21,14 @@ from contextlib import contextmanager
 import typer
 
 from transform_hub.cli.settings import settings
-from transform_hub.errors import HubConnectionError, HubError, NotFoundError, ProfileNotFoundError
+from transform_hub.errors import (
+    AuthenticationError,
+    HubConnectionError,
+    HubError,
+    NotFoundError,
+    ProfileNotFoundError,
+    ProfileValueError,
+)
 
 ERROR = 1
 USAGE = 2
@@ -71,6 +78,8 @@ def code_of(error: BaseException) -> int:
     """The exit code that an error leads to."""
     if isinstance(error, CommandError):
         return error.code
+    if isinstance(error, ProfileValueError):
+        return USAGE
     if isinstance(error, HubConnectionError):
         return NO_HUB
     return NOT_FOUND if isinstance(error, (NotFoundError, ProfileNotFoundError)) else ERROR
@@ -80,10 +89,15 @@ def message_of(error: BaseException) -> str:
     """What to say of an error: what was wrong, and the next step."""
     if isinstance(error, HubConnectionError) and error.message.startswith("No Hub answers at "):
         where = error.message.removeprefix("No Hub answers at ")
-        return (
-            f"no Hub answers at {where}: start one with `si hub start`, "
-            "or point `si config set apiUrl URL` elsewhere"
-        )  # fmt: skip
+        known_by = "the variable SCRAMJET_HUB_URL" if _is_in_environment() else "`si config set apiUrl URL`"
+        return f"no Hub answers at {where}: start one with `si hub start`, or point {known_by} elsewhere"
+    if isinstance(error, AuthenticationError) and "token=" in error.hint:
+        error.hint = "`si config set token TOKEN` or the variable SCRAMJET_TOKEN names one"
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, HubError):
         return f"{error.filename}: {error.strerror}"
     return str(error)
+
+
+def _is_in_environment() -> bool:
+    """Whether the environment says where the Hub is."""
+    return not (settings.profile or settings.profile_path) and bool(os.environ.get("SCRAMJET_HUB_URL"))

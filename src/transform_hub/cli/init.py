@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +54,8 @@ def sequence(
     path.mkdir(parents=True, exist_ok=True)
     made = _fill(path, template)
     show({"path": str(path), "template": template, "files": made})
-    note(f"Run it:   echo hello | si run {path}\nTest it:  pytest {path}")
+    typed = shlex.quote(str(path))
+    note(f"Run it:   echo hello | si run {typed}\nTest it:  pytest {typed}")
 
 
 def _template(words: list[str]) -> str:

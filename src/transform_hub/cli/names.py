@@ -1,10 +1,12 @@
-"""Which Sequence or Instance is meant: its id, the start of it, a name, or ``-`` for the last one."""
+"""Which Sequence or Instance is meant: its id, the start of it, a name, or ``-`` for the last one. Names of topics."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from typing import TYPE_CHECKING
+
+import typer
 
 from transform_hub.cli import session
 from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 LAST = "-"
 
+_TOPIC = re.compile(r"[\w\\+-]+", re.ASCII)
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -76,3 +79,15 @@ def choose(kind: str, word: str, names: dict[str, str]) -> str:
             raise CommandError(f"{word!r} means several {kind}s: name one by its id{listed}", code=USAGE)
     command = f"si {kind.lower()} list"
     raise CommandError(f"there is no {kind} {word!r} on this Hub: see `{command}`", code=NOT_FOUND)
+
+
+def topic_name(name: str | None) -> str | None:
+    """The name of a topic, if it can be one.
+
+    Raises:
+        typer.BadParameter: it can't.
+    """
+    # A topic is made by whoever first reads or writes it: a name with a typo in it should not be.
+    if name is not None and not _TOPIC.fullmatch(name):
+        raise typer.BadParameter(f"{name!r}: letters, digits, '_', '+', '-' and '\\' make the name of a topic")
+    return name

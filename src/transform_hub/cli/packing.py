@@ -10,6 +10,7 @@ its __pypackages__ or node_modules already is packed as it is.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from transform_hub.cli.exits import CommandError
+from transform_hub.cli.exits import NOT_FOUND, CommandError
 from transform_hub.cli.output import note
+from transform_hub.errors import PackageError
 from transform_hub.hub.runtimes import interpreter
 from transform_hub.package import Packed, pack, read_package_json, unpack
 
@@ -54,8 +56,8 @@ def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, py
         CommandError: a dependency can't be installed.
         PackageError: the folder can't be packed.
     """
-    language = read_package_json(folder).language if dependencies and folder.is_dir() else ""
-    wanted = _wanted(folder, language) if language in VENDORED else None
+    language = _language(folder)
+    wanted = _wanted(folder, language) if dependencies and language in VENDORED else None
     if wanted is None:
         return Made(pack(folder, target))
     with _copy(folder, target) as copy:
@@ -64,6 +66,20 @@ def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, py
         else:
             _install_javascript(copy)
         return Made(pack(copy, target), tuple(_installed(copy, language)))
+
+
+def _language(folder: Path) -> str:
+    if not folder.exists():
+        raise CommandError(f"there is no {folder}: name the folder of a Sequence", code=NOT_FOUND)
+    if not folder.is_dir():
+        return ""  # pack() says what is wrong
+    if not (folder / "package.json").exists():
+        made = f"si init sequence --path {shlex.quote(str(folder))}"
+        raise CommandError(f"{folder} has no package.json: name the folder of a Sequence, or make one with `{made}`")
+    try:
+        return read_package_json(folder).language
+    except PackageError as error:
+        raise CommandError(f"{folder}: {error}") from None
 
 
 def _wanted(folder: Path, language: str) -> list[str] | None:
@@ -75,7 +91,7 @@ def _wanted(folder: Path, language: str) -> list[str] | None:
         return [] if _json(folder / "package.json").get("dependencies") else None
     requirements = folder / "requirements.txt"
     if requirements.exists():
-        return ["-r", str(requirements.resolve())] if requirements.read_text().strip() else None
+        return ["-r", str(requirements.resolve())] if requirements.read_bytes().strip() else None
     return _dependencies_of(folder / "pyproject.toml") or None
 
 

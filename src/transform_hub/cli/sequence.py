@@ -223,8 +223,14 @@ def delete(id: Id, force: Force = False) -> None:
     """Delete a Sequence."""
 
     async def remove(host: HostClient) -> str:
+        from transform_hub.errors import ConflictError
+
         sequence = await find_sequence(host, id)
-        await sequence.delete(force=force)
+        try:
+            await sequence.delete(force=force)
+        except ConflictError as error:
+            error.hint = error.hint or "--force kills its Instances first"
+            raise
         return sequence.id
 
     removed = with_hub(remove)

@@ -15,7 +15,7 @@ from typing import Any
 from transform_hub.cli.exits import USAGE, CommandError
 
 KINDS = {
-    "package": ("lastPackagePath", "pack"),
+    "package": ("lastPackagePath", "pack one with `si sequence pack`"),
     "sequence": ("lastSequenceId", "send one, or name one with `si sequence use`"),
     "instance": ("lastInstanceId", "start one, or name one with `si instance use`"),
     "space": ("lastSpaceId", "name one with `si space use`"),

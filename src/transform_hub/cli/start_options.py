@@ -9,13 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from transform_hub.cli.exits import USAGE, CommandError
+from transform_hub.cli.names import topic_name
 
 Args = Annotated[str | None, typer.Option("--args", help="Arguments, a JSON array: '[\"a\", 1]'.")]
 ConfigFile = Annotated[Path | None, typer.Option("-f", "--config-file", help="Configuration, a JSON or YAML file.")]
 ConfigString = Annotated[str | None, typer.Option("-s", "--config-string", help="Configuration, a JSON object.")]
 InstanceId = Annotated[str | None, typer.Option("--inst-id", help="36 characters to use as id of the Instance.")]
-InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to take as input.")]
-OutputTopic = Annotated[str | None, typer.Option("--output-topic", help="Topic to send the output to.")]
+InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to take as input.", callback=topic_name)]
+OutputTopic = Annotated[
+    str | None, typer.Option("--output-topic", help="Topic to send the output to.", callback=topic_name)
+]
 Limits = Annotated[str | None, typer.Option("--limits", help="Limits, a JSON object: '{\"memory\": 512}' (MB).")]
 Restart = Annotated[
     str | None, typer.Option("--restart", help="When to run it again: never, on-failure[:5], always[:5].")

@@ -9,6 +9,7 @@ import typer
 from transform_hub.cli.command import App
 from transform_hub.cli.completion import complete_topic
 from transform_hub.cli.connection import with_hub
+from transform_hub.cli.names import topic_name
 from transform_hub.cli.output import show, show_list
 from transform_hub.cli.streams import File, pour, sending
 
@@ -20,13 +21,6 @@ app = App(help="Topics: named streams that Instances and clients share.")
 CONTENT_TYPES = ("application/x-ndjson", "text/x-ndjson", "text/plain", "application/octet-stream")
 
 
-def _checked(name: str) -> str:
-    # A topic is made by whoever first reads or writes it: a name with a typo in it should not be.
-    if not name or not all(char.isascii() and (char.isalnum() or char in "\\_+-") for char in name):
-        raise typer.BadParameter(f"{name!r}: letters, digits, '_', '+', '-' and '\\' make the name of a topic")
-    return name
-
-
 def _checked_type(name: str) -> str:
     if name not in CONTENT_TYPES:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(CONTENT_TYPES)}")
@@ -34,7 +28,7 @@ def _checked_type(name: str) -> str:
 
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name of the topic.", callback=_checked, autocompletion=complete_topic)
+    str, typer.Argument(metavar="NAME", help="Name of the topic.", callback=topic_name, autocompletion=complete_topic)
 ]
 ContentType = Annotated[
     str, typer.Option("-t", "--content-type", help="Content type of the topic.", callback=_checked_type)
