@@ -48,7 +48,8 @@ def ended(process):
 
 
 def until_it_waits(process):
-    """Python warns of a coroutine "never awaited" if a signal comes just between making and running it."""
+    """Before that a signal may come just where Python can't raise: in the callback of an object that is dropped, or
+    between making and running a coroutine."""
     quiet = 0
     while quiet < 20:
         quiet = quiet + 1 if psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING else 0
@@ -109,6 +110,7 @@ def test_ctrl_c(program, start, wait):
         instance.id,
     )
     assert process.stdout.readline() == "ready\n"
+    until_it_waits(process)
     process.send_signal(signal.SIGINT)
     process.stdin.flush()
     process.wait(30)

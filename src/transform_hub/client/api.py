@@ -6,8 +6,9 @@ import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from transform_hub.client.credentials import Token
 from transform_hub.client.tls import TLS
-from transform_hub.client.transport import Token, Transport
+from transform_hub.client.transport import Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11

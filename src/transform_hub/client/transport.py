@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import inspect
 import logging
 import random
 import ssl
@@ -25,6 +24,7 @@ from multidict import CIMultiDict
 
 from transform_hub.client.address import Address
 from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
+from transform_hub.client.credentials import Credentials, Token
 from transform_hub.client.proxy import proxy_for
 from transform_hub.client.request import Request, StreamBody
 from transform_hub.client.sessions import Pool, Sessions, once
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 Deadline = float | Literal["default"] | None
 """Seconds for a call; None is no limit, ``default`` the client's."""
 
@@ -53,7 +52,6 @@ PAUSES = (0.1, 0.3, 0.9)
 
 READ_SIZE = 256 * 1024
 """Bytes of a stream that are taken from the connection before the Hub is made to wait."""
-
 
 Consumer = Callable[[aiohttp.ClientResponse, Pool], Awaitable[T]]
 
@@ -94,7 +92,7 @@ class Transport:
     ) -> None:
         self._address = Address.parse(url)
         self._proxy = proxy_for(self._address.url("")) if trust_env and self._address.socket is None else None
-        self._token = token if callable(token) else _checked(token or "")
+        self._credentials = Credentials(token, self._address.authorization)
         self._headers = dict(headers or {})
         self._connect_timeout = connect_timeout
         context = tls.context() if isinstance(tls, TLS) else tls
@@ -235,29 +233,14 @@ class Transport:
         return HubTimeoutError(message, hint=hint, **self.describe(request))
 
     async def _authorized(self, request: Request, consume: Consumer[T]) -> T:
+        credentials = self._credentials
         try:
-            return await self._send(request, await self._authorization(request), consume)
+            return await self._send(request, await credentials.header(request.remaining), consume)
         except (AuthenticationError, PermissionDeniedError):
             # A Hub refuses before it asks for a body that is a stream, or else that body is lost.
-            if not callable(self._token) or request.has_begun:
+            if not credentials.can_be_fresh or request.has_begun:
                 raise
-        return await self._send(request, await self._authorization(request), consume)
-
-    async def _authorization(self, request: Request) -> str:
-        token: Any = self._token
-        if callable(token):
-            token = token()
-            if inspect.isawaitable(token):
-                token = await self._in_time(token, request)
-            token = _checked(token)
-        return f"Bearer {token}" if token else self._address.authorization
-
-    async def _in_time(self, token: Awaitable[str], request: Request) -> str:
-        try:
-            return await asyncio.wait_for(token, request.remaining)
-        except asyncio.TimeoutError:
-            message = f"There was no token within {request.limit or 0:g} s"
-            raise HubTimeoutError(message, **self.describe(request)) from None
+        return await self._send(request, await credentials.header(request.remaining), consume)
 
     async def _send(self, request: Request, authorization: str, consume: Consumer[T]) -> T:
         headers = CIMultiDict(self.default_headers())
@@ -313,21 +296,6 @@ class Transport:
                 sock_read=request.idle_timeout,
             ),
         )
-
-
-def _checked(token: object) -> str:
-    """A token as it can be sent.
-
-    Raises:
-        TypeError: it is no text.
-        ValueError: it can't stand in a header; the error does not tell the token.
-    """
-    if not isinstance(token, str):
-        raise TypeError(f"a token is a str, or a function that returns one, not {type(token).__name__}")
-    token = token.strip()
-    if not token.isprintable():
-        raise ValueError("a token is one line of printable characters")
-    return token
 
 
 async def _open(response: aiohttp.ClientResponse, pool: Pool) -> aiohttp.ClientResponse:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from transform_hub.client.body import PIECE, Body, Chunk, Progress, body_of, pieces, reading
-from transform_hub.client.transport import Token
+from transform_hub.client.credentials import Token
 from transform_hub.sync.mirror import original
 from transform_hub.sync.portal import Call, current_call
 
