@@ -1,6 +1,7 @@
 """Output, stdout and stderr that are followed over lost connections, and over Hubs that are killed."""
 
 import asyncio
+import os
 import random
 
 import pytest
@@ -192,6 +193,102 @@ async def test_a_hub_that_does_not_count(client, hub, package):
         assert (gap.missing, gap.tries) == (None, 1)
         await instance.send_input("two\n")
         assert [line async for line in lines] == ["two"]
+
+
+@pytest.mark.slow
+@needs_spool
+async def test_a_wait_goes_on_with_the_next_hub(sth, lasting, package):
+    instance = await (await lasting.send_sequence(package(WAITING))).start()
+    patient = asyncio.ensure_future(instance.wait(reconnect_timeout=60))
+    async with line_to(sth.url) as line, HostClient(line.url) as host:
+        late = asyncio.ensure_future(host.instance(instance.id).wait(reconnect_timeout=0.1))
+        await until(lambda: line.ends)
+        await restarted(sth)
+        line.cut()
+        with pytest.raises(errors.HubConnectionError):
+            await late
+    await instance.send_input("end\n")
+    assert (await patient).exitcode == 0
+
+
+async def test_an_end_that_the_hub_has_only_in_its_history(client, package):
+    instance = await (await client.send_sequence(package(WAITING))).start()
+    waiting = asyncio.ensure_future(instance.wait())
+    await instance.wait_running()
+    await instance.kill(remove_immediately=True)
+    assert (await waiting).exitcode == 137
+
+
+READY = """
+import asyncio, os
+async def run(context, input):
+    finish = asyncio.Event()
+    context.on("finish", lambda _: finish.set())
+    yield "begun, "
+    async for _ in input:
+        pass
+    await asyncio.to_thread(os.read, 0, 1)
+    context.emit("ready", "it has all")
+    await finish.wait()
+    yield "ended"
+"""
+
+
+@pytest.mark.slow
+@needs_spool
+async def test_a_run_goes_on_with_the_next_hub(sth, lasting, package):
+    running = asyncio.ensure_future(lasting.run(package(READY)))
+    while not (infos := await lasting.list_instances()):
+        pass
+    instance = lasting.instance(infos[0].id)
+    assert await instance.get_event("ready") == "it has all"
+    await restarted(sth)
+    await instance.send_event("finish")
+    done = await running
+    assert (done.output, done.returncode) == (b"begun, ended", 0)
+    assert await lasting.list_sequences() == []
+
+
+async def test_a_run_does_not_hide_that_something_is_missing(hub, client, package):
+    async with line_to(hub.url) as line, HostClient(line.url) as host:
+        running = asyncio.ensure_future(host.run(package(READY)))
+        while not (infos := await client.list_instances()):
+            pass
+        await client.instance(infos[0].id).get_event("ready")
+        line.cut(mended=True)
+        with pytest.raises(errors.StreamError, match=r"is not here as a whole: \[gap of"):
+            await running
+    assert await client.list_instances() == []
+
+
+@pytest.mark.slow
+async def test_a_run_whose_hub_does_not_come_back(sth, package):
+    await sth.start("--no-reattach")
+    async with HostClient(sth.url) as host:
+        running = asyncio.ensure_future(host.run(package(READY), reconnect_timeout=0.2))
+        while not (infos := await host.list_instances()):
+            pass
+        await host.instance(infos[0].id).get_event("ready")
+        await sth.kill()
+        with pytest.raises(errors.StreamTimeoutError, match="No Hub answers at"):
+            await running
+
+
+@pytest.mark.slow
+@needs_spool
+async def test_si_follows_output(sth, lasting, package):
+    instance = await (await lasting.send_sequence(package(WAITING))).start()
+    si = await asyncio.create_subprocess_exec(
+        sth.program.with_name("si"), "instance", "output", "--follow", instance.id,
+        env={**os.environ, "SCRAMJET_HUB_URL": sth.url}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await instance.send_input("one\nbe", end=False)
+    assert await si.stdout.readline() == b"one\n"
+    await restarted(sth)
+    await instance.send_input("gun\n")
+    out, err = await si.communicate()
+    assert (out, si.returncode) == (b"begun\n", 0)
+    assert b"gap" not in err
 
 
 async def test_read_does_not_hide_a_gap():

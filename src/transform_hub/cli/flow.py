@@ -61,9 +61,9 @@ def input_(id: Id, file: File = None, content_type: ContentType = "text/plain", 
         with_hub(send)
 
 
-def output(id: Id) -> None:
+def output(id: Id, follow: Follow = False) -> None:
     """Write the output of an Instance to stdout, as it comes."""
-    _pour(id, "output")
+    _pour(id, "output", follow=follow)
 
 
 def inout(id: Id, file: File = None, content_type: ContentType = "text/plain", end: End = False) -> None:
@@ -105,14 +105,14 @@ def stdin(id: Id, file: File = None) -> None:
         with_hub(send)
 
 
-def stdout(id: Id) -> None:
+def stdout(id: Id, follow: Follow = False) -> None:
     """Write the standard output of an Instance to stdout, as it comes."""
-    _pour(id, "stdout")
+    _pour(id, "stdout", follow=follow)
 
 
-def stderr(id: Id) -> None:
+def stderr(id: Id, follow: Follow = False) -> None:
     """Write the standard error of an Instance to stdout, as it comes."""
-    _pour(id, "stderr")
+    _pour(id, "stderr", follow=follow)
 
 
 def log(id: Id, follow: Follow = False, since: Since = None) -> None:
@@ -125,10 +125,10 @@ def log(id: Id, follow: Follow = False, since: Since = None) -> None:
     pour_log(opened, since)
 
 
-def _pour(id: str, stream: str) -> None:
-    async def opened(host: HostClient) -> AsyncIterable[bytes]:
+def _pour(id: str, stream: str, *, follow: bool) -> None:
+    async def opened(host: HostClient) -> AsyncIterable[Any]:
         instance: InstanceClient = await find_instance(host, id)
-        reader: AsyncIterable[bytes] = await getattr(instance, f"get_{stream}")()
+        reader: AsyncIterable[Any] = await getattr(instance, f"get_{stream}")(follow=follow)
         return reader
 
     pour(opened)

@@ -204,6 +204,7 @@ class HostClient(LoggedClient):
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
         timeout: float | None = None,
+        reconnect_timeout: float | None = 30.0,
         check: bool = False,
         max_bytes: int | None = MAX_BYTES,
     ) -> CompletedInstance:
@@ -224,6 +225,8 @@ class HostClient(LoggedClient):
             output_topic: name to use for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
             timeout: seconds from the start of the Instance after which it is killed; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away once it has all of the input, as when it is killed and
+                restarted: what the Instance writes is read on where it was lost. None is no limit.
             check: raise if its exit code is not 0.
             max_bytes: that each of output, stdout and stderr may have before it is killed; None is no limit.
 
@@ -237,6 +240,8 @@ class HostClient(LoggedClient):
             InstanceTimeoutError: it did not end in time; has what it had written.
             OutputTooLargeError: it wrote more than ``max_bytes``; has what it had written.
             InstanceGoneError: the Hub forgot the Instance before it told how it ended.
+            HubConnectionError, StreamError: the Hub went away, and did not come back in time with all that was
+                written.
 
         Example:
             >>> done = await host.run("my-sequence", input="one line\n", check=True)
@@ -254,6 +259,7 @@ class HostClient(LoggedClient):
             output_topic=output_topic,
             limits=limits,
             timeout=timeout,
+            reconnect_timeout=reconnect_timeout,
             max_bytes=max_bytes,
         )
         if check:

@@ -41,11 +41,12 @@ class InstanceClient(InstanceStreams):
         """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
         return InstanceHealth.of(await self._call("GET", f"{self.path}/health", dict[str, Any]))
 
-    async def wait(self, timeout: float | None = None) -> Terminated:
+    async def wait(self, timeout: float | None = None, *, reconnect_timeout: float | None = 0.0) -> Terminated:
         """Wait until the Instance has ended: ``GET /instance/:id``, and a stream of events that ends with it.
 
         Args:
             timeout: seconds to wait; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away at a time, as when it is restarted; None is no limit.
 
         Returns:
             Its exit code and the reason.
@@ -54,8 +55,9 @@ class InstanceClient(InstanceStreams):
             NotFoundError: it is not there.
             InstanceGoneError: it was there, and the Hub forgot it before it told how it ended.
             InstanceTimeoutError: it did not end in time; it goes on.
+            HubConnectionError: the Hub went away, and was away for too long.
         """
-        return await life.in_time(self, life.terminated(self), timeout, "did not end")
+        return await life.in_time(self, life.terminated(self, reconnect_timeout), timeout, "did not end")
 
     async def wait_running(self, timeout: float | None = None) -> InstanceInfo:
         """Wait until the Instance runs: ``GET /instance/:id``.

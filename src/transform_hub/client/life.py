@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from transform_hub.client.answers import may_pass
 from transform_hub.errors import (
     HubError,
     InstanceEndedError,
@@ -19,6 +20,7 @@ from transform_hub.errors import (
     InstanceRestartedError,
     InstanceTimeoutError,
     NotFoundError,
+    RequestError,
     StreamError,
 )
 from transform_hub.models import InstanceInfo, Terminated
@@ -44,8 +46,12 @@ NO_EVENT = "transform-hub.client.wait"
 """An event that no Instance sends."""
 
 
-async def terminated(instance: InstanceClient) -> Terminated:
-    """Wait until an Instance has ended.
+async def terminated(instance: InstanceClient, patience: float | None) -> Terminated:
+    """Wait until an Instance has ended, also over restarts of the Hub.
+
+    Args:
+        instance: it.
+        patience: seconds that the Hub may be away at a time; None is no limit.
 
     Raises:
         NotFoundError: it is not there.
@@ -55,10 +61,12 @@ async def terminated(instance: InstanceClient) -> Terminated:
     if not info.is_ended:
         async with _end_of_events(instance) as end:
             try:
-                async for info in _states(instance, end):
+                async for info in _states(instance, end, patience=patience):
                     if info.is_ended:
                         break
             except NotFoundError as error:
+                if past := await _remembered(instance):
+                    return past
                 raise _gone(instance, error) from None
     return _verdict(instance, info)
 
@@ -128,11 +136,20 @@ async def has_ended(instance: InstanceStreams) -> bool:
         return True
 
 
-async def _states(instance: InstanceClient, end: asyncio.Future[None] | None = None) -> AsyncIterator[InstanceInfo]:
+async def _states(
+    instance: InstanceClient, end: asyncio.Future[None] | None = None, *, patience: float | None = 0
+) -> AsyncIterator[InstanceInfo]:
     """What an Instance is, again and again; at once when ``end`` is done."""
-    pause = FIRST_PAUSE
+    pause, last = FIRST_PAUSE, time.monotonic()
     while True:
-        yield await instance.get_info()
+        try:
+            info = await instance.get_info()
+        except RequestError as error:
+            if not may_pass(error) or (patience is not None and time.monotonic() - last > patience):
+                raise
+        else:
+            last = time.monotonic()
+            yield info
         if end is None or end.done():
             await asyncio.sleep(pause)
         else:
@@ -184,6 +201,15 @@ def _ended(info: InstanceInfo, about: dict[str, Any]) -> InstanceEndedError:
     reason = ", ".join(dict.fromkeys(text for text in (reason, info.error) if text))  # they may say the same
     message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
     return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
+
+
+async def _remembered(instance: InstanceClient) -> Terminated | None:
+    """How an Instance ended that the Hub has in nothing but its history; STH has none."""
+    with contextlib.suppress(HubError):
+        for past in await instance.host.list_history():
+            if past.id == instance.id:
+                return past.terminated
+    return None
 
 
 async def _last_info(instance: InstanceStreams) -> InstanceInfo:

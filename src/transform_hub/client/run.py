@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.client.body import Sendable
-from transform_hub.client.reader import Reader
+from transform_hub.client.follower import Follower
+from transform_hub.client.readable import Gap
 from transform_hub.client.sequence import SequenceClient
 from transform_hub.errors import (
     ConflictError,
@@ -22,6 +23,7 @@ from transform_hub.errors import (
     MethodNotAllowedError,
     NotFoundError,
     OutputTooLargeError,
+    StreamError,
 )
 
 if TYPE_CHECKING:
@@ -89,12 +91,13 @@ async def run(
     content_type: str | None,
     stdin: Sendable | None,
     timeout: float | None,
+    reconnect_timeout: float | None,
     max_bytes: int | None,
     **options: Any,
 ) -> CompletedInstance:
     """See :meth:`HostClient.run`; ``options`` are those of :meth:`SequenceClient.start`."""
     async with _sequence(host, source) as sequence, _instance(sequence, options) as instance:
-        talk = _Conversation(instance, max_bytes)
+        talk = _Conversation(instance, max_bytes, reconnect_timeout)
         talking = asyncio.ensure_future(talk.whole(input, content_type, stdin))
         try:
             await asyncio.wait({talking}, timeout=timeout)
@@ -112,9 +115,10 @@ async def run(
 class _Conversation:
     """What goes into an Instance and what comes out of it, all at the same time."""
 
-    def __init__(self, instance: InstanceClient, max_bytes: int | None) -> None:
+    def __init__(self, instance: InstanceClient, max_bytes: int | None, patience: float | None) -> None:
         self._instance = instance
         self._max_bytes = max_bytes
+        self._patience = patience
         self._heard = {"output": bytearray(), "stdout": bytearray(), "stderr": bytearray()}
 
     def heard(self) -> dict[str, bytes]:
@@ -127,13 +131,14 @@ class _Conversation:
             asyncio.ensure_future(self._feed(input, content_type)),
             asyncio.ensure_future(_sent_unless_ended(instance.send_stdin(b"" if stdin is None else stdin))),
         ]
+        follow: dict[str, Any] = {"follow": True, "reconnect_timeout": self._patience, "idle_timeout": None}
         readers = {"output": instance.get_output, "stdout": instance.get_stdout, "stderr": instance.get_stderr}
         collector: asyncio.Future[Any] = asyncio.gather(
-            *(self._collect(reader(idle_timeout=None), name) for name, reader in readers.items())
+            *(self._collect(reader(**follow), name) for name, reader in readers.items())
         )
         try:
             await _first_failure([*senders, collector], until=collector)
-            return await instance.wait()
+            return await instance.wait(reconnect_timeout=self._patience)
         finally:
             for task in (*senders, collector):
                 task.cancel()
@@ -148,14 +153,16 @@ class _Conversation:
         with contextlib.suppress(MethodNotAllowedError):  # it does
             await _sent_unless_ended(self._instance.send_input(b""))
 
-    async def _collect(self, reader: Reader, name: str) -> None:
+    async def _collect(self, reader: Follower, name: str) -> None:
         heard = self._heard[name]
-        with contextlib.suppress(InstanceEndedError):  # its exit code will tell
-            async for chunk in reader:
-                if self._max_bytes is not None and len(heard) + len(chunk) > self._max_bytes:
-                    message = f"Instance {self._instance.id} wrote more than {self._max_bytes} bytes to {name}"
-                    raise OutputTooLargeError(f"{message} and was killed", id=self._instance.id, **self.heard())
-                heard += chunk
+        async for chunk in reader:
+            if isinstance(chunk, Gap):
+                message = f"What Instance {self._instance.id} wrote to {name} is not here as a whole: {chunk}"
+                raise StreamError(message) from chunk.cause
+            if self._max_bytes is not None and len(heard) + len(chunk) > self._max_bytes:
+                message = f"Instance {self._instance.id} wrote more than {self._max_bytes} bytes to {name}"
+                raise OutputTooLargeError(f"{message} and was killed", id=self._instance.id, **self.heard())
+            heard += chunk
 
 
 async def _sent_unless_ended(step: Awaitable[None]) -> None:

@@ -35,11 +35,13 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
         return self._run(self._async.get_health())
 
-    def wait(self, timeout: float | None = None) -> Terminated:
+    def wait(self, timeout: float | None = None, *, reconnect_timeout: float | None = 0.0) -> Terminated:
         """Wait until the Instance has ended: ``GET /instance/:id``, and a stream of events that ends with it.
 
         Args:
             timeout: seconds to wait; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away at a time, as when it is restarted; None is no
+                limit.
 
         Returns:
             Its exit code and the reason.
@@ -48,8 +50,9 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             NotFoundError: it is not there.
             InstanceGoneError: it was there, and the Hub forgot it before it told how it ended.
             InstanceTimeoutError: it did not end in time; it goes on.
+            HubConnectionError: the Hub went away, and was away for too long.
         """
-        return self._run(self._async.wait(timeout))
+        return self._run(self._async.wait(timeout, reconnect_timeout=reconnect_timeout))
 
     def wait_running(self, timeout: float | None = None) -> InstanceInfo:
         """Wait until the Instance runs: ``GET /instance/:id``.
