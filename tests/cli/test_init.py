@@ -31,3 +31,13 @@ def test_what_is_there_is_left_alone(lonely, tmp_path):
     (tmp_path / "sequence" / "mine").write_text("")
     assert "not empty" in lonely("init", "sequence", code=1).stderr
     assert "take one of map" in lonely("init", "sequence", "nothing", code=2).stderr
+
+
+def test_several_sequences_of_a_project_are_tested_in_one_run(lonely, tmp_path):
+    for path in ("one", "Two.b"):
+        lonely("init", "seq", "-p", f"sequences/{path}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "sequences"],
+        cwd=tmp_path, env=lonely.env, capture_output=True, text=True, timeout=55, check=False,
+    )  # fmt: skip
+    assert "2 passed" in done.stdout, done.stdout

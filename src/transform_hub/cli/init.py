@@ -74,17 +74,20 @@ def _template(words: list[str]) -> str:
 def _fill(path: Path, template: str) -> list[str]:
     sources = files("transform_hub.cli") / "templates" / template
     texts = {source.name: source.read_text(encoding="utf-8") for source in sources.iterdir() if source.is_file()}
-    texts["package.json"] = _package_json(path, template)
+    name = re.sub(r"[^a-z0-9._-]+", "-", path.resolve().name.lower()).strip("-.") or "sequence"
+    # pytest wants a name of its own for each test file, and people have several Sequences.
+    texts[f"test_{re.sub('[.-]', '_', name)}.py"] = texts.pop("test_sequence.py")
+    texts["package.json"] = _package_json(name, template)
     texts[".siignore"] = IGNORED
     for name, text in texts.items():
         (path / name).write_text(text, encoding="utf-8")
     return sorted(texts)
 
 
-def _package_json(path: Path, template: str) -> str:
+def _package_json(name: str, template: str) -> str:
     is_python = template != "javascript"
     description = {
-        "name": re.sub(r"[^a-z0-9._-]+", "-", path.resolve().name.lower()).strip("-.") or "sequence",
+        "name": name,
         "version": "1.0.0",
         "main": "main.py" if is_python else "index.js",
         "engines": {"python3": ">=3.10"} if is_python else {"node": ">=18"},
