@@ -19,7 +19,7 @@ async def here():
 
 def test_it_is_one_thread_for_all():
     assert portal() is portal()
-    assert portal().run(here()) == "transform-hub"
+    assert portal().run(here) == "transform-hub"
 
 
 def test_errors_come_back():
@@ -27,7 +27,7 @@ def test_errors_come_back():
         raise KeyError("x")
 
     with pytest.raises(KeyError, match="x"):
-        portal().run(fails())
+        portal().run(fails)
 
 
 def test_a_call_sees_the_callers_context():
@@ -35,22 +35,22 @@ def test_a_call_sees_the_callers_context():
         return OWN.get()
 
     OWN.set("mine")
-    assert portal().run(look()) == "mine"
+    assert portal().run(look) == "mine"
 
 
 def test_it_can_not_wait_for_itself():
     async def impatient():
-        portal().run(here())
+        portal().run(here)
 
     with pytest.raises(RuntimeError, match="take the async one"):
-        portal().run(impatient())
+        portal().run(impatient)
 
 
 def test_the_caller_does_what_the_call_asks_for():
     async def ask():
         return await current_call().ask(threading.current_thread)
 
-    assert portal().run(ask()) is threading.current_thread()
+    assert portal().run(ask) is threading.current_thread()
 
 
 @pytest.mark.parametrize(("raised", "expected"), [(KeyError("x"), KeyError), (StopIteration(), RuntimeError)])
@@ -63,14 +63,14 @@ def test_what_the_caller_raises_reaches_the_call(raised, expected):
             await current_call().ask(fail)
         return "went on"
 
-    assert portal().run(ask()) == "went on"
+    assert portal().run(ask) == "went on"
 
 
 def test_a_call_within_a_call():
     async def ask():
-        return await current_call().ask(lambda: portal().run(here()))
+        return await current_call().ask(lambda: portal().run(here))
 
-    assert portal().run(ask()) == "transform-hub"
+    assert portal().run(ask) == "transform-hub"
 
 
 def test_ctrl_c_cancels_the_call_and_waits_for_its_end():
@@ -85,7 +85,7 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_end():
             seen.append("unwound")
 
     with pytest.raises(KeyboardInterrupt):
-        portal().run(endless())
+        portal().run(endless)
     assert seen == ["unwound"]
 
 
@@ -98,7 +98,7 @@ def test_ctrl_c_interrupts_what_the_call_asked_for():
         await current_call().ask(block)
 
     with pytest.raises(KeyboardInterrupt):
-        portal().run(ask())
+        portal().run(ask)
 
 
 def test_closing_ends_what_runs():
@@ -115,7 +115,7 @@ def test_closing_ends_what_runs():
         seen.append(asyncio.ensure_future(endless()))
         await asyncio.sleep(0)
 
-    own.run(begin())
+    own.run(begin)
     own.close()
     assert seen[1:] == ["ended"]
     assert "own" not in [thread.name for thread in threading.enumerate()]
@@ -134,19 +134,8 @@ def test_other_threads_go_on_while_one_waits():
             await asyncio.sleep(0)
         gate[0].set()
 
-    waiting = threading.Thread(target=lambda: portal().run(wait()))
+    waiting = threading.Thread(target=lambda: portal().run(wait))
     waiting.start()
-    portal().run(open_gate())
+    portal().run(open_gate)
     waiting.join(10)
     assert not waiting.is_alive()
-
-
-def test_a_coroutine_that_can_not_be_run_is_closed():
-    coroutine = here()
-
-    async def try_it():
-        with pytest.raises(RuntimeError):
-            portal().run(coroutine)
-
-    portal().run(try_it())
-    assert coroutine.cr_frame is None

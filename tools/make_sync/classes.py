@@ -116,7 +116,7 @@ class SyncClass:
         return f"def {name}({ast.unparse(node.args)}) -> {returns}:"
 
     def _open(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-        body = "    self._run(self._async.__aenter__())\n    return self\n"
+        body = "    self._run(self._async.__aenter__)\n    return self\n"
         return indented("def open(self) -> Self:\n" + docstring(node) + body)
 
     def _body(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -130,11 +130,11 @@ class SyncClass:
         call = f"{method}({arguments})"
         if is_async:
             leaves = node.name == "__aexit__" or (node.name == "close" and returns == "None")
-            call = f"self._leave({call})" if leaves else f"self._run({call})"
+            call = f"self.{'_leave' if leaves else '_run'}({', '.join(filter(None, (method, arguments)))})"
         elif has(node, "classmethod") and returns in ("Self", self.name):
             call = f"cls._of({call})"
         elif not makes and not has(node, "staticmethod"):
-            call = f"self._run(called({', '.join(filter(None, (method, arguments)))}))"
+            call = f"self._run({', '.join(filter(None, ('called', method, arguments)))})"
         if returns == "Self" and is_async:
             lines += [call, "return self"]
         elif returns == "None":

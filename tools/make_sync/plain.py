@@ -20,7 +20,8 @@ class Plain(ast.NodeTransformer):
         if not isinstance(node.value, ast.Call) or not call.startswith("self."):
             raise SystemExit(f"{self.name}: only methods of its own can be awaited in a generator, not {call}")
         inner = self.generic_visit(copy.deepcopy(node.value))
-        return ast.parse(f"self._run({ast.unparse(inner)})", mode="eval").body
+        assert isinstance(inner, ast.Call)
+        return ast.Call(ast.parse("self._run", mode="eval").body, [inner.func, *inner.args], inner.keywords)
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.stmt:
         return self.visit_For(ast.For(**{field: getattr(node, field) for field in ast.For._fields}))

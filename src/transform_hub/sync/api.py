@@ -70,11 +70,11 @@ class ApiClient(Mirror, of=native.ApiClient):
         )
 
     def __enter__(self) -> Self:
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave(self._async.__aexit__(*_))
+        self._leave(self._async.__aexit__, *_)
 
     @property
     def url(self) -> str:
@@ -86,4 +86,4 @@ class ApiClient(Mirror, of=native.ApiClient):
 
         A client that came from another one has none of its own: it uses those of the other, which close there.
         """
-        self._leave(self._async.close())
+        self._leave(self._async.close)

@@ -27,12 +27,12 @@ class Duplex(Reader, of=native.Duplex):
 
     def write(self, data: Chunk) -> None:
         """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
-        self._run(self._async.write(data))
+        self._run(self._async.write, data)
 
     def close_input(self) -> None:
         """End what is written; the answer can still be read."""
-        self._run(self._async.close_input())
+        self._run(self._async.close_input)
 
     def close(self) -> None:
         """Close both directions and the connection."""
-        self._leave(self._async.close())
+        self._leave(self._async.close)

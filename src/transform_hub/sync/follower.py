@@ -47,13 +47,13 @@ class Follower(Readable[Gap], of=native.Follower):
 
     def open(self) -> Self:
         """Open it now, so that an error such as 404 is raised here."""
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def __enter__(self) -> Self:
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""
-        self._leave(self._async.close())
+        self._leave(self._async.close)

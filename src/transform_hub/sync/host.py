@@ -87,15 +87,15 @@ class HostClient(LoggedClient, of=native.HostClient):
 
     def get_version(self) -> Version:
         """Ask which API the Hub serves: ``GET /version``."""
-        return self._run(self._async.get_version())
+        return self._run(self._async.get_version)
 
     def get_status(self) -> Status:
         """Ask whether the Hub is connected to a Manager: ``GET /status``."""
-        return self._run(self._async.get_status())
+        return self._run(self._async.get_status)
 
     def get_load_check(self) -> LoadCheck:
         """Ask for load, memory and disks: ``GET /load-check``."""
-        return self._run(self._async.get_load_check())
+        return self._run(self._async.get_load_check)
 
     def get_config(self) -> HubSettings:
         """Ask how the Hub is set up: ``GET /config``.
@@ -103,15 +103,15 @@ class HostClient(LoggedClient, of=native.HostClient):
         Returns:
             Its settings; ``answer`` has all of them, as the Hub names them.
         """
-        return self._run(self._async.get_config())
+        return self._run(self._async.get_config)
 
     def list_sequences(self) -> list[SequenceInfo]:
         """List the Sequences: ``GET /sequences``."""
-        return self._run(self._async.list_sequences())
+        return self._run(self._async.list_sequences)
 
     def list_instances(self) -> list[InstanceInfo]:
         """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
-        return self._run(self._async.list_instances())
+        return self._run(self._async.list_instances)
 
     def list_history(self, *, sequence: str | None = None, limit: int = 100, offset: int = 0) -> list[HistoryEntry]:
         """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
@@ -124,11 +124,11 @@ class HostClient(LoggedClient, of=native.HostClient):
         Raises:
             NotFoundError: the Hub is STH, which keeps no history.
         """
-        return self._run(self._async.list_history(sequence=sequence, limit=limit, offset=offset))
+        return self._run(self._async.list_history, sequence=sequence, limit=limit, offset=offset)
 
     def list_entities(self) -> Entities:
         """List Sequences and Instances: ``GET /entities``."""
-        return self._run(self._async.list_entities())
+        return self._run(self._async.list_entities)
 
     def send_sequence(self, source: str | Sendable, *, progress: Progress | None = None) -> SequenceClient:
         """Send a Sequence: ``POST /sequence``.
@@ -148,7 +148,7 @@ class HostClient(LoggedClient, of=native.HostClient):
             HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
                 last longer.
         """
-        return mirror(self._run(self._async.send_sequence(sendable(source), progress=progress_of(progress))))
+        return mirror(self._run(self._async.send_sequence, sendable(source), progress=progress_of(progress)))
 
     def sequence(self, sequence_id: str) -> SequenceClient:
         """The client of a Sequence; nothing is asked of the Hub."""
@@ -164,7 +164,7 @@ class HostClient(LoggedClient, of=native.HostClient):
 
     def find_sequences(self, name: str) -> list[SequenceInfo]:
         """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``."""
-        return self._run(self._async.find_sequences(name))
+        return self._run(self._async.find_sequences, name)
 
     def get_sequence(self, name_or_id: str) -> SequenceClient:
         """Find a Sequence by its id, or else by its name: ``GET /sequences``.
@@ -173,7 +173,7 @@ class HostClient(LoggedClient, of=native.HostClient):
             NotFoundError: there is none.
             AmbiguousNameError: several have this name; it has their ids.
         """
-        return mirror(self._run(self._async.get_sequence(name_or_id)))
+        return mirror(self._run(self._async.get_sequence, name_or_id))
 
     def run(
         self,
@@ -233,21 +233,20 @@ class HostClient(LoggedClient, of=native.HostClient):
             >>> print(done.output.decode())
         """
         return self._run(
-            self._async.run(
-                sendable(source),
-                args=args,
-                app_config=app_config,
-                input=sendable(input),
-                content_type=content_type,
-                stdin=sendable(stdin),
-                input_topic=input_topic,
-                output_topic=output_topic,
-                limits=limits,
-                timeout=timeout,
-                reconnect_timeout=reconnect_timeout,
-                check=check,
-                max_bytes=max_bytes,
-            )
+            self._async.run,
+            sendable(source),
+            args=args,
+            app_config=app_config,
+            input=sendable(input),
+            content_type=content_type,
+            stdin=sendable(stdin),
+            input_topic=input_topic,
+            output_topic=output_topic,
+            limits=limits,
+            timeout=timeout,
+            reconnect_timeout=reconnect_timeout,
+            check=check,
+            max_bytes=max_bytes,
         )
 
     def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
@@ -256,7 +255,7 @@ class HostClient(LoggedClient, of=native.HostClient):
         Raises:
             NotFoundError: there is none with this id.
         """
-        return self._run(self._async.get_sequence_info(sequence_id))
+        return self._run(self._async.get_sequence_info, sequence_id)
 
     def delete_sequence(self, sequence_id: str, *, force: bool = False) -> None:
         """Delete a Sequence: ``DELETE /sequence/:id``.
@@ -269,7 +268,7 @@ class HostClient(LoggedClient, of=native.HostClient):
             NotFoundError: there is none with this id.
             ConflictError: it has Instances.
         """
-        self._run(self._async.delete_sequence(sequence_id, force=force))
+        self._run(self._async.delete_sequence, sequence_id, force=force)
 
     def get_instance_info(self, instance_id: str) -> InstanceInfo:
         """Look at an Instance: ``GET /instance/:id``.
@@ -277,11 +276,11 @@ class HostClient(LoggedClient, of=native.HostClient):
         Raises:
             NotFoundError: there is none with this id; ended ones are forgotten after a while.
         """
-        return self._run(self._async.get_instance_info(instance_id))
+        return self._run(self._async.get_instance_info, instance_id)
 
     def list_topics(self) -> list[Topic]:
         """List the topics: ``GET /topics``."""
-        return self._run(self._async.list_topics())
+        return self._run(self._async.list_topics)
 
     def create_topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
         """Create a topic: ``POST /topics``.
@@ -297,7 +296,7 @@ class HostClient(LoggedClient, of=native.HostClient):
         Raises:
             BadRequestError: the name or content type is none of a topic, or there is one of this name.
         """
-        return mirror(self._run(self._async.create_topic(name, content_type)))
+        return mirror(self._run(self._async.create_topic, name, content_type))
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic: ``DELETE /topics/:name``.
@@ -305,4 +304,4 @@ class HostClient(LoggedClient, of=native.HostClient):
         Raises:
             NotFoundError: there is none of this name.
         """
-        self._run(self._async.delete_topic(name))
+        self._run(self._async.delete_topic, name)

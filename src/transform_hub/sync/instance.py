@@ -29,11 +29,11 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         Raises:
             NotFoundError: it is not there; ended ones are forgotten after a while.
         """
-        return self._run(self._async.get_info())
+        return self._run(self._async.get_info)
 
     def get_health(self) -> InstanceHealth:
         """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
-        return self._run(self._async.get_health())
+        return self._run(self._async.get_health)
 
     def wait(self, timeout: float | None = None, *, reconnect_timeout: float | None = 0.0) -> Terminated:
         """Wait until the Instance has ended: ``GET /instance/:id``, and a stream of events that ends with it.
@@ -52,7 +52,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             InstanceTimeoutError: it did not end in time; it goes on.
             HubConnectionError: the Hub went away, and was away for too long.
         """
-        return self._run(self._async.wait(timeout, reconnect_timeout=reconnect_timeout))
+        return self._run(self._async.wait, timeout, reconnect_timeout=reconnect_timeout)
 
     def wait_running(self, timeout: float | None = None) -> InstanceInfo:
         """Wait until the Instance runs: ``GET /instance/:id``.
@@ -68,7 +68,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             InstanceEndedError: it has ended; has exit code and reason.
             InstanceTimeoutError: it does not run in time.
         """
-        return self._run(self._async.wait_running(timeout))
+        return self._run(self._async.wait_running, timeout)
 
     def restart(self, timeout: float | None = None) -> InstanceClient:
         """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
@@ -86,7 +86,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             NotFoundError: it, or its Sequence, is not there.
             InstanceTimeoutError: the Hub still has it; no new one was started.
         """
-        return mirror(self._run(self._async.restart(timeout)))
+        return mirror(self._run(self._async.restart, timeout))
 
     def stop(self, timeout: int = 7000, can_keep_alive: bool = False) -> InstanceInfo:
         """Ask the Instance to stop, and kill it if it has not: ``POST /instance/:id/_stop``.
@@ -103,7 +103,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             HubTimeoutError: the Hub answered neither in this time nor in that of another call.
             TypeError: the timeout is no number.
         """
-        return self._run(self._async.stop(timeout, can_keep_alive))
+        return self._run(self._async.stop, timeout, can_keep_alive)
 
     def kill(self, *, remove_immediately: bool = False) -> InstanceInfo:
         """End the Instance without asking it: ``POST /instance/:id/_kill``.
@@ -114,7 +114,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         Raises:
             NotFoundError: it is not there.
         """
-        return self._run(self._async.kill(remove_immediately=remove_immediately))
+        return self._run(self._async.kill, remove_immediately=remove_immediately)
 
     def set_monitoring_rate(self, per_second: float) -> None:
         """Set how often the Instance tells its health: ``POST /instance/:id/_monitoring_rate``.
@@ -127,7 +127,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             BadRequestError: this is no such number.
             ValueError: JSON does not have it, like NaN.
         """
-        self._run(self._async.set_monitoring_rate(per_second))
+        self._run(self._async.set_monitoring_rate, per_second)
 
     def send_event(self, name: str, message: Any = "") -> None:
         """Send an event to the Instance: ``POST /instance/:id/_event``.
@@ -141,7 +141,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             ConflictError: no run of it is there, as while it is restarted.
             TypeError, ValueError: the name is no str, or the message can't be sent as JSON.
         """
-        self._run(self._async.send_event(name, message))
+        self._run(self._async.send_event, name, message)
 
     def get_event(self, name: str, timeout: float | None = None) -> Any:
         """Get the last message of an event, or wait for the first: ``GET /instance/:id/event/:name``.
@@ -157,8 +157,8 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             HubTimeoutError: there was none in time.
             NotFoundError: the Instance is not there, or has ended without one.
         """
-        return self._run(self._async.get_event(name, timeout))
+        return self._run(self._async.get_event, name, timeout)
 
     def get_next_event(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next message of an event: ``GET /instance/:id/once/:name``; see :meth:`get_event`."""
-        return self._run(self._async.get_next_event(name, timeout))
+        return self._run(self._async.get_next_event, name, timeout)

@@ -62,7 +62,7 @@ class InstanceStreams(Mirror, of=native.InstanceStreams):
             StreamError: the Hub broke off.
         """
         self._run(
-            self._async.send_input(sendable(data), content_type=content_type, end=end, progress=progress_of(progress))
+            self._async.send_input, sendable(data), content_type=content_type, end=end, progress=progress_of(progress)
         )
 
     def open_input(self, content_type: str = BINARY, *, end: bool = True) -> Writer:
@@ -79,7 +79,7 @@ class InstanceStreams(Mirror, of=native.InstanceStreams):
 
     def send_stdin(self, data: Sendable, *, end: bool = True, progress: Progress | None = None) -> None:
         """Send data to the Instance's stdin: ``POST /instance/:id/stdin``; see :meth:`send_input`."""
-        self._run(self._async.send_stdin(sendable(data), end=end, progress=progress_of(progress)))
+        self._run(self._async.send_stdin, sendable(data), end=end, progress=progress_of(progress))
 
     def open_stdin(self, *, end: bool = True) -> Writer:
         """Write to the Instance's stdin piece by piece: ``POST /instance/:id/stdin``; see :meth:`open_input`."""

@@ -62,19 +62,19 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
 
     def get_version(self) -> Version:
         """Ask which API the Manager serves: ``GET /version``."""
-        return self._run(self._async.get_version())
+        return self._run(self._async.get_version)
 
     def get_config(self) -> dict[str, Any]:
         """Ask for the Manager's configuration: ``GET /config``."""
-        return self._run(self._async.get_config())
+        return self._run(self._async.get_config)
 
     def get_health(self) -> ServiceHealth:
         """Ask what works: ``GET /health``."""
-        return self._run(self._async.get_health())
+        return self._run(self._async.get_health)
 
     def get_load(self) -> LoadCheck:
         """Ask for load, memory and disks of the Manager's machine: ``GET /load``."""
-        return self._run(self._async.get_load())
+        return self._run(self._async.get_load)
 
     def get_load_stream(self) -> Reader:
         """Read the load of the Manager's machine as it changes, with ``.json(LoadCheck)``: ``GET /load-stream``."""
@@ -90,11 +90,11 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
         Raises:
             NotFoundError: there is none with this id.
         """
-        return self._run(self._async.get_host_info(hub_id))
+        return self._run(self._async.get_host_info, hub_id)
 
     def list_sequences(self) -> list[str]:
         """List the ids of the Sequences on all Hubs, one for each Hub that has it: ``GET /sequences``."""
-        return self._run(self._async.list_sequences())
+        return self._run(self._async.list_sequences)
 
     def list_all_sequences(self, *, offset: int = 0, limit: int | None = None) -> Pages[SequenceInfo]:
         """List the Sequences in the store and on all Hubs: ``GET /all_sequences``.
@@ -109,11 +109,11 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
 
     def list_entities(self) -> SpaceEntities:
         """List the ids of everything, of Sequences and Instances the first hundred: ``GET /entities``."""
-        return self._run(self._async.list_entities())
+        return self._run(self._async.list_entities)
 
     def list_topics(self) -> list[SpaceTopic]:
         """List the topics, and who takes part in them: ``GET /topics``."""
-        return self._run(self._async.list_topics())
+        return self._run(self._async.list_topics)
 
     def list_store_items(self) -> list[StoreItem]:
         """List the packages in the store: ``GET /s3``.
@@ -123,7 +123,7 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
         Raises:
             NotFoundError: the Manager has no store.
         """
-        return self._run(self._async.list_store_items())
+        return self._run(self._async.list_store_items)
 
     def put_store_item(
         self, source: str | Sendable, *, name: str | None = None, progress: Progress | None = None
@@ -144,7 +144,7 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
             UnprocessableError: it is no Sequence.
             OverloadedError: the store is full.
         """
-        return self._run(self._async.put_store_item(sendable(source), name=name, progress=progress_of(progress)))
+        return self._run(self._async.put_store_item, sendable(source), name=name, progress=progress_of(progress))
 
     def get_store_item(self, name: str) -> Reader:
         """Read a package in the store, as tar.gz: ``GET /s3/:file``.
@@ -160,11 +160,11 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
         Raises:
             NotFoundError: there is none of this name.
         """
-        self._run(self._async.delete_store_item(name))
+        self._run(self._async.delete_store_item, name)
 
     def clear_store(self) -> None:
         """Delete all packages from the store: ``DELETE /store``."""
-        self._run(self._async.clear_store())
+        self._run(self._async.clear_store)
 
     def disconnect_hubs(
         self, *, id: str | None = None, access_key: str | None = None, limit: int | None = None
@@ -186,7 +186,7 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
             BadRequestError: the Hub came without an access key.
             ValueError: nothing is given, or limit is negative.
         """
-        return self._run(self._async.disconnect_hubs(id=id, access_key=access_key, limit=limit))
+        return self._run(self._async.disconnect_hubs, id=id, access_key=access_key, limit=limit)
 
     def delete_hub(self, hub_id: str, *, force: bool = False) -> None:
         """Forget a Hub that came with an access key: ``DELETE /sth/:id``.
@@ -200,4 +200,4 @@ class ManagerClient(LoggedClient, of=native.ManagerClient):
             ConflictError: it is connected.
             BadRequestError: it came without an access key.
         """
-        self._run(self._async.delete_hub(hub_id, force=force))
+        self._run(self._async.delete_hub, hub_id, force=force)

@@ -36,11 +36,11 @@ class MiddlewareClient(ApiClient, of=native.MiddlewareClient):
 
     def list_spaces(self) -> list[SpaceInfo]:
         """List the Spaces that the token gives access to: ``GET /spaces``."""
-        return self._run(self._async.list_spaces())
+        return self._run(self._async.list_spaces)
 
     def get_version(self) -> dict[str, Any]:
         """Ask for the versions of the platform's parts, as it names them: ``GET /version``."""
-        return self._run(self._async.get_version())
+        return self._run(self._async.get_version)
 
     def get_audit(self) -> Reader:
         """Read what is done with all Spaces of the user, with ``.json()``: ``GET /audit``."""
@@ -48,7 +48,7 @@ class MiddlewareClient(ApiClient, of=native.MiddlewareClient):
 
     def list_access_keys(self, space_id: str) -> list[AccessKey]:
         """List the keys with which Hubs may connect to a Space, without the keys: ``GET /space/:id/apikey``."""
-        return self._run(self._async.list_access_keys(space_id))
+        return self._run(self._async.list_access_keys, space_id)
 
     def create_access_key(self, space_id: str, description: str | None = None) -> dict[str, Any]:
         """Make a key with which Hubs may connect to a Space: ``POST /space/:id/apikey``.
@@ -56,12 +56,12 @@ class MiddlewareClient(ApiClient, of=native.MiddlewareClient):
         Returns:
             What the platform tells of it. The key is in it, and can't be asked for again.
         """
-        return self._run(self._async.create_access_key(space_id, description))
+        return self._run(self._async.create_access_key, space_id, description)
 
     def revoke_access_key(self, space_id: str, key_id: str) -> KeysRevoked:
         """Make a key invalid: ``DELETE /space/:id/apikey``."""
-        return self._run(self._async.revoke_access_key(space_id, key_id))
+        return self._run(self._async.revoke_access_key, space_id, key_id)
 
     def revoke_all_access_keys(self, space_id: str) -> KeysRevoked:
         """Make all keys of a Space invalid and disconnect the Hubs that have them: ``DELETE /space/:id/apikey``."""
-        return self._run(self._async.revoke_all_access_keys(space_id))
+        return self._run(self._async.revoke_all_access_keys, space_id)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 from transform_hub.client.writer import Writer
 from transform_hub.sync.portal import can_run, keep_for_ever, post, run
@@ -14,6 +14,7 @@ from transform_hub.sync.portal import can_run, keep_for_ever, post, run
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _CLASSES: dict[type, type[Mirror]] = {}
@@ -57,15 +58,12 @@ class Mirror:
         made._stand_for(native)
         return made
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return run(coroutine)
+    def _run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T:
+        return run(function, *args, **options)
 
-    def _leave(self, coroutine: Coroutine[Any, Any, T]) -> T | None:
+    def _leave(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T | None:
         """Run what closes; not where nothing can be waited for, which is where garbage may be collected."""
-        if can_run():
-            return self._run(coroutine)
-        coroutine.close()
-        return None
+        return self._run(function, *args, **options) if can_run() else None
 
 
 class MirroredStream(Mirror):
@@ -76,17 +74,13 @@ class MirroredStream(Mirror):
         self._process = os.getpid()
         weakref.finalize(self, _drop, native, self._process).atexit = False
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T:
         if self._process != os.getpid():
-            coroutine.close()
             raise RuntimeError("The stream belongs to the process that this one was forked from: open it anew here")
-        return super()._run(coroutine)
+        return super()._run(function, *args, **options)
 
-    def _leave(self, coroutine: Coroutine[Any, Any, T]) -> T | None:
-        if self._process == os.getpid():
-            return super()._leave(coroutine)
-        coroutine.close()
-        return None
+    def _leave(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T | None:
+        return super()._leave(function, *args, **options) if self._process == os.getpid() else None
 
 
 def mirror(native: Any) -> Any:

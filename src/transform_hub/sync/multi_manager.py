@@ -35,23 +35,23 @@ class MultiManagerClient(LoggedClient, of=native.MultiManagerClient):
 
     def get_version(self) -> Version:
         """Ask which API is served: ``GET /version``."""
-        return self._run(self._async.get_version())
+        return self._run(self._async.get_version)
 
     def get_info(self) -> MultiManagerInfo:
         """Ask for id, API and number of Managers: ``GET /info``."""
-        return self._run(self._async.get_info())
+        return self._run(self._async.get_info)
 
     def get_health(self) -> ServiceHealth:
         """Ask what works: ``GET /health``."""
-        return self._run(self._async.get_health())
+        return self._run(self._async.get_health)
 
     def get_load_check(self) -> LoadCheck:
         """Ask for load, memory and disks: ``GET /load-check``, or ``GET /load`` where there is only that."""
-        return self._run(self._async.get_load_check())
+        return self._run(self._async.get_load_check)
 
     def list_managers(self) -> list[ManagerInfo]:
         """List the Managers: ``GET /list``."""
-        return self._run(self._async.list_managers())
+        return self._run(self._async.list_managers)
 
     def start_manager(self, config: dict[str, Any] | None = None) -> ManagerClient:
         """Start a Manager: ``POST /start``.
@@ -66,7 +66,7 @@ class MultiManagerClient(LoggedClient, of=native.MultiManagerClient):
             ConflictError: the id is taken.
             OverloadedError: there is no room for it now.
         """
-        return mirror(self._run(self._async.start_manager(config)))
+        return mirror(self._run(self._async.start_manager, config))
 
     def stop_manager(self, manager_id: str) -> None:
         """Stop a Manager; its Hubs go on by themselves: ``POST /cpm/:id/stop``.
@@ -74,4 +74,4 @@ class MultiManagerClient(LoggedClient, of=native.MultiManagerClient):
         Raises:
             NotFoundError: there is none with this id, or the MultiManager is too old for this.
         """
-        self._run(self._async.stop_manager(manager_id))
+        self._run(self._async.stop_manager, manager_id)

@@ -32,7 +32,7 @@ class Pages(Mirror, Generic[T], of=native.Pages):
     def __iter__(self) -> Iterator[T]:
         taken, before = (0, None)
         while size := min(PAGE, PAGE if self._async._limit is None else self._async._limit - taken):
-            page = self._run(self._async._page(self._async._offset + taken, size))
+            page = self._run(self._async._page, self._async._offset + taken, size)
             if page == before:
                 return
             if len(page) > size:

@@ -2,7 +2,7 @@
 
     a thread that calls                          the portal's thread
 
-    run(coroutine) ──────── start ─────────────> a task
+    run(function) ───────── start ─────────────> a task with its coroutine
       waits, and works for it <─── job ───────── ask(): a fresh token, chunks of an iterable
                               ──── outcome ────>
       Ctrl-C ────────────────────── cancel ────> the task unwinds
@@ -19,18 +19,20 @@ import asyncio
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 try:  # here, because it can't be imported any more in a thread that goes on when the main one has ended
     import uvloop
 except ImportError:  # it is not for every platform
     uvloop = None  # type: ignore[assignment]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SIGNALS = 0.2
@@ -45,13 +47,14 @@ class Call(Generic[T]):
     """One coroutine that runs in a portal while its caller waits.
 
     Args:
-        coroutine: what is run.
+        make: makes it. That happens in the portal: a coroutine that the caller had would be one that was never awaited
+            if a signal came just then.
         loop: of the portal.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop) -> None:
         self.is_over = False
-        self._coroutine = coroutine
+        self._make = make
         self._loop = loop
         self._task: asyncio.Task[T] | None = None
         self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()  # None: it is over
@@ -64,7 +67,7 @@ class Call(Generic[T]):
             try:
                 self._loop.call_soon_threadsafe(self._start, context=copy_context())
             except RuntimeError:  # the loop was closed since the caller got its portal
-                refuse(self._coroutine)
+                refuse()
             while (job := self._next_job()) is not None:
                 job()
         except BaseException:
@@ -117,12 +120,14 @@ class Call(Generic[T]):
 
     def _start(self) -> None:
         _CALL.set(self)
-        self._task = self._loop.create_task(self._coroutine)
+        self._task = self._loop.create_task(self._main())
         self._task.add_done_callback(self._finish)
+
+    async def _main(self) -> T:
+        return await self._make()
 
     def _cancel_task(self) -> None:
         if self._task is None:  # interrupted before it was started
-            self._coroutine.close()
             self._inbox.put(None)
         else:
             self._task.cancel()
@@ -169,16 +174,15 @@ class Portal:
         """Whether this is the portal's own thread."""
         return threading.get_ident() == self._thread.ident
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it.
+    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T:
+        """Run a coroutine function and wait for it.
 
         Raises:
             RuntimeError: this is the portal's own thread, which can't wait for itself.
         """
         if self.is_here:
-            coroutine.close()
             raise RuntimeError("A sync client can't be used in the thread that serves it: take the async one")
-        return Call(coroutine, self._loop).wait()
+        return Call(functools.partial(function, *args, **options), self._loop).wait()
 
     def post(self, function: Callable[[], object]) -> None:
         """Run a function some time in the portal's thread; from any thread, also while it is collecting garbage."""
@@ -228,8 +232,8 @@ def portal() -> Portal:
     return _portal
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in the portal of this process and wait for it.
+def run(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T:
+    """Run a coroutine function in the portal of this process and wait for it.
 
     Raises:
         RuntimeError: the interpreter ends; or this is the portal's own thread.
@@ -237,17 +241,16 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         found = portal()
     except RuntimeError:
-        refuse(coroutine)
-    return found.run(coroutine)
+        refuse()
+    return found.run(function, *args, **options)
 
 
-def refuse(coroutine: Coroutine[Any, Any, Any]) -> NoReturn:
-    """Do not run a coroutine, as the interpreter ends; a daemon thread, of which nobody wants to hear any more, sleeps.
+def refuse() -> NoReturn:
+    """Run nothing, as the interpreter ends; a daemon thread, of which nobody wants to hear any more, sleeps.
 
     Raises:
         RuntimeError: the interpreter ends.
     """
-    coroutine.close()
     if threading.current_thread().daemon:
         threading.Event().wait()
     raise RuntimeError(AT_THE_END)

@@ -26,15 +26,15 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
     _async: native.Readable[G]
 
     def __enter__(self) -> Self:
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave(self._async.__aexit__(*_))
+        self._leave(self._async.__aexit__, *_)
 
     def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""
-        self._leave(self._async.close())
+        self._leave(self._async.close)
 
     def read(self) -> bytes:
         """Read everything up to the end.
@@ -42,12 +42,12 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
         Raises:
             StreamError: it broke off before, or something may be missing.
         """
-        return self._run(self._async.read())
+        return self._run(self._async.read)
 
     def __iter__(self) -> Iterator[bytes | G]:
         """Iterate over chunks as they come; the stream is closed when the iteration ends or is broken off."""
         with self:
-            while chunk := self._run(self._async._next()):
+            while chunk := self._run(self._async._next):
                 yield chunk
 
     def text(self, errors: str = "replace") -> Iterator[str | G]:
@@ -58,7 +58,7 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
         """
         decoder = codecs.getincrementaldecoder("utf-8")(errors)
         with self:
-            while chunk := self._run(self._async._next()):
+            while chunk := self._run(self._async._next):
                 if not isinstance(chunk, bytes):
                     decoder.reset()
                     yield chunk
@@ -114,7 +114,7 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
 
     def _byte_lines(self) -> Iterator[bytes | G]:
         begun: list[bytes] = []
-        while chunk := self._run(self._async._next()):
+        while chunk := self._run(self._async._next):
             if not isinstance(chunk, bytes):
                 yield replace(chunk, partial=b"".join(begun))
                 begun = []

@@ -76,15 +76,14 @@ class SequenceClient(Mirror, of=native.SequenceClient):
         """
         return mirror(
             self._run(
-                self._async.start(
-                    args=args,
-                    app_config=app_config,
-                    instance_id=instance_id,
-                    input_topic=input_topic,
-                    output_topic=output_topic,
-                    limits=limits,
-                    restart=restart,
-                )
+                self._async.start,
+                args=args,
+                app_config=app_config,
+                instance_id=instance_id,
+                input_topic=input_topic,
+                output_topic=output_topic,
+                limits=limits,
+                restart=restart,
             )
         )
 
@@ -94,7 +93,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
         Raises:
             NotFoundError: it is not there.
         """
-        return self._run(self._async.get_info())
+        return self._run(self._async.get_info)
 
     def list_instances(self) -> list[str]:
         """List the ids of its Instances: ``GET /sequence/:id/instances``.
@@ -102,7 +101,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
         Raises:
             NotFoundError: the Sequence is not there.
         """
-        return self._run(self._async.list_instances())
+        return self._run(self._async.list_instances)
 
     def overwrite(self, source: str | Sendable, *, progress: Progress | None = None) -> None:
         """Replace what the Sequence is, and keep its id: ``PUT /sequence/:id``.
@@ -119,7 +118,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
             ConflictError: it has Instances.
             UnprocessableError: the Hub refuses the package.
         """
-        self._run(self._async.overwrite(sendable(source), progress=progress_of(progress)))
+        self._run(self._async.overwrite, sendable(source), progress=progress_of(progress))
 
     def delete(self, *, force: bool = False) -> None:
         """Delete the Sequence: ``DELETE /sequence/:id``.
@@ -131,4 +130,4 @@ class SequenceClient(Mirror, of=native.SequenceClient):
             NotFoundError: it is not there.
             ConflictError: it has Instances.
         """
-        self._run(self._async.delete(force=force))
+        self._run(self._async.delete, force=force)

@@ -64,7 +64,7 @@ class NamedStream(Mirror, of=native.NamedStream):
             UnsupportedMediaTypeError: the topic has another content type.
             StreamError: the topic was deleted, or the Hub broke off.
         """
-        self._run(self._async.send(sendable(data), progress=progress_of(progress)))
+        self._run(self._async.send, sendable(data), progress=progress_of(progress))
 
     def open(self) -> Writer:
         """Write to the topic piece by piece: ``POST /topic/:name``; raises what :meth:`send` does."""
@@ -139,4 +139,4 @@ class TopicClient(NamedStream, of=native.TopicClient):
         Raises:
             NotFoundError: it is not there.
         """
-        self._run(self._async.delete())
+        self._run(self._async.delete)

@@ -36,17 +36,17 @@ class Writer(MirroredStream, of=native.Writer):
 
     def open(self) -> Self:
         """Open it now, so that an error such as 404 is raised here."""
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def __enter__(self) -> Self:
-        self._run(self._async.__aenter__())
+        self._run(self._async.__aenter__)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave(self._async.__aexit__(kind, error, trace))
+        self._leave(self._async.__aexit__, kind, error, trace)
 
     def write(self, data: Chunk) -> None:
         """Write bytes or text, and wait as long as the Hub pushes back.
@@ -57,11 +57,11 @@ class Writer(MirroredStream, of=native.Writer):
             InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off, or the stream was closed here.
         """
-        self._run(self._async.write(data))
+        self._run(self._async.write, data)
 
     def send(self, data: Sendable | Body) -> None:
         """Write all of a file, an iterable or anything else that can be sent; raises what ``write`` does."""
-        self._run(self._async.send(sendable(data)))
+        self._run(self._async.send, sendable(data))
 
     def close(self) -> bytes:
         """End the stream, and wait until the Hub has taken all of it.
@@ -75,8 +75,8 @@ class Writer(MirroredStream, of=native.Writer):
             InstanceRestartedError: its run ended, and another follows.
             StreamError: the Hub broke off.
         """
-        return self._run(self._async.close())
+        return self._run(self._async.close)
 
     def abort(self) -> None:
         """Break the stream off: the connection is dropped, and the Hub can tell that it was not the end."""
-        self._run(called(self._async.abort))
+        self._run(called, self._async.abort)
