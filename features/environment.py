@@ -1,7 +1,7 @@
 """Runs the scenarios against a Hub: one of its own, or the one that LOCAL_HOST_BASE_URL names.
 
     behave                                                          an embedded Hub is started
-    LOCAL_HOST_BASE_URL=http://127.0.0.1:8000/api/v1 behave         that Hub is used
+    LOCAL_HOST_BASE_URL=http://127.0.0.1:8000/api/v1 behave         that Hub is used; SCRAMJET_TOKEN is its token
 
 Hub, client and steps share one event loop: a step is ``context.run(...)`` of what it awaits.
 """
@@ -26,7 +26,9 @@ def before_all(context):
     context.stack = contextlib.AsyncExitStack()
     context.root = Path(__file__).parent.parent
     url = os.environ.get("LOCAL_HOST_BASE_URL") or context.run(_embedded(context)).url
-    context.host = context.run(context.stack.enter_async_context(HostClient(url)))
+    context.host = context.run(
+        context.stack.enter_async_context(HostClient(url, token=os.environ.get("SCRAMJET_TOKEN")))
+    )
     version = context.run(context.host.get_version()).version
     context.is_old = version.startswith("0.")
     example = context.root / "examples" / "sequences" / "greeting" / "javascript"

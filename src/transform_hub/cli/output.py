@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from transform_hub.cli.settings import settings
 from transform_hub.profile import Profile
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 T = TypeVar("T")
 Columns = dict[str, Callable[[Any], Any]]
@@ -97,40 +94,11 @@ def size(count: float) -> str:
 def _table(rows: list[Any], columns: Columns) -> None:
     from rich.console import Console
 
+    from transform_hub.cli.table import table
+
     cells = [[_text(cell(row)) for cell in columns.values()] for row in rows]
     console = Console(no_color=not settings.colors(sys.stdout), highlight=False, markup=False)
-    if "ID" in columns and _width(list(columns), cells) > console.width:
-        at = list(columns).index("ID")
-        starts = _starts([row[at] for row in cells])
-        cells = [[*row[:at], starts[row[at]], *row[at + 1 :]] for row in cells]
-    console.print(_laid_out(list(columns), cells))
-
-
-def _width(headings: list[str], cells: list[list[str]]) -> int:
-    """Of the whole table, but for descriptions: these may be cut."""
-    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True) if column[0] != "DESCRIPTION"]
-    return sum(width + 3 for width in widths)
-
-
-def _laid_out(headings: list[str], cells: list[list[str]]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, heading in enumerate(headings):
-        # An id that is cut can't be copied: what gives way is the rest.
-        least = max(len(row[0]) for row in cells) if position == 0 else None
-        table.add_column(heading, no_wrap=True, overflow="ellipsis" if position else "fold", min_width=least)
-    for row in cells:
-        table.add_row(*row)
-    return table
-
-
-def _starts(ids: list[str], least: int = 8) -> dict[str, str]:
-    """The shortest start of each id that no other has: commands take it as well."""
-    longest = max(map(len, ids))
-    length = next(n for n in range(least, longest + least) if len({each[:n] for each in ids}) == len(set(ids)))
-    return {each: each[:length] for each in ids}
+    console.print(table(list(columns), cells, console.width))
 
 
 def _text(value: Any) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from transform_hub.models import InstanceHealth, InstanceInfo
 
 
+HEADINGS = ("ID", "SEQUENCE", "STATUS", "RESTARTS", "CPU", "MEMORY", "IN/s", "OUT/s", "IN", "OUT")
+
+
 @dataclass
 class Row:
     """What is known of an Instance at one look; None where the Hub does not tell and this machine can't."""
@@ -50,10 +53,10 @@ async def watch(host: HostClient, interval: float, *, once: bool) -> None:
                 return
     from rich.live import Live
 
-    with Live(_table([], host.url), auto_refresh=False) as live:
+    with Live(_view([], host.url, 80), auto_refresh=False) as live:
         while True:
             await asyncio.sleep(interval)
-            live.update(_table(await looks.rows(), host.url), refresh=True)
+            live.update(_view(await looks.rows(), host.url, live.console.width), refresh=True)
             if once:
                 return
 
@@ -112,19 +115,11 @@ class _Looks:
         row.out_per_second = (row.bytes_out - (before.bytes_out or 0)) / seconds
 
 
-def _table(rows: list[Row], url: str) -> Table:
-    from rich import box
-    from rich.table import Table
+def _view(rows: list[Row], url: str, room: int) -> Table:
+    from transform_hub.cli.table import table
 
-    table = Table(box=box.SIMPLE_HEAD, title=f"{url}  {time.strftime('%H:%M:%S')}", title_justify="left")
-    table.add_column("ID", no_wrap=True, max_width=36)
-    for heading in ("SEQUENCE", "STATUS"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
-    for heading in ("RESTARTS", "CPU", "MEMORY", "IN/s", "OUT/s", "IN", "OUT"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(row.id, row.sequence, _status(row), *_figures(row))
-    return table
+    cells = [[row.id, row.sequence, _status(row), *_figures(row)] for row in rows]
+    return table(HEADINGS, cells, room, title=f"{url}  {time.strftime('%H:%M:%S')}", figures=len(HEADINGS) - 3)
 
 
 def _status(row: Row) -> str:
