@@ -52,10 +52,30 @@ async def test_an_authority_of_ones_own(secure, files):
 
 async def test_an_authority_that_is_not_trusted(secure):
     async with HostClient(secure.url) as host:
-        with pytest.raises(errors.HubConnectionError, match="No secure connection to") as raised:
+        with pytest.raises(errors.HubConnectionError, match=r"No secure connection to .*: self-signed") as raised:
             await host.get_version()
-    assert "check the certificate" in raised.value.hint
+    assert raised.value.hint == "check the certificate; tls=TLS(ca_file=...) names an authority to trust"
     assert secure.requests == []
+
+
+async def test_the_wrong_scheme(secure):
+    async with serving() as plain, HostClient(plain.url.replace("http:", "https:")) as host:
+        with pytest.raises(errors.HubConnectionError, match="what answers there does not speak TLS") as raised:
+            await host.get_version()
+    assert raised.value.hint == "write http instead of https"
+    async with HostClient(secure.url.replace("https:", "http:")) as host:
+        with pytest.raises(errors.HubConnectionError, match="it may want https"):
+            await host.get_version()
+
+
+async def test_a_server_that_wants_a_certificate(authority, files):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    tls = TLS(ca_file=files / "ca.pem")
+    async with serving(ssl_context=context) as server, HostClient(server.url, tls=tls) as host:
+        with pytest.raises(errors.HubConnectionError, match="it may want a certificate of the client"):
+            await host.get_version()
 
 
 async def test_a_name_that_is_not_the_servers(secure, files):

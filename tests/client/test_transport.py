@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import logging
 import time
 import traceback
@@ -150,9 +151,40 @@ async def test_hints(nobody):
 
 
 @pytest.mark.parametrize(
+    ("status", "said", "hint"),
+    [
+        (403, None, "the token may be for reading only"),
+        (403, "It is for reading only", None),
+        (413, None, "the Hub, or a proxy before it, takes nothing so large"),
+        (413, "A package may have 1 MiB", None),
+        (419, "Insufficient Space on Resource", "get_load_check() has the figures"),
+        (419, "Insufficient Space on Resource: 5 Instances run", None),
+        (409, "Can't remove- Sequence in use", "delete it with force=True"),
+        (404, "The sequence x does not exist.", None),
+    ],
+)
+async def test_hints_where_the_hub_says_little(status, said, hint):
+    text = json.dumps({"error": said}) if said else ""
+    async with (
+        serving(("DELETE", "/sequence/x", answer(status, text=text))) as server,
+        HostClient(server.url) as host,
+    ):
+        with pytest.raises(errors.error_class(status)) as raised:
+            await host.delete_sequence("x")
+    assert hint in raised.value.hint if hint else raised.value.hint == ""
+
+
+async def test_a_redirect_to_where_nobody_is():
+    away = answer(302, headers={"Location": "http://no-such-host.invalid/"})
+    async with serving(("GET", "/version", away)) as server, HostClient(server.url) as host:
+        with pytest.raises(errors.HubConnectionError, match=r"No connection to no-such-host\.invalid:80, where http"):
+            await host.get_version()
+
+
+@pytest.mark.parametrize(
     ("response", "complaint"),
     [
-        ({"text": "<html>"}, "not what a Hub sends"),
+        ({"text": "<html>"}, "not what a Hub sends: it is a web page"),
         ({"text": '{"service": 1}'}, "service"),
         ({"text": "[]"}, "Expected `object`"),
         ({"body": b"\xff"}, "not what a Hub sends"),

@@ -229,7 +229,7 @@ def delete(id: Id, force: Force = False) -> None:
         try:
             await sequence.delete(force=force)
         except ConflictError as error:
-            error.hint = error.hint or "--force kills its Instances first"
+            error.hint = "--force kills its Instances first"
             raise
         return sequence.id
 

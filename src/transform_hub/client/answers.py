@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import re
 from typing import Any, TypeVar
 
@@ -12,16 +11,8 @@ import aiohttp
 import msgspec
 
 from transform_hub.client.address import API_BASE
-from transform_hub.errors import (
-    HubConnectionError,
-    HubResponseError,
-    HubTimeoutError,
-    OverloadedError,
-    RequestError,
-    ServerError,
-    StreamError,
-    error_class,
-)
+from transform_hub.client.failures import FAILURES
+from transform_hub.errors import HubResponseError, error_class
 
 T = TypeVar("T")
 
@@ -31,13 +22,8 @@ MAX_ERROR = 64 * 1024
 ERROR_PATIENCE = 5.0
 """Seconds that an error's body may take after its status."""
 
-FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-"""What aiohttp raises when a request or its answer fails."""
-
 _THROWN = re.compile(r"([45]\d\d): ")
 """What an error's text begins with that STH, within an Instance's routes, answers with 500."""
-
-_INSECURE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
 
 def decode(data: bytes, answer: type[T], *, status: int, server: str, request: dict[str, str]) -> T:
@@ -58,8 +44,9 @@ def decode(data: bytes, answer: type[T], *, status: int, server: str, request: d
             return msgspec.json.decode(data, type=answer)
         return _empty(answer)
     except msgspec.DecodeError as error:
+        reason = "it is a web page" if data.lstrip().startswith(b"<") else error
         raise HubResponseError(
-            f"The answer is not what a {server} sends: {error}",
+            f"The answer is not what a {server} sends: {reason}",
             status=status,
             body=_value(data),
             hint=f"check that the URL is that of a {server}, and that it is not too old",
@@ -96,7 +83,7 @@ async def refusal(
     message = _message(value) or response.reason or f"The {server} gave no reason"
     if 300 <= status < 400:
         message = f"Redirected to {response.headers.get('Location', 'nowhere')}"
-    hint = _hint(status, value, base=base, server=server, authorized=authorized)
+    hint = _hint(status, value, request["method"], base=base, server=server, authorized=authorized)
     return error_class(status)(message, status=status, body=value, hint=hint, **request)
 
 
@@ -135,74 +122,34 @@ def _message(value: Any) -> str:
     return msgspec.json.encode(value).decode() if value else ""
 
 
-def _hint(status: int, value: Any, *, base: str, server: str, authorized: bool) -> str:
+def _hint(status: int, value: Any, method: str, *, base: str, server: str, authorized: bool) -> str:
+    """What to do next, where that is obvious."""
     if status == 401:
-        if authorized:
-            return f"the token was not accepted: it may have expired, or belong to another {server}"
-        return "give the client a token, with token=..."
-    # A Hub that knows the route says in JSON what is missing; STH answers unknown routes with an empty body.
-    unknown_route = not isinstance(value, dict) or _message(value).startswith("There is no ")
-    if status == 404 and unknown_route and not base.endswith(API_BASE):
-        return f"the URL of a {server} ends in {API_BASE}: check {base}"
-    if status == 404 and unknown_route:
-        return f"check that {base} is the API of a {server}, and new enough for this call"
+        known = f"the token was not accepted: it may have expired, or belong to another {server}"
+        return known if authorized else "give the client a token, with token=..."
+    if status == 404:
+        return _where_to_look(value, base=base, server=server)
     if 300 <= status < 400:
         return "use that URL for the client"
-    return ""
+    hint = _HINTS.get((status, method), "")
+    if not hint and _message(value) in ("", "Insufficient Space on Resource"):  # else that tells more
+        hint = _HINTS.get(status, "")
+    return hint.format(server=server)
 
 
-def failure(error: BaseException, *, base: str, server: str, request: dict[str, str]) -> HubConnectionError:
-    """The error that a failed request is."""
-    if isinstance(error, asyncio.TimeoutError):
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return HubTimeoutError(f"No connection to {base} in time", hint="check the URL", **request)
-        return HubTimeoutError(f"The {server} did not answer in time", **request)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        message, hint = _not_connected(error, base, server)
-    elif isinstance(error, aiohttp.ClientHttpProxyError):
-        message, hint = f"The proxy does not connect to {base}: {error.status} {error.message}", _PROXY_HINT
-    elif isinstance(error, aiohttp.ClientResponseError):
-        message, hint = "What answered does not speak HTTP", f"check that the URL is that of a {server}"
-    else:
-        message, hint = f"The {server} went away during the call: {error or type(error).__name__}", ""
-    return HubConnectionError(message, hint=hint, **request)
+_HINTS = {
+    403: "the token may be for reading only, or something before the {server} refuses it",
+    (409, "DELETE"): "end its Instances first, or delete it with force=True",
+    (409, "PUT"): "end its Instances first; ended ones count as long as they are kept",
+    413: "the {server}, or a proxy before it, takes nothing so large",
+    419: "its machine has too little memory, disk or CPU free: get_load_check() has the figures",
+}
 
 
-_PROXY_HINT = "check the proxy in the environment, or name the host in NO_PROXY"
-
-
-def _not_connected(error: aiohttp.ClientConnectorError, base: str, server: str) -> tuple[str, str]:
-    """Message and hint."""
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return f"No connection to the proxy for {base}: {error.os_error}", _PROXY_HINT
-    if error.os_error.errno == errno.ENOENT:  # of a Unix socket
-        return f"There is no socket at {base}", f"start the {server}, or check the path"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"The host of {base} is not known", "check the host name in the URL"
-    if isinstance(error, _INSECURE):
-        return f"No secure connection to {base}: {error}", "check the certificate, or http instead of https"
-    # Where a name has several addresses the numbers are only in the text.
-    if error.os_error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error.os_error):
-        start = "start one with `sth`, or " if server == "Hub" else ""
-        return f"No {server} answers at {base}", f"{start}check the URL"
-    return f"No connection to {base}: {error.os_error}", "check the URL"
-
-
-def may_pass(error: RequestError) -> bool:
-    """Whether the Hub, or a stream that broke off this way, may be there again after a while."""
-    return isinstance(error, (StreamError, HubConnectionError, OverloadedError, ServerError))
-
-
-def may_repeat(error: Exception) -> bool:
-    """Whether a call that failed this way can be made again without doing anything twice."""
-    if not isinstance(error, RequestError):
-        return False
-    never_sent = isinstance(error.__cause__, aiohttp.ClientConnectorError)
-    hopeless = isinstance(error.__cause__, (aiohttp.ClientConnectorDNSError, *_INSECURE))
-    if hopeless or isinstance(error, HubTimeoutError):
-        return False
-    if error.method not in ("GET", "HEAD"):
-        return never_sent
-    if isinstance(error, HubResponseError):
-        return error.status in (502, 503, 504)
-    return isinstance(error, HubConnectionError)
+def _where_to_look(value: Any, *, base: str, server: str) -> str:
+    # A Hub that knows the route says in JSON what is missing; STH answers unknown routes with an empty body.
+    if isinstance(value, dict) and not _message(value).startswith("There is no "):
+        return ""
+    if not base.endswith(API_BASE):
+        return f"the URL of a {server} ends in {API_BASE}: check {base}"
+    return f"check that {base} is the API of a {server}, and new enough for this call"

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from transform_hub.client.answers import may_pass
+from transform_hub.client.failures import may_pass
 from transform_hub.errors import (
     HubError,
     InstanceEndedError,

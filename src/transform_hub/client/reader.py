@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 
-from transform_hub.client.answers import FAILURES
 from transform_hub.client.body import Progress
+from transform_hub.client.failures import FAILURES
 from transform_hub.client.place import POSITION
 from transform_hub.client.readable import Readable
 from transform_hub.client.request import Request

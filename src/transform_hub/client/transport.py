@@ -23,8 +23,9 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from transform_hub.client.address import Address
-from transform_hub.client.answers import FAILURES, decode, failure, may_repeat, refusal
+from transform_hub.client.answers import decode, refusal
 from transform_hub.client.credentials import Credentials, Token
+from transform_hub.client.failures import FAILURES, failure, may_repeat
 from transform_hub.client.proxy import proxy_for
 from transform_hub.client.request import Request, StreamBody
 from transform_hub.client.sessions import Pool, Sessions, once

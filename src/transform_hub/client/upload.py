@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-from transform_hub.client.answers import FAILURES
+from transform_hub.client.failures import FAILURES
 from transform_hub.client.request import Request, StreamBody
 from transform_hub.client.transport import Transport
 from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestError, StreamError
