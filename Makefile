@@ -31,7 +31,7 @@ fuzz: .venv/installed
 	$(BIN)/python tests/fuzz/unpack.py -max_total_time=$(or $(SECONDS),60) -max_len=16384
 
 bench: .venv/installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py docs/performance.md
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

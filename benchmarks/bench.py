@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transform_hub.package import pack
 
+TESTS = Path(__file__).parents[1] / "tests"
 HUB = """
 import asyncio, signal, sys
 import uvloop
@@ -63,6 +64,35 @@ def send_directory(port: int, directory: Path) -> str:
     archive = io.BytesIO()
     pack(directory, archive)
     return call(port, "POST", "/api/v1/sequence", archive.getvalue(), "application/octet-stream")["id"]
+
+
+def npm_si() -> Path | None:
+    """The ``si`` of npm; None where there can be none."""
+    sys.path.insert(0, str(TESTS))
+    import npm_packages
+
+    folder = TESTS / "node_si"
+    try:
+        npm_packages.install(folder)
+    except npm_packages.UnavailableError as why:
+        print(f"(without the si of npm: {why})")
+        return None
+    return folder / "node_modules" / ".bin" / "si"
+
+
+def real_sth(stack: contextlib.ExitStack):
+    """A real STH of npm that runs until the stack is closed; None where there can be none."""
+    sys.path[:0] = [str(TESTS), str(TESTS / "real_sth")]
+    from real_hub import install, real_hub
+
+    from npm_packages import UnavailableError
+
+    try:
+        install()
+        return stack.enter_context(real_hub())
+    except UnavailableError as why:
+        print(f"(without STH: {why})")
+        return None
 
 
 def rss(pid: int) -> int:

@@ -1,6 +1,6 @@
 """Start-up of ``si`` against the ``si`` of npm: milliseconds of wall clock and of CPU, on a warm disk.
 
-The ``si`` of npm has to be in tests/node_si/node_modules, where the tests install it. Both ask the same Hub.
+Both ask the same Hub.
 Run: ``python benchmarks/cli.py [rounds]``.
 """
 
@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import hub_process
+from bench import hub_process, npm_si
+from table import row
 
 OURS = Path(sys.executable).with_name("si")
-THEIRS = Path(__file__).parents[1] / "tests" / "node_si" / "node_modules" / ".bin" / "si"
 BUDGETS = {("--version",): 150, ("--help",): 150, ("seq", "list"): 250}
 
 
@@ -35,7 +35,8 @@ def timed(program: Path, words: tuple[str, ...], env: dict[str, str]) -> tuple[f
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    programs = {"si": OURS} | ({"si of npm": THEIRS} if THEIRS.exists() else {})
+    theirs = npm_si()
+    programs = {"si": OURS} | ({"si of npm": theirs} if theirs else {})
     with tempfile.TemporaryDirectory() as home, hub_process() as port:
         env = {**os.environ, "HOME": home, "TMPDIR": home}
         for program in programs.values():  # each reads the profile that the first has written
@@ -45,14 +46,16 @@ def main() -> None:
         for _ in range(rounds):  # in turn, so that both see the same machine
             for (name, words), samples in times.items():
                 samples.append(timed(programs[name], words, env))
-    print(f"start-up of si, {rounds} runs in turn: median and best of wall clock, best of CPU, in ms")
-    for (name, words), samples in times.items():
-        wall, cpu = zip(*samples, strict=True)
-        budget = f"   budget: <= {BUDGETS[words]}" if name == "si" else ""
-        told = f"{statistics.median(wall):6.0f} {min(wall):6.0f} {min(cpu):6.0f}"
-        print(f"  {name:10} {' '.join(words):10} {told}{budget}")
-    if len(programs) == 1:
-        print("  the si of npm is not installed in tests/node_si")
+    for words, budget in BUDGETS.items():
+        medians = {name: statistics.median(wall for wall, _ in times[name, words]) for name in programs}
+        ours, peer = medians.pop("si"), "".join(f"{name} {median:.0f} ms" for name, median in medians.items())
+        row(
+            f"`si {' '.join(words)}`, median of {rounds}",
+            f"{ours:.0f} ms",
+            others=peer,
+            budget=f"<= {budget} ms",
+            met=ours <= budget,
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bench import hub_process, post_json, send_directory
 from client_peers import CALLS, MEGABYTES, PIECE, STREAMS
+from table import row
 
 PUBLISHED = "scramjet-api-client==1.1.1"
 HERE = Path(__file__).parent
@@ -51,10 +52,14 @@ def small_calls(url: str, rounds: int) -> None:
             own = {"python": python} if name == "published" else {}
             taken.append(figures_of(f"calls_{name}", url, **own)["rate"])
     ours, bare, published = (statistics.median(rates[name]) for name in ("ours", "bare", "published"))
-    print(f"small calls, one after the other, median of {rounds} x {CALLS}")
-    print(f"  HostClient          {ours:6.0f} calls/s")
-    print(f"  bare aiohttp        {bare:6.0f} calls/s     ratio {ours / bare:4.2f}     budget: >= 0.90")
-    print(f"  published 1.1.1     {published:6.0f} calls/s     ratio {ours / published:4.2f}     budget: >= 2.00")
+    row(
+        f"small calls of the client, one after the other, median of {rounds} x {CALLS}",
+        f"{ours:,.0f}/s",
+        others=f"bare aiohttp {bare:,.0f}/s (ratio {ours / bare:.2f}); "
+        f"published client 1.1.1 {published:,.0f}/s (ratio {ours / published:.2f})",
+        budget="ratios >= 0.90, >= 2.00",
+        met=ours / bare >= 0.9 and ours / published >= 2,
+    )
 
 
 def streams(url: str, rounds: int, direction: str, start: Callable[[], str]) -> None:
@@ -65,20 +70,23 @@ def streams(url: str, rounds: int, direction: str, start: Callable[[], str]) -> 
     (ours, ours_cpu), (bare, bare_cpu) = (
         [statistics.median(figures[key] for figures in taken[name]) for key in ("rate", "cpu")] for name in taken
     )
-    print(f"{direction}, {MEGABYTES} MB in pieces of {PIECE >> 10} KiB, median of {rounds}")
-    print(f"  HostClient          {ours:6.0f} MB/s     {ours_cpu:5.2f} CPU s per GB")
-    print(f"  bare aiohttp        {bare:6.0f} MB/s     {bare_cpu:5.2f} CPU s per GB")
-    print(
-        f"  ratio               {ours / bare:6.2f}          {ours_cpu / bare_cpu:5.2f}     budget: >= 0.90 of the rate"
+    row(
+        f"{direction} of the client, {MEGABYTES} MB in pieces of {PIECE >> 10} KiB, median of {rounds}",
+        f"{ours:.0f} MB/s, {ours_cpu:.2f} CPU s per GB",
+        others=f"bare aiohttp {bare:.0f} MB/s, {bare_cpu:.2f} CPU s per GB: ratio {ours / bare:.2f}",
+        budget="ratio >= 0.90",
+        met=ours / bare >= 0.9,
     )
 
 
 def crowd(url: str, instance: str) -> None:
     figures = figures_of("many_streams", url, instance)
-    print(f"{STREAMS} streams open on one client, a line a second on each; {CALLS} small calls meanwhile")
-    print(f"  a call meanwhile    {figures['p50']:6.2f} ms median, {figures['p99']:.2f} ms p99")
-    print(f"  a call alone        {figures['p50 alone']:6.2f} ms median, {figures['p99 alone']:.2f} ms p99")
-    print(f"  memory              {figures['memory'] / STREAMS / 1024:6.1f} KiB a stream")
+    row(
+        f"a small call while {STREAMS} streams are open on one client, a line a second on each",
+        f"{figures['p50']:.2f} ms median, {figures['p99']:.2f} ms p99; "
+        f"{figures['memory'] / STREAMS / 1024:.0f} KiB a stream",
+        others=f"alone {figures['p50 alone']:.2f} ms median, {figures['p99 alone']:.2f} ms p99",
+    )
 
 
 def main(rounds: int) -> None:

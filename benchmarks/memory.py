@@ -11,6 +11,7 @@ import sys
 import time
 
 from bench import hub_process, post_json, rss, send_directory
+from table import row
 from throughput import SEQUENCE, http_writer
 
 
@@ -51,10 +52,15 @@ def main() -> None:
             time.sleep(0.02)
         writer.join()
         after = rss(pid[0])
-    print(f"{size >> 20} MB through a Hub whose reader stops for {pause:.0f} s: its memory above where it was")
-    for phase, value in (*highest.items(), ("afterwards", after)):
-        print(f"  {phase:14} {(value - before) / 1e6:+6.1f} MB")
-    print("  budget: within 50 MB")
+    most = max(highest.values()) - before
+    phases = (f"{phase} {(value - before) / 1e6:+.1f}" for phase, value in (*highest.items(), ("afterwards", after)))
+    row(
+        f"memory of a Hub that carries {size >> 20} MB to a reader that stops for {pause:.0f} s, above where it was",
+        f"{most / 1e6:+.1f} MB",
+        others=", ".join(phases),
+        budget="<= 50 MB",
+        met=most <= 50e6,
+    )
 
 
 if __name__ == "__main__":

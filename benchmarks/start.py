@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from bench import hub_process, send_directory
+from table import row
 
 SEQUENCES = Path(__file__).parent / "sequences"
 JSON = {"Content-Type": "application/json"}
@@ -58,10 +59,15 @@ def starts(connection: http.client.HTTPConnection, sequence: str, count: int) ->
     return sorted(start(connection, sequence) for _ in range(count))
 
 
-def report(language: str, times: list[float], budget: int) -> None:
+def report(language: str, times: list[float], others: str, budget: int) -> None:
     median, p95 = statistics.median(times), times[int(len(times) * 0.95)]
-    print(f"start of a {language} Instance, POST to running, {len(times)} starts")
-    print(f"  through the Hub     {median:6.1f} ms median, {p95:.1f} ms p95     budget: <= {budget} ms")
+    row(
+        f"start of a {language} Instance, POST to `running`, median of {len(times)}",
+        f"{median:.1f} ms (p95 {p95:.1f} ms)",
+        others=others,
+        budget=f"<= {budget} ms",
+        met=median <= budget,
+    )
 
 
 def main() -> None:
@@ -71,15 +77,12 @@ def main() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         python = starts(connection, send_directory(port, SEQUENCES / "identity"), count)
         javascript = starts(connection, send_directory(port, SEQUENCES / "identity-js"), count) if node else None
-    report("Python", python, 10)
-    print(f"  bare fork           {statistics.median(bare_fork() for _ in range(count)):6.1f} ms")
+    fork = statistics.median(bare_fork() for _ in range(count))
     interpreter = statistics.median(bare(sys.executable, "-c", "import asyncio, scramjet.streams") for _ in range(10))
-    print(f"  bare interpreter    {interpreter:6.1f} ms   (python with asyncio and the framework imported)")
+    report("Python", python, f"bare fork {fork:.1f} ms; interpreter with the framework {interpreter:.0f} ms", 10)
     if node and javascript:
-        report("JavaScript", javascript, 60)
-        print(
-            f"  bare node           {statistics.median(bare(node, '-e', '0') for _ in range(10)):6.1f} ms   (node -e 0)"
-        )
+        alone = statistics.median(bare(node, "-e", "0") for _ in range(10))
+        report("JavaScript", javascript, f"bare node {alone:.0f} ms", 60)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from threading import Thread
 import uvloop
 
 from bench import hub_process
+from table import row
 from transform_hub.client import HostClient
 from transform_hub.sync import HostClient as SyncHostClient
 from transform_hub.sync.portal import portal
@@ -104,12 +105,22 @@ def compare(what: str, unit: str, awaiting, blocking, url: str) -> None:
         theirs.append(uvloop.run(awaiting(url)))
         ours.append(blocking(url))
     own, other = statistics.median(ours), statistics.median(theirs)
-    print(f"{what}: sync {own:,.0f} {unit}, async {other:,.0f} {unit}, ratio {own / other:.2f}")
+    row(
+        f"{what} with the sync client, median of {ROUNDS}",
+        f"{own:,.0f}{unit}",
+        others=f"async client {other:,.0f}{unit}: ratio {own / other:.2f}",
+    )
 
 
-print(f"to the event loop's thread and back: {statistics.median(crossing() for _ in range(ROUNDS)):.0f} us")
-with hub_process() as port:
-    url = f"http://127.0.0.1:{port}/api/v1"
-    compare("small calls, one after the other", "/s", async_calls, sync_calls, url)
-    compare("lines of 1 KiB through an identity Sequence", "MB/s", async_stream, sync_stream, url)
-    compare("pieces of 1 KiB from a generator", "/s", async_pieces, sync_pieces, url)
+def main() -> None:
+    thread = statistics.median(crossing() for _ in range(ROUNDS))
+    row("a call to the thread of the event loop and back, which each call of the sync client costs", f"{thread:.0f} us")
+    with hub_process() as port:
+        url = f"http://127.0.0.1:{port}/api/v1"
+        compare("small calls, one after the other,", "/s", async_calls, sync_calls, url)
+        compare("lines of 1 KiB through an identity Sequence", " MB/s", async_stream, sync_stream, url)
+        compare("pieces of 1 KiB from a generator", "/s", async_pieces, sync_pieces, url)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,11 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import hub_process
+from bench import hub_process, real_sth
+from table import row
 from throughput import CHUNK, bare_reader, bare_writer, pump, read
-
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "real_sth"))
-from real_hub import UnavailableError, install, real_hub
 
 OURS = "this Hub"
 LINE = (
@@ -38,6 +36,10 @@ BLOCKS = {
     "application/x-ndjson": (LINE * (CHUNK // len(LINE) + 2))[50 : CHUNK + 50],  # chunks end anywhere in a line
 }
 STH_TAKES = ("application/x-ndjson",)  # 0.18.7 refuses binary topics
+
+
+TICK = 0.01
+"""CPU seconds that are not told from none."""
 
 
 class Figures(NamedTuple):
@@ -123,16 +125,26 @@ def through_hub(url: str, pid: int, content_type: str, size: int) -> Figures:
     return measured((topic_writer, address, path, content_type), (topic_reader, address, path, content_type), size, pid)
 
 
-def show(results: dict[str, list[Figures]]) -> None:
-    for name, runs in results.items():
-        rate, cpu = (statistics.median(column) for column in zip(*runs, strict=True))
-        print(f"  {name:10} {rate:6.0f} MB/s   {cpu:5.2f} CPU s/GB   ({', '.join(f'{run.rate:.0f}' for run in runs)})")
-        results[name] = [Figures(rate, cpu)]
-    ours = results[OURS][0]
-    for name, (other,) in results.items():
-        if name != OURS:
-            rate, cpu = ours.rate / other.rate, ours.cpu / other.cpu
-            print(f"  against {name}: {rate:.2f} of its rate, {cpu:.2f} of its CPU time")
+def show(what: str, results: dict[str, list[Figures]]) -> None:
+    """The row of a kind of topic."""
+    medians = {
+        name: Figures(*(statistics.median(column) for column in zip(*runs, strict=True)))
+        for name, runs in results.items()
+    }
+    ours = medians.pop(OURS)
+    others = [
+        f"{name} {other.rate:.0f} MB/s, {other.cpu:.2f} CPU s per GB "
+        f"(ratios {ours.rate / other.rate:.2f}, {ours.cpu / max(other.cpu, TICK):.2f})"
+        for name, other in medians.items()
+    ]
+    sth = medians.get("STH")
+    row(
+        what,
+        f"{ours.rate:.0f} MB/s, {ours.cpu:.2f} CPU s per GB",
+        others="; ".join(others),
+        budget="of STH >= 1.50 of the rate, <= 0.60 of the CPU time" if sth else "",
+        met=sth is None or (ours.rate >= 1.5 * sth.rate and ours.cpu <= 0.6 * sth.cpu),
+    )
 
 
 def hubs(stack: contextlib.ExitStack) -> dict[str, tuple[str, int]]:
@@ -140,12 +152,8 @@ def hubs(stack: contextlib.ExitStack) -> dict[str, tuple[str, int]]:
     pids: list[int] = []
     port = stack.enter_context(hub_process(pids))
     found = {OURS: (f"http://127.0.0.1:{port}/api/v1", pids[0])}
-    try:
-        install()
-        sth = stack.enter_context(real_hub())
+    if (sth := real_sth(stack)) is not None:
         found["STH"] = (sth.url, sth.pid)
-    except UnavailableError as why:
-        print(f"(without STH: {why})")
     for peer in sys.argv[3:]:
         name, url, pid = peer.replace("=", ",").split(",")
         found[name] = (url.rstrip("/"), int(pid))
@@ -161,14 +169,12 @@ def main() -> None:
         }
         ways["bare relay"] = through_relay
         for kind in BLOCKS:
-            print(f"topic, one writer, one reader, {kind}, {size >> 20} MB, median of {rounds}")
             taken = [name for name in ways if name != "STH" or kind in STH_TAKES]
             results: dict[str, list[Figures]] = {name: [] for name in taken}
             for _ in range(rounds):
                 for name in taken:
                     results[name].append(ways[name](kind, size))
-            show(results)
-        print("  budget against STH: >= 1.50 of its rate, <= 0.60 of its CPU time")
+            show(f"topic, one writer, one reader, {kind}, {size >> 20} MB, median of {rounds}", results)
 
 
 if __name__ == "__main__":
