@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import shutil
 import socket
@@ -274,6 +275,19 @@ async def test_one_that_was_only_being_started_is_ended(sth, package):
     api = await sth.start("--reattach")
     assert [f"/instance/{each['id']}" for each in (await api.get("/instances")).json] == [ready]
     await until(lambda: len(zygote.children()) == 1)
+
+
+async def test_what_the_startup_configuration_says_is_not_started_again(sth, package, tmp_path):
+    (tmp_path / "echo.tar.gz").write_bytes(package(ECHO))
+    one = {"path": str(tmp_path / "echo.tar.gz"), "args": [1], "limits": {"files": 99}}
+    (tmp_path / "startup.json").write_text(json.dumps({"sequences": [one, one]}))
+    options = ("--reattach", "-S", tmp_path / "startup.json", "--instance-open-files", 100, "--instance-memory", 500)
+    api = await sth.start(*options)
+    before = (await api.get("/instances")).json
+    await sth.kill()
+    api = await sth.start(*options)
+    assert len(before) == 2
+    assert sorted((await api.get("/instances")).json, key=before.index) == before
 
 
 @pytest.fixture

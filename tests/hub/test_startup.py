@@ -26,18 +26,18 @@ def startup(hub, tmp_path, package):
 
 async def test_some_are_started_at_the_same_time_but_not_all(hub, startup, monkeypatch):
     now, seen = set(), []
-    start_instance = hub.start_instance
+    start = hub.instances.start
 
     async def counting(sequence, request):
         mark = object()
         now.add(mark)
         seen.append(len(now))
         try:
-            return await start_instance(sequence, request)
+            return await start(sequence, request)
         finally:
             now.remove(mark)
 
-    monkeypatch.setattr(hub, "start_instance", counting)
+    monkeypatch.setattr(hub.instances, "start", counting)
     assert await start_all(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)) == 10
     assert max(seen) == AT_ONCE
     assert len(hub.instances) == 10

@@ -90,7 +90,7 @@ async def _life(hub: Hub, stop: asyncio.Future[int], *, started: bool) -> int:
     if not hub.config.exit_with_last_instance:
         await stop
     elif started or hub.instances:
-        await _until(stop, hub.last_instance_gone())
+        await _until(stop, hub.instances.last_gone())
     elif not stop.done():
         log.error("Nothing was started, so there is nothing to wait for")
         return NOTHING_STARTED

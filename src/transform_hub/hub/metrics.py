@@ -63,10 +63,9 @@ class Metrics(Collector):
 
     # --- what happens -------------------------------------------------------------------------------------
 
-    def started(self, instance: Instance, began: float) -> None:
+    def started(self, began: float) -> None:
         """An Instance was started; ``began`` is the monotonic time of the request."""
         self._starts.observe(time.monotonic() - began)
-        self.follow(instance)
 
     def follow(self, instance: Instance) -> None:
         """Count the end of an Instance when it comes."""

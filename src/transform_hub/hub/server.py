@@ -4,50 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import platform
 import tempfile
-import time
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.api import make_app
 from transform_hub.hub.audit import Audit
 from transform_hub.hub.auth import Authentication
 from transform_hub.hub.config import HubConfig
-from transform_hub.hub.engines import engine_of, require_engine
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.history import History
-from transform_hub.hub.instances import Instance
+from transform_hub.hub.instance_store import InstanceStore
 from transform_hub.hub.lag import LoopLag
-from transform_hub.hub.limits import NO_GROUPS, for_runner, limits_for
+from transform_hub.hub.limits import NO_GROUPS
 from transform_hub.hub.link import LinkServer
 from transform_hub.hub.load import MIB, load_check, shortage
 from transform_hub.hub.lock import Lock
 from transform_hub.hub.log import HubLog
 from transform_hub.hub.metrics import Metrics
-from transform_hub.hub.records import Record
 from transform_hub.hub.requests import Requests
-from transform_hub.hub.restarts import policy_of
 from transform_hub.hub.routing import Routing
 from transform_hub.hub.runtimes import Runtime
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
-from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.site import Site
-from transform_hub.hub.spool import Spool, can_spool
 from transform_hub.hub.survival import Survival
 from transform_hub.hub.topics import TopicBus, Topics
-from transform_hub.models import LoadCheck, SequenceInfo, StartRequest
+from transform_hub.models import LoadCheck, SequenceInfo
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +51,7 @@ class Hub:
 
     Attributes:
         sequences: the store of Sequences.
-        instances: the Instances that are running or kept after their end, by id.
+        instances: the store of Instances.
         engines: what runs Sequences here, and in which version.
         not_ready: why it takes no Sequences and starts no Instances, if it does not.
     """
@@ -72,8 +62,7 @@ class Hub:
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
-        self.instances: dict[str, Instance] = {}
-        self._gone = asyncio.Event()
+        self.instances = InstanceStore(self)
         self.topics: TopicBus = topics or Topics()
         self.routing = Routing(self.topics)
         self.log = HubLog(config.log_level)
@@ -99,7 +88,7 @@ class Hub:
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
         self.history = History(state / "history.ndjson", config.history_limit)
         self.ready = asyncio.Event()
-        self._unclaimed: list[Instance] = []
+        self.instances.followers += (self.audit.follow, self.metrics.follow, self.history.follow)
 
     @property
     def url(self) -> str:
@@ -136,7 +125,7 @@ class Hub:
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
-            await self.survival.restore(self._revive)
+            await self.survival.restore(self.instances.revive)
         self.history.close_lost(self.instances)
         self.ready.set()
         self.lag.start()
@@ -204,10 +193,6 @@ class Hub:
             reason = "Insufficient Space on Resource"
             raise ApiError(419, f"{reason}: {lack}", reason=reason)
 
-    def instances_of(self, sequence_id: str) -> list[Instance]:
-        """The Instances of a Sequence, ended ones included while they are kept."""
-        return [instance for instance in self.instances.values() if instance.sequence.id == sequence_id]
-
     def describe(self, sequence: SequenceInfo) -> SequenceInfo:
         """A Sequence with the ids of its Instances."""
         return SequenceInfo(
@@ -215,131 +200,8 @@ class Hub:
             name=sequence.name,
             config=sequence.config,
             location=sequence.location,
-            instances=[instance.id for instance in self.instances_of(sequence.id)],
+            instances=[instance.id for instance in self.instances.of(sequence.id)],
         )
-
-    async def start_instance(self, sequence: SequenceInfo, request: StartRequest) -> Instance:
-        """Start an Instance; it is running, or has failed in its own code, when this returns.
-
-        Raises:
-            ApiError: the id is taken, the language can't be run here, or the runner could not be started.
-        """
-        began = time.monotonic()
-        limits = limits_for(request.limits, self.config.instance_limits, has_groups=self.runtime.has_groups)
-        request = msgspec.structs.replace(request, limits=limits)
-        await self._engine(sequence)
-        instance_id = request.instance_id or str(uuid.uuid4())
-        if instance_id in self.instances:
-            raise ApiError(409, "Instance with a given ID already exists")
-        self._require_few()
-        spool = Spool() if self.survival is not None and can_spool() else None
-        instance = self._add_instance(instance_id, sequence, request, spool=spool)
-        try:
-            await instance.start()
-        except ApiError:
-            instance.discard()
-            self.metrics.refused()
-            raise
-        self.audit.follow(instance)
-        self.metrics.started(instance, began)
-        self.history.follow(instance)
-        return instance
-
-    def _add_instance(
-        self,
-        instance_id: str,
-        sequence: SequenceInfo,
-        request: StartRequest,
-        *,
-        spool: Spool | None,
-        record: Record | None = None,
-    ) -> Instance:
-        instance = self.instances[instance_id] = Instance(
-            instance_id,
-            sequence,
-            request,
-            make_spec=functools.partial(self._spec, sequence, request),
-            runtime=self.runtime,
-            policy=policy_of(request.restart or self.config.restart_policy),
-            retention=self.config.retention_ms / 1000,
-            on_event=self._spread_event,
-            on_topic=self.routing.connect,
-            on_gone=self._forget,
-            on_change=self.survival.note if self.survival is not None else lambda _: None,
-            spool=spool,
-            record=record,
-        )
-        return instance
-
-    def _revive(self, record: Record, spool: Spool | None) -> Instance | None:
-        """The Instance of an earlier Hub; None if its Sequence is gone."""
-        sequence = self.sequences.get(record.sequence_id)
-        if sequence is None:
-            return None
-        instance = self._add_instance(record.id, sequence, record.request, spool=spool, record=record)
-        self.audit.follow(instance)
-        self.metrics.follow(instance)
-        self.history.follow(instance)
-        self._unclaimed.append(instance)
-        return instance
-
-    def claim(self, sequence: SequenceInfo, request: StartRequest) -> Instance | None:
-        """An Instance that has outlived an earlier Hub and was started so; each is given once."""
-        for instance in self._unclaimed:
-            if instance.sequence.id == sequence.id and instance.request == request:
-                self._unclaimed.remove(instance)
-                return instance
-        return None
-
-    def _require_few(self) -> None:
-        running = sum(not instance.ended.is_set() for instance in self.instances.values())
-        if self.config.max_instances is not None and running >= self.config.max_instances:
-            reason = "Insufficient Space on Resource"
-            raise ApiError(419, f"{reason}: {running} Instances run, and maxInstances allows no more", reason=reason)
-
-    async def _engine(self, sequence: SequenceInfo) -> dict[str, str]:
-        """What the spec says about the engine of a Sequence."""
-        if engine_of(sequence.config) != "node":
-            require_engine(sequence.config, self.engines)
-            return {}
-        node = await find_node()
-        require_engine(sequence.config, {"node": node.version} if node else {})
-        assert node is not None
-        return {"node": node.path}
-
-    async def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
-        return {
-            **await self._engine(sequence),
-            "link": self.link.address,
-            "hub": self.site.local_url,
-            "dir": sequence.config.sequence_dir,
-            "main": sequence.config.entrypoint_path,
-            "args": request.args or [],
-            "config": request.app_config or {},
-            "limits": for_runner(request.limits),
-        }
-
-    def _forget(self, instance: Instance) -> None:
-        self.instances.pop(instance.id, None)
-        self.metrics.gone(instance)
-        if instance in self._unclaimed:
-            self._unclaimed.remove(instance)
-        if self.survival is not None:
-            self.survival.forget(instance.id)
-        else:
-            self.runtime.release(instance.id)
-        self._gone.set()
-
-    async def last_instance_gone(self) -> None:
-        """Wait until there is no Instance any more, not even one that is kept after its end."""
-        while self.instances:
-            self._gone.clear()
-            await self._gone.wait()
-
-    def _spread_event(self, source: Instance, name: str, message: Any) -> None:
-        for instance in self.instances.values():
-            if instance is not source:
-                instance.run.send_event(name, message, source.id)
 
     async def replace_sequence(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
         """Put a package in the place of a Sequence, whole or not at all.
@@ -360,7 +222,7 @@ class Hub:
         """
         if self.sequences.get(sequence.id) is None:
             raise ApiError(404, f"Sequence with id: {sequence.id} not found")
-        if self.instances_of(sequence.id):
+        if self.instances.of(sequence.id):
             raise ApiError(409, "Can't update sequence with instances")
 
     async def remove_sequence(self, sequence: SequenceInfo, *, force: bool) -> None:
@@ -371,14 +233,14 @@ class Hub:
         """
         if force:
             await self._kill_instances(sequence)
-        if any(not instance.ended.is_set() for instance in self.instances_of(sequence.id)):
+        if any(not instance.ended.is_set() for instance in self.instances.of(sequence.id)):
             raise ApiError(409, "Can't remove- Sequence in use")
         if self.sequences.get(sequence.id) is None:
             raise ApiError(404, f"The sequence {sequence.id} does not exist.")
         await self.sequences.remove(sequence.id)
 
     async def _kill_instances(self, sequence: SequenceInfo) -> None:
-        while instances := self.instances_of(sequence.id):  # others may be started meanwhile
+        while instances := self.instances.of(sequence.id):  # others may be started meanwhile
             for instance in instances:
                 instance.kill(remove_immediately=True)
             for instance in instances:

@@ -207,11 +207,12 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         limits=None if each.limits is None else msgspec.to_builtins(each.limits),
         restart=each.restart,
     )
-    if (survivor := hub.claim(found[0], request)) is not None:
-        log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each, extra={"instance": survivor.id})
-        return True
     try:
-        instance = await hub.start_instance(found[0], request)
+        if (survivor := hub.instances.claim(found[0], request)) is not None:
+            about = {"instance": survivor.id}
+            log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each, extra=about)
+            return True
+        instance = await hub.instances.start(found[0], request)
     except ApiError as error:
         log.error("%s could not be started: %s", each, error.error)  # noqa: TRY400 - the text says it all
         return False

@@ -13,9 +13,7 @@ from transform_hub.client.body import Sendable
 from transform_hub.client.host import HostClient as AsyncHostClient
 from transform_hub.client.run import CompletedInstance
 from transform_hub.hub.config import HubConfig
-from transform_hub.hub.instances import Instance
 from transform_hub.hub.server import Hub
-from transform_hub.models import SequenceInfo, StartRequest
 from transform_hub.sync import HostClient, InstanceClient, SequenceClient
 from transform_hub.sync.portal import Portal
 from transform_hub.testing.record import Record
@@ -111,11 +109,7 @@ class _RecordingHub(Hub):
     def __init__(self, config: HubConfig) -> None:
         super().__init__(config)
         self.records: list[Record] = []
-
-    async def start_instance(self, sequence: SequenceInfo, request: StartRequest) -> Instance:
-        instance = await super().start_instance(sequence, request)
-        self.records.append(Record(instance))
-        return instance
+        self.instances.followers.append(lambda instance: self.records.append(Record(instance)))
 
 
 async def _made(config: HubConfig) -> _RecordingHub:

@@ -102,7 +102,7 @@ def _refusals() -> Iterator[None]:
 async def list_instances(request: web.Request) -> web.Response:
     """The ids of a Sequence's Instances."""
     require_acceptable(request, *JSON)
-    return json_response([instance.id for instance in request.app[HUB].instances_of(_sequence(request).id)])
+    return json_response([instance.id for instance in request.app[HUB].instances.of(_sequence(request).id)])
 
 
 @routes.get(f"/api/v1/sequence/{ID}", scope=Scope.READ)
@@ -144,7 +144,7 @@ async def start_sequence(request: web.Request) -> web.Response:
     limits_for(start.limits, hub.config.instance_limits, has_groups=hub.runtime.has_groups)
     _check_restart(start.restart)
     sequence = _sequence(request, "Not Found")
-    instance = await to_the_end(hub.start_instance(sequence, start))
+    instance = await to_the_end(hub.instances.start(sequence, start))
     about = {"instance": instance.id, "sequence": sequence.id}
     log.info("Instance %s of Sequence %s was started", instance.id, sequence.id, extra=about)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
