@@ -2,10 +2,10 @@
 
     output, stdout, stderr    Source      runner -> Channel
     log                       LogSource   runner -> lines
-    input, stdin              Sink        Hub -> runner
     control                   Control     messages both ways
 
-Where streams outlive the Hub the first is another, see :mod:`transform_hub.hub.spool`.
+Those of input and stdin are in :mod:`transform_hub.hub.sink`. Where streams outlive the Hub the first is another, see
+:mod:`transform_hub.hub.spool`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channel import Channel, ChannelClosedError
-from transform_hub.protocol import SOCKET_BUFFER, Lines, Message, encode
+from transform_hub.protocol import Lines, Message, encode
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,12 @@ class ChannelProtocol(Protocol):
 
 def cut(transport: asyncio.Transport) -> None:
     """End a connection at once, for the runner too: closing alone does not while a keeper holds it as well."""
-    _shut(transport, socket.SHUT_RDWR)
+    shut(transport, socket.SHUT_RDWR)
     transport.abort()
 
 
-def _shut(transport: asyncio.Transport, how: int) -> None:
+def shut(transport: asyncio.Transport, how: int) -> None:
+    """End one direction of a connection, or both, for all who hold it."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
@@ -130,63 +131,6 @@ class LogSource(asyncio.Protocol):
         if self._size:
             self._hand_on()
         self._on_lost()
-
-
-class Sink(asyncio.Protocol):
-    """Hub -> runner: writes bytes, waits while the runner does not read.
-
-    Args:
-        on_end: called before the runner is told that this was all.
-    """
-
-    def __init__(self, transport: asyncio.Transport, on_end: Callable[[], object] = lambda: None) -> None:
-        self._transport = transport
-        self._on_end = on_end
-        self._transport.set_write_buffer_limits(high=0)  # what is answered for is with the kernel, and outlives the Hub
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-        self._drained: asyncio.Future[None] | None = None
-        self.ended = False
-        self.lost = False
-        self.written = 0
-
-    async def write(self, data: bytes) -> None:
-        """Write ``data``, then wait until the kernel has it.
-
-        Raises:
-            ChannelClosedError: the runner is gone or the stream was ended.
-        """
-        if self.ended or self.lost:
-            raise ChannelClosedError
-        self._transport.write(data)
-        self.written += len(data)
-        while self._drained is not None:
-            await asyncio.shield(self._drained)
-            if self.lost:
-                raise ChannelClosedError
-
-    def end(self) -> None:
-        """Tell the runner that this was all."""
-        if not self.ended and not self.lost:
-            self.ended = True
-            self._on_end()
-            if self._transport.get_write_buffer_size():
-                self._transport.write_eof()
-            else:  # uvloop's write_eof() comes to it some time later
-                _shut(self._transport, socket.SHUT_WR)
-
-    def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        self._drained = None
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
-        self.resume_writing()
 
 
 class Control(asyncio.Protocol):

@@ -89,10 +89,11 @@ async def _require(instance: Instance, topic: Topic) -> None:
     sink = instance.streams.input
     assert sink is not None
     instance.run.announce_input(topic.content_type)
+    writer = sink.writer()
     try:
         with topic.reader() as reader:
             async for data in reader:
-                await sink.write(data)
-        sink.end()
+                await writer.write(data)
+        writer.end()
     except ChannelClosedError:
         log.debug("Instance %s took no more of topic %s", instance.id, topic.name)

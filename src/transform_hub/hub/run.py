@@ -136,8 +136,10 @@ class Run:
         self.begun = asyncio.get_running_loop().time()
         for name, descriptor in survivor.channels.items():
             await self._streams.adopt(name, descriptor)
-        for sink in record.ended_sinks:
-            getattr(self._streams, sink).ended = True
+        for name in record.ended_sinks:
+            getattr(self._streams, name).end()  # again: it was killed before, or after, it told the runner
+        if self.input_type is not None:
+            self._tell_input_type()
         self._streams.note("INFO", "The Hub was away, and goes on with this Instance")
         for kind in ("provides", "requires"):
             if (topic := getattr(record, kind)) is not None:
@@ -214,7 +216,10 @@ class Run:
         if self.input_type is None:
             self.input_type = content_type
             self._on_change()
-            self._streams.send({"type": "input", "contentType": content_type})
+            self._tell_input_type()
+
+    def _tell_input_type(self) -> None:
+        self._streams.send({"type": "input", "contentType": self.input_type})
 
     async def stop(self, order: StopOrder) -> None:
         """Ask the Sequence to stop; kill it if it has neither ended nor asked to go on when the time is over."""

@@ -29,13 +29,20 @@ from collections.abc import Callable
 
 from transform_hub.hub.channel import LIMIT, Channel, ChannelClosedError, ChannelReader
 from transform_hub.hub.ends import cut
+from transform_hub.hub.sink import Outlet
 
 NAMES = ("output", "stdout", "stderr")
+SINKS = ("input", "stdin")
 CHUNK = 256 * 1024
 """Bytes that are read or handed on at once."""
 
 CAPACITY = LIMIT + 4 * CHUNK
 """What a channel holds before its runner waits, the chunk that may go beyond, and what is kept to go on at."""
+
+PIPES = {name: (f"{name}-from", f"{name}-into") for name in SINKS}
+DESCRIPTORS = ("spool", *PIPES["input"], *PIPES["stdin"])
+OUTLET = 64
+"""Bytes of memory of an outlet."""
 
 ARMED = 1 << 30
 REARM = 1 << 29
@@ -48,7 +55,7 @@ SO_PEEK_OFF = 42
 @functools.cache
 def can_spool() -> bool:
     """Whether this system has what it takes."""
-    if not hasattr(os, "memfd_create"):
+    if not (hasattr(os, "memfd_create") and hasattr(os, "splice")):
         return False
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -62,32 +69,64 @@ def can_spool() -> bool:
 
 
 class Spool:
-    """The rings of one Instance.
+    """What outlives the Hub of one Instance: a ring for each stream to read, an outlet for each to write.
 
     Args:
-        descriptor: of the memory that an earlier Hub has made.
+        earlier: descriptors that an earlier Hub has made: those of :attr:`descriptors`.
+
+    Attributes:
+        descriptors: of the memory and the pipes.
+        outlets: of input and stdin.
     """
 
-    def __init__(self, descriptor: int | None = None) -> None:
+    def __init__(self, earlier: dict[str, int] | None = None) -> None:
+        self.descriptors = earlier or _make_descriptors()
         size = mmap.PAGESIZE + CAPACITY
-        self.descriptor = os.memfd_create("spool") if descriptor is None else descriptor
-        os.ftruncate(self.descriptor, size * len(NAMES))
-        self._mapped = mmap.mmap(self.descriptor, size * len(NAMES))
+        begin_of_outlets = size * len(NAMES)
+        total = begin_of_outlets + mmap.PAGESIZE
+        os.ftruncate(self.descriptors["spool"], total)
+        self._mapped = mmap.mmap(self.descriptors["spool"], total)
         with memoryview(self._mapped) as memory:
             self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(NAMES)}
+            places = {name: begin_of_outlets + OUTLET * place for place, name in enumerate(SINKS)}
+            self.outlets = {
+                name: Outlet(memory[place : place + OUTLET], self._pipe(name)) for name, place in places.items()
+            }
+        for outlet in self.outlets.values():
+            outlet.recover()
+
+    def _pipe(self, name: str) -> tuple[int, int]:
+        ends = PIPES[name]
+        return self.descriptors[ends[0]], self.descriptors[ends[1]]
+
+    @staticmethod
+    def of(channels: dict[str, int]) -> Spool | None:
+        """The spool in what an earlier Hub has left of an Instance, from which it is taken; None if there is none."""
+        earlier = {name: channels.pop(name) for name in DESCRIPTORS if name in channels}
+        return Spool(earlier) if earlier else None
 
     def __getitem__(self, name: str) -> Ring:
         return self._rings[name]
 
     def close(self) -> None:
         """Give the memory back, at once: as part of an Instance it would stay until the garbage is collected."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        for descriptor in self.descriptors.values():
+            os.close(descriptor)
+        if self.descriptors:
+            self.descriptors = {}
             for ring in self._rings.values():
                 ring.close()
+            for outlet in self.outlets.values():
+                outlet.close()
             with contextlib.suppress(BufferError):  # a transport is about to let go of its last buffer
                 self._mapped.close()
+
+
+def _make_descriptors() -> dict[str, int]:
+    made = {"spool": os.memfd_create("spool")}
+    for ends in PIPES.values():
+        made.update(zip(ends, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), strict=True))
+    return made
 
 
 class Ring:

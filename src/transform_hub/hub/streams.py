@@ -17,7 +17,8 @@ from typing import cast
 import msgspec
 
 from transform_hub.hub.channel import Channel
-from transform_hub.hub.ends import ChannelProtocol, Control, LogSource, Sink, Source, cut
+from transform_hub.hub.ends import ChannelProtocol, Control, LogSource, Source, cut
+from transform_hub.hub.sink import LastingSink, Sink
 from transform_hub.hub.spool import NAMES, Spool, SpooledChannel, SpoolSource
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
@@ -93,15 +94,20 @@ class Streams:
             )
             return control
         if name == "stdin":
-            self.stdin = Sink(transport, self._on_sink_end)
+            self.stdin = self._sink(name, transport)
             return self.stdin
         if name == "input":
-            self.input = Sink(transport, self._on_sink_end)
+            self.input = self._sink(name, transport)
             return self.input
         self._flowing.add(name)
         if name == "log":
             return LogSource(self._write_log, lambda: self._on_lost(name))
         return self._source(name, transport)
+
+    def _sink(self, name: str, transport: asyncio.Transport) -> Sink:
+        if self._spool is None:
+            return Sink(transport, self._on_sink_end)
+        return LastingSink(transport, self._on_sink_end, self._spool.outlets[name], resumed=self._is_resumed)
 
     def _source(self, name: str, transport: asyncio.Transport) -> ChannelProtocol:
         channel = self._readable[name]
@@ -127,7 +133,7 @@ class Streams:
     def descriptors(self) -> dict[str, int]:
         """What has to be held for another Hub: the channels that the runner has dialled, and the spool."""
         held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
-        return held if self._spool is None else {**held, "spool": self._spool.descriptor}
+        return held if self._spool is None else {**held, **self._spool.descriptors}
 
     @property
     def ended_sinks(self) -> tuple[str, ...]:
@@ -139,7 +145,7 @@ class Streams:
     def traffic(self) -> dict[str, int]:
         """Bytes that each stream has carried."""
         sinks = {"input": self.input, "stdin": self.stdin}
-        written = {name: self._written[name] + (sink.written if sink else 0) for name, sink in sinks.items()}
+        written = {name: self._written[name] + (sink.position if sink else 0) for name, sink in sinks.items()}
         return {**written, **{name: channel.written for name, channel in self._readable.items()}}
 
     def send(self, message: Message) -> None:

@@ -65,8 +65,7 @@ class Survival:
             log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)
             self._records.remove(instance_id)
         for survivor in survivors:
-            memory = survivor.channels.pop("spool", None)
-            spool = None if memory is None else Spool(memory)
+            spool = Spool.of(survivor.channels)
             record = self._records.find(survivor.id)
             instance = make(record, spool) if record is not None and {*survivor.channels} == {*CHANNELS} else None
             if record is None or instance is None:

@@ -300,6 +300,13 @@ class EventOrder(Model):
     message: Any = None
 
 
+class InputPosition(Model, omit_defaults=False):
+    """Answer of ``GET /instance/:id/input`` and ``stdin``: bytes that are with the Sequence; whether that is all."""
+
+    position: int
+    ended: bool
+
+
 class EventAccepted(Model, omit_defaults=False):
     """Answer of ``POST /instance/:id/_event``."""
 

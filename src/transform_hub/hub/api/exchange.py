@@ -16,8 +16,8 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.spool import SpooledChannel
 
 if TYPE_CHECKING:
-    from transform_hub.hub.ends import Sink
     from transform_hub.hub.server import Hub
+    from transform_hub.hub.sink import SinkWriter
     from transform_hub.hub.topics import TopicWriter
 
 HUB: web.AppKey[Hub] = web.AppKey("hub")
@@ -33,7 +33,10 @@ JSON_TIMEOUT = 60.0
 """Seconds that the JSON body of a request may take."""
 
 POSITION = "X-Stream-Position"
-"""Header of a stream that outlives the Hub: the position of its first byte; of a request for one: where to go on."""
+"""Header of a stream that outlives the Hub: the position of its first byte; of a request for one: where to go on.
+
+Of input and stdin: where the stream is; of a request that writes it: where it has to be.
+"""
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
@@ -178,12 +181,23 @@ def _reader(request: web.Request, source: Readable) -> ChannelReader:
     Raises:
         ApiError: that is no position.
     """
-    wanted = request.headers.get(POSITION)
-    if wanted is None or not isinstance(source, SpooledChannel):
+    if not isinstance(source, SpooledChannel):
         return source.reader()
+    return source.reader(wanted_position(request))
+
+
+def wanted_position(request: web.Request) -> int | None:
+    """The position that a request gives.
+
+    Raises:
+        ApiError: that is no position.
+    """
+    wanted = request.headers.get(POSITION)
+    if wanted is None:
+        return None
     if not (wanted.isascii() and wanted.isdigit()):
         raise ApiError(400, f"{POSITION} must be a number of bytes")
-    return source.reader(int(wanted))
+    return int(wanted)
 
 
 def stream_answer(request: web.Request) -> web.StreamResponse:
@@ -253,25 +267,25 @@ def ends_stream(request: web.Request) -> bool:
     return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
 
 
-async def forward_body(request: web.Request, sink: Sink) -> web.StreamResponse:
+async def forward_body(request: web.Request, writer: SinkWriter) -> web.StreamResponse:
     """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
 
     A client that breaks off does not end the target: only a complete body does.
     """
     end = ends_stream(request)
-    response = web.StreamResponse(status=200 if end else 202)
+    response = web.StreamResponse(status=200 if end else 202, headers={POSITION: str(writer.position)})
     await ask_for_body(request)
     await response.prepare(request)
     try:
         async for chunk in chunks(request):
-            await sink.write(chunk)
+            await writer.write(chunk)
+        if end:
+            writer.end()
     except ChannelClosedError:
         # The head has said 200 or 202 already: breaking off is the way left to say that it was not all taken.
         if request.transport is not None:
             request.transport.abort()
         return response
-    if end:
-        sink.end()
     await response.write_eof()
     return response
 

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
+    POSITION,
     STREAM,
     Routes,
     ask_for_body,
@@ -24,19 +25,21 @@ from transform_hub.hub.api.exchange import (
     send_all,
     stream_answer,
     stream_response,
+    wanted_position,
 )
 from transform_hub.hub.api.operation import LOG_LINES, NOTHING, Content, Header, operation
 from transform_hub.hub.api.sequences import to_the_end
 from transform_hub.hub.auth import Scope
 from transform_hub.hub.channel import ChannelClosedError
-from transform_hub.hub.ends import Sink
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import EndedError
 from transform_hub.hub.instances import Instance
+from transform_hub.hub.sink import Sink, SinkWriter, WrongPositionError
 from transform_hub.models import (
     ENDED,
     EventAccepted,
     EventOrder,
+    InputPosition,
     InstanceInfo,
     KillRequest,
     MonitoringRateAccepted,
@@ -54,6 +57,9 @@ INPUT = Content(
     ("text/plain", "application/x-ndjson", STREAM),
 )
 END_STREAM = Header("x-end-stream", "`false` or `success` leave the stream open when the request has ended.")
+WRITE_AT = Header(
+    POSITION, "Where the stream has to be, in bytes: 409 if it is elsewhere. Who was sending before breaks off."
+)
 STAYS_OPEN = "The stream stays open after this request."
 
 
@@ -186,6 +192,21 @@ async def get_log(request: web.Request) -> web.StreamResponse:
     return await stream_response(request, _instance(request).streams.log)
 
 
+@routes.get("/api/v1/instance/{id}/{stream:input|stdin}", scope=Scope.READ)
+@operation(answer=InputPosition, refuses=(404,), path={"stream": ("input", "stdin")})
+async def get_input_position(request: web.Request) -> web.Response:
+    """How many bytes of the input, or of the standard input, are with the Sequence for good.
+
+    They reach it also if the Hub is killed. The header X-Stream-Position has the number, too.
+    """
+    require_acceptable(request, *JSON)
+    sink = _sink(request, _instance(request))
+    state = InputPosition(position=sink.position, ended=sink.ended) if sink else InputPosition(position=0, ended=False)
+    response = json_response(state)
+    response.headers[POSITION] = str(state.position)
+    return response
+
+
 @routes.post("/api/v1/instance/{id}/stdin", scope=Scope.FULL, expect_handler=expect_later)
 @operation(
     body=STDIN,
@@ -193,7 +214,7 @@ async def get_log(request: web.Request) -> web.StreamResponse:
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 409),
-    headers=(END_STREAM,),
+    headers=(END_STREAM, WRITE_AT),
 )
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     """Write to the standard input of the Sequence.
@@ -203,7 +224,7 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     if request.content_type != STREAM:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
-    return await forward_body(request, _open(instance, instance.streams.stdin, "stdin"))
+    return await forward_body(request, _open(request, instance, instance.streams.stdin, "stdin"))
 
 
 @routes.post("/api/v1/instance/{id}/input", scope=Scope.FULL, expect_handler=expect_later)
@@ -213,7 +234,7 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 405, 406, 409),
-    headers=(END_STREAM,),
+    headers=(END_STREAM, WRITE_AT),
 )
 async def send_input(request: web.Request) -> web.StreamResponse:
     """Write to the input of the Sequence.
@@ -225,7 +246,12 @@ async def send_input(request: web.Request) -> web.StreamResponse:
 
 @routes.post("/api/v1/instance/{id}/inout", scope=Scope.FULL, expect_handler=expect_later)
 @operation(
-    body=INPUT, body_required=True, answer=OUTPUT, refuses=(404, 405, 406, 409), headers=(END_STREAM,), is_endless=True
+    body=INPUT,
+    body_required=True,
+    answer=OUTPUT,
+    refuses=(404, 405, 406, 409),
+    headers=(END_STREAM, WRITE_AT),
+    is_endless=True,
 )
 async def inout(request: web.Request) -> web.StreamResponse:
     """Write to the input and read the output at the same time.
@@ -233,14 +259,14 @@ async def inout(request: web.Request) -> web.StreamResponse:
     The input goes on after this request unless `x-end-stream` says otherwise.
     """
     instance = _instance(request)
-    sink = _input(request, instance)
+    writer = _input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
     response = stream_answer(request)
     await ask_for_body(request)
     with instance.streams["output"].reader() as reader:
         await response.prepare(request)
-        upload = asyncio.ensure_future(_upload(request, sink, end=end))
+        upload = asyncio.ensure_future(_upload(request, writer, end=end))
         try:
             await send_all(request, reader, response)
         finally:
@@ -250,14 +276,14 @@ async def inout(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _upload(request: web.Request, sink: Sink, *, end: bool) -> None:
+async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
     try:
         async for chunk in request.content.iter_any():
-            await sink.write(chunk)
+            await writer.write(chunk)
+        if end:
+            writer.end()
     except ChannelClosedError:
         return  # the Instance has ended; its output says so to the client
-    if end:
-        sink.end()
 
 
 def _instance(request: web.Request) -> Instance:
@@ -268,31 +294,44 @@ def _instance(request: web.Request) -> Instance:
     return instance
 
 
-def _input(request: web.Request, instance: Instance) -> Sink:
+def _sink(request: web.Request, instance: Instance) -> Sink | None:
+    return instance.streams.stdin if request.match_info["stream"] == "stdin" else instance.streams.input
+
+
+def _input(request: web.Request, instance: Instance) -> SinkWriter:
     if instance.requires:
         raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
-    sink = _open(instance, instance.streams.input, "input")
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
-    if content_type is None and instance.run.input_type is None:
+    if instance.streams.input is not None and content_type is None and instance.run.input_type is None:
         raise ApiError(406, "Content-Type must be defined")
+    writer = _open(request, instance, instance.streams.input, "input")
     if content_type is not None:
         instance.run.announce_input(content_type)
-    return sink
+    return writer
 
 
-def _open(instance: Instance, sink: Sink | None, name: str) -> Sink:
-    _require_alive(instance)
+def _open(request: web.Request, instance: Instance, sink: Sink | None, name: str) -> SinkWriter:
+    """A writer of input or stdin, which is where the request says it is.
+
+    Raises:
+        ApiError: it is not, or can't be written (any more).
+    """
+    headers = {} if sink is None else {POSITION: str(sink.position)}
+    _require_alive(instance, headers)
     if sink is None:
         raise ApiError(409, f"The Instance is {instance.status}: it can't take {name} yet")
     if sink.ended or sink.lost:
-        raise ApiError(409, f"The {name} of this Instance has ended")
-    return sink
+        raise ApiError(409, f"The {name} of this Instance has ended", headers=headers)
+    try:
+        return sink.writer(wanted_position(request))
+    except WrongPositionError:
+        raise ApiError(409, f"The {name} of this Instance is at byte {sink.position}", headers=headers) from None
 
 
-def _require_alive(instance: Instance) -> None:
+def _require_alive(instance: Instance, headers: dict[str, str] | None = None) -> None:
     if instance.status in ENDED:
         reason = f": {instance.terminated.reason}" if instance.terminated else ""
-        raise ApiError(409, f"The Instance is {instance.status}{reason}")
+        raise ApiError(409, f"The Instance is {instance.status}{reason}", headers=headers)
 
 
 async def _command(request: web.Request) -> dict[str, Any]:
