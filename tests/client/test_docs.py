@@ -19,6 +19,24 @@ def test_each_method_is_named(kind):
     assert missing - {"close"} == set()
 
 
+LOCAL = {"close", "over", "from_env", "sequence", "instance", "topic"}
+"""Methods that ask nothing of the Hub."""
+
+
+@pytest.mark.parametrize("kind", [client.HostClient, client.SequenceClient, client.InstanceClient, client.TopicClient])
+def test_each_docstring_tells_arguments_result_and_route(kind):
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        doc, signature = inspect.getdoc(method), inspect.signature(method)
+        assert re.search(r"``(GET|POST|PUT|DELETE) /", doc) or name in LOCAL, name
+        if "see :meth:" in doc.splitlines()[0]:
+            continue
+        for argument in [*signature.parameters][1:]:
+            assert re.search(rf"^    (\w+, )*{argument}(, \w+)*: ", doc, re.MULTILINE), (name, argument)
+        assert signature.return_annotation == "None" or "Returns:" in doc, name
+
+
 def test_each_error_that_is_named_is_one():
     table = PAGE.partition("## Errors")[2].partition("## ")[0]
     for name in re.findall(r"`(\w+Error)`", table):

@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "transform_hub"
 MODULES = [
     "api", "logged", "readable", "reader", "follower", "writer", "duplex", "topic", "instance_streams", "instance",
-    "sequence", "host", "pages", "manager", "multi_manager", "middleware",
+    "sequence", "overview", "host", "pages", "manager", "multi_manager", "middleware",
 ]  # fmt: skip
 
 

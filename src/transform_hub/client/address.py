@@ -83,6 +83,16 @@ def segment(value: str, what: str) -> str:
     return quote(value, safe="!$&'()*+,;=:@")
 
 
+def sequence_path(sequence_id: str) -> str:
+    """Path of a Sequence in the API; raises what :func:`segment` does."""
+    return f"/sequence/{segment(sequence_id, 'a Sequence id')}"
+
+
+def instance_path(instance_id: str) -> str:
+    """Path of an Instance in the API; raises what :func:`segment` does."""
+    return f"/instance/{segment(instance_id, 'an Instance id')}"
+
+
 def _path(path: str | None) -> str:
     return re.sub(r"/{2,}", "/", path or "").rstrip("/") or API_BASE
 

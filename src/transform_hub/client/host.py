@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
 
-from transform_hub.client.address import segment
+from transform_hub.client.address import segment, sequence_path
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.instance import InstanceClient
-from transform_hub.client.logged import LoggedClient
+from transform_hub.client.overview import HubOverview
 from transform_hub.client.run import MAX_BYTES, CompletedInstance, run
 from transform_hub.client.sequence import SequenceClient
 from transform_hub.client.topic import TopicClient
 from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
-    Entities,
-    HistoryEntry,
-    HubSettings,
-    InstanceInfo,
-    LoadCheck,
     SequenceCreated,
     SequenceInfo,
-    Status,
-    Topic,
-    Version,
 )
 from transform_hub.profile import Connection
 
@@ -37,7 +28,7 @@ KILLING = 20.0
 """Seconds that a Hub may take to kill the Instances of a Sequence."""
 
 
-class HostClient(LoggedClient):
+class HostClient(HubOverview):
     """Talks to a Hub.
 
     It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
@@ -60,6 +51,11 @@ class HostClient(LoggedClient):
         ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
         OSError: a file of the TLS settings can't be read.
 
+    Each call may also raise:
+
+        HubConnectionError: no Hub answered; HubTimeoutError: not in time.
+        AuthenticationError, PermissionDeniedError: the token was not accepted, or is not good for this.
+
     Example:
         >>> async with HostClient("http://127.0.0.1:8000/api/v1") as host:
         ...     sequence = await host.send_sequence("my-sequence")
@@ -81,60 +77,15 @@ class HostClient(LoggedClient):
             profile: name of the profile to use instead of all that.
             options: as in the constructor; a ``token`` goes before all others.
 
+        Returns:
+            The client.
+
         Raises:
             ProfileError: the profile is not there, can't be read, or lacks what is needed.
             ValueError: the URL is not that of a Hub.
         """
         found = Connection.find(profile)
         return cls(found.url, **{"token": found.token or None, **options})
-
-    async def get_version(self) -> Version:
-        """Ask which API the Hub serves: ``GET /version``."""
-        return await self._call("GET", "/version", Version)
-
-    async def get_status(self) -> Status:
-        """Ask whether the Hub is connected to a Manager: ``GET /status``."""
-        return await self._call("GET", "/status", Status)
-
-    async def get_load_check(self) -> LoadCheck:
-        """Ask for load, memory and disks: ``GET /load-check``."""
-        return await self._call("GET", "/load-check", LoadCheck)
-
-    async def get_config(self) -> HubSettings:
-        """Ask how the Hub is set up: ``GET /config``.
-
-        Returns:
-            Its settings; ``answer`` has all of them, as the Hub names them.
-        """
-        return HubSettings.of(await self._call("GET", "/config", dict[str, Any]))
-
-    async def list_sequences(self) -> list[SequenceInfo]:
-        """List the Sequences: ``GET /sequences``."""
-        return await self._call("GET", "/sequences", list[SequenceInfo])
-
-    async def list_instances(self) -> list[InstanceInfo]:
-        """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
-        return await self._call("GET", "/instances", list[InstanceInfo])
-
-    async def list_history(
-        self, *, sequence: str | None = None, limit: int = 100, offset: int = 0
-    ) -> list[HistoryEntry]:
-        """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
-
-        Args:
-            sequence: id or name of a Sequence, to list only its Instances.
-            limit: entries at most.
-            offset: entries to skip.
-
-        Raises:
-            NotFoundError: the Hub is STH, which keeps no history.
-        """
-        options = {"limit": limit, "offset": offset} | ({} if sequence is None else {"sequence": sequence})
-        return await self._call("GET", f"/history?{urlencode(options)}", list[HistoryEntry])
-
-    async def list_entities(self) -> Entities:
-        """List Sequences and Instances: ``GET /entities``."""
-        return await self._call("GET", "/entities", Entities)
 
     async def send_sequence(self, source: str | Sendable, *, progress: Progress | None = None) -> SequenceClient:
         """Send a Sequence: ``POST /sequence``.
@@ -158,23 +109,67 @@ class HostClient(LoggedClient):
         return self.sequence(created.id)
 
     def sequence(self, sequence_id: str) -> SequenceClient:
-        """The client of a Sequence; nothing is asked of the Hub."""
+        """The client of a Sequence; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            sequence_id: its id; with a Hub of this package also its name.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be an id.
+        """
         return SequenceClient(sequence_id, self)
 
     def instance(self, instance_id: str) -> InstanceClient:
-        """The client of an Instance; nothing is asked of the Hub."""
+        """The client of an Instance; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            instance_id: its id.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be an id.
+        """
         return InstanceClient(instance_id, self)
 
     def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
-        """The client of a topic; nothing is asked of the Hub."""
+        """The client of a topic; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
+            content_type: that of the topic, see :meth:`create_topic`.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be a name.
+        """
         return TopicClient(name, self, content_type)
 
     async def find_sequences(self, name: str) -> list[SequenceInfo]:
-        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``."""
+        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``.
+
+        Args:
+            name: the whole name.
+
+        Returns:
+            What each is.
+        """
         return [sequence for sequence in await self.list_sequences() if name in (sequence.name, sequence.config.name)]
 
     async def get_sequence(self, name_or_id: str) -> SequenceClient:
         """Find a Sequence by its id, or else by its name: ``GET /sequences``.
+
+        Args:
+            name_or_id: the whole of it.
+
+        Returns:
+            Its client.
 
         Raises:
             NotFoundError: there is none.
@@ -210,6 +205,7 @@ class HostClient(LoggedClient):
     ) -> CompletedInstance:
         r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
 
+        Calls ``POST /sequence``, ``POST /sequence/:id/start``, what the Instance has, and ``DELETE /sequence/:id``.
         Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
         deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
         streams instead.
@@ -266,14 +262,6 @@ class HostClient(LoggedClient):
             done.check_returncode()
         return done
 
-    async def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
-        """Look at a Sequence: ``GET /sequence/:id``.
-
-        Raises:
-            NotFoundError: there is none with this id.
-        """
-        return await self._call("GET", sequence_path(sequence_id), SequenceInfo)
-
     async def delete_sequence(self, sequence_id: str, *, force: bool = False) -> None:
         """Delete a Sequence: ``DELETE /sequence/:id``.
 
@@ -291,18 +279,6 @@ class HostClient(LoggedClient):
             await self._call("DELETE", path, Any, headers={"x-seq-kill-inst": "true"}, timeout=limit)
         else:
             await self._call("DELETE", path, Any)
-
-    async def get_instance_info(self, instance_id: str) -> InstanceInfo:
-        """Look at an Instance: ``GET /instance/:id``.
-
-        Raises:
-            NotFoundError: there is none with this id; ended ones are forgotten after a while.
-        """
-        return await self._call("GET", f"/instance/{segment(instance_id, 'an Instance id')}", InstanceInfo)
-
-    async def list_topics(self) -> list[Topic]:
-        """List the topics: ``GET /topics``."""
-        return await self._call("GET", "/topics", list[Topic])
 
     async def create_topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
         """Create a topic: ``POST /topics``.
@@ -325,6 +301,9 @@ class HostClient(LoggedClient):
     async def delete_topic(self, name: str) -> None:
         """Delete a topic: ``DELETE /topics/:name``.
 
+        Args:
+            name: of the topic.
+
         Raises:
             NotFoundError: there is none of this name.
         """
@@ -332,8 +311,3 @@ class HostClient(LoggedClient):
 
     async def _send_sequence(self, source: str | Sendable, answer: type[T], progress: Progress | None = None) -> T:
         return await deliver(self.transport, "POST", "/sequence", source, answer, progress=progress)
-
-
-def sequence_path(sequence_id: str) -> str:
-    """Path of a Sequence in the API."""
-    return f"/sequence/{segment(sequence_id, 'a Sequence id')}"

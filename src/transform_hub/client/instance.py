@@ -32,13 +32,23 @@ class InstanceClient(InstanceStreams):
     async def get_info(self) -> InstanceInfo:
         """Look at the Instance: ``GET /instance/:id``.
 
+        Returns:
+            Its state, times, arguments, topics, and how it ended.
+
         Raises:
             NotFoundError: it is not there; ended ones are forgotten after a while.
         """
         return await self._call("GET", self.path, InstanceInfo)
 
     async def get_health(self) -> InstanceHealth:
-        """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
+        """Ask what the Instance last said of its health: ``GET /instance/:id/health``.
+
+        Returns:
+            Whether it is well; ``answer`` has what its own health checks add.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
         return InstanceHealth.of(await self._call("GET", f"{self.path}/health", dict[str, Any]))
 
     async def wait(self, timeout: float | None = None, *, reconnect_timeout: float | None = 0.0) -> Terminated:
@@ -77,6 +87,8 @@ class InstanceClient(InstanceStreams):
 
     async def restart(self, timeout: float | None = None) -> InstanceClient:
         """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
+
+        Calls ``POST /instance/:id/_kill``, ``GET /instance/:id`` and ``POST /sequence/:id/start``.
 
         It takes as long as the Hub needs to forget the old one: 16 s on STH, and if it has ended by itself, as
         long as ended Instances are kept there.
@@ -136,8 +148,12 @@ class InstanceClient(InstanceStreams):
         Args:
             remove_immediately: let the Hub forget it at once.
 
+        Returns:
+            What it is then.
+
         Raises:
             NotFoundError: it is not there.
+            BadRequestError: it does not run; only STH minds.
         """
         request = KillRequest(remove_immediately=remove_immediately)
         return await self._call("POST", f"{self.path}/_kill", InstanceInfo, body=request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from transform_hub.client import life
-from transform_hub.client.address import segment
+from transform_hub.client.address import instance_path, segment
 from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
 from transform_hub.client.duplex import Duplex
 from transform_hub.client.follower import Follower
@@ -29,7 +29,7 @@ class InstanceStreams:
     """
 
     def __init__(self, id: str, host: HostClient) -> None:
-        self.path = f"/instance/{segment(id, 'an Instance id')}"
+        self.path = instance_path(id)
         self.id = id
         self.host = host
 
@@ -216,6 +216,9 @@ class InstanceStreams:
         Args:
             name: of the event.
             idle_timeout: seconds without one; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which ends with the Instance, and raises what that of :meth:`get_output` does.
         """
         return self._reader(f"events/{segment(name, 'an event name')}", idle_timeout=idle_timeout)
 

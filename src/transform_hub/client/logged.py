@@ -37,6 +37,9 @@ class LoggedClient(ApiClient):
                 left out, and if the log does not go on with the very next line there is a :class:`Gap`.
             reconnect_timeout: seconds that may take; None is no limit.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which raises StreamError if it breaks off; with ``follow`` only StreamTimeoutError.
         """
         options: dict[str, Any] = {"idle_timeout": idle_timeout}
         if not follow:
@@ -51,6 +54,9 @@ class LoggedClient(ApiClient):
 
         Args:
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which raises StreamError if it breaks off.
         """
         return Reader(self.transport, "/audit", idle_timeout=idle_timeout)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from transform_hub.client.address import segment
+from transform_hub.client.address import sequence_path
 from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.json_value import json_value
@@ -28,7 +28,7 @@ class SequenceClient:
     """
 
     def __init__(self, id: str, host: HostClient) -> None:
-        self._path = f"/sequence/{segment(id, 'a Sequence id')}"
+        self._path = sequence_path(id)
         self.id = id
         self.host = host
 
@@ -93,6 +93,9 @@ class SequenceClient:
     async def get_info(self) -> SequenceInfo:
         """Look at the Sequence: ``GET /sequence/:id``.
 
+        Returns:
+            What its package says, and the ids of its Instances.
+
         Raises:
             NotFoundError: it is not there.
         """
@@ -100,6 +103,9 @@ class SequenceClient:
 
     async def list_instances(self) -> list[str]:
         """List the ids of its Instances: ``GET /sequence/:id/instances``.
+
+        Returns:
+            The ids.
 
         Raises:
             NotFoundError: the Sequence is not there.

@@ -64,7 +64,11 @@ class NamedStream:
             await writer.send(body)
 
     def open(self) -> Writer:
-        """Write to the topic piece by piece: ``POST /topic/:name``; raises what :meth:`send` does."""
+        """Write to the topic piece by piece: ``POST /topic/:name``.
+
+        Returns:
+            The writer, which raises what :meth:`send` does.
+        """
         return self._writer()
 
     @overload
@@ -97,9 +101,12 @@ class NamedStream:
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
             progress: told after each chunk how many bytes have come.
 
-        Raises:
-            BadRequestError: the name is none of a topic.
-            UnsupportedMediaTypeError: the topic has another content type.
+        Returns:
+            The reader, which raises:
+
+            * BadRequestError: the name is none of a topic.
+            * UnsupportedMediaTypeError: the topic has another content type.
+            * StreamError: it broke off; with ``follow`` only StreamTimeoutError.
         """
         headers = {"Content-Type": self.content_type}
         options: dict[str, Any] = {"headers": headers, "idle_timeout": idle_timeout, "progress": progress}

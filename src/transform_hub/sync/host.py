@@ -10,20 +10,10 @@ from typing import TYPE_CHECKING, Any
 from transform_hub.client import host as native
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.run import MAX_BYTES, CompletedInstance
-from transform_hub.models import (
-    Entities,
-    HistoryEntry,
-    HubSettings,
-    InstanceInfo,
-    LoadCheck,
-    SequenceInfo,
-    Status,
-    Topic,
-    Version,
-)
+from transform_hub.models import SequenceInfo
 from transform_hub.sync.given import options_of, progress_of, sendable
-from transform_hub.sync.logged import LoggedClient
 from transform_hub.sync.mirror import mirror
+from transform_hub.sync.overview import HubOverview
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,7 +23,7 @@ if TYPE_CHECKING:
     from transform_hub.sync.topic import TopicClient
 
 
-class HostClient(LoggedClient, of=native.HostClient):
+class HostClient(HubOverview, of=native.HostClient):
     """Talks to a Hub.
 
     It can be used in several threads at once. ``with`` or ``close()`` closes its connections at once;
@@ -55,6 +45,11 @@ class HostClient(LoggedClient, of=native.HostClient):
     Raises:
         ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
         OSError: a file of the TLS settings can't be read.
+
+    Each call may also raise:
+
+        HubConnectionError: no Hub answered; HubTimeoutError: not in time.
+        AuthenticationError, PermissionDeniedError: the token was not accepted, or is not good for this.
 
     Example:
         >>> with HostClient("http://127.0.0.1:8000/api/v1") as host:
@@ -79,56 +74,14 @@ class HostClient(LoggedClient, of=native.HostClient):
             profile: name of the profile to use instead of all that.
             options: as in the constructor; a ``token`` goes before all others.
 
+        Returns:
+            The client.
+
         Raises:
             ProfileError: the profile is not there, can't be read, or lacks what is needed.
             ValueError: the URL is not that of a Hub.
         """
         return cls._of(native.HostClient.from_env(profile, **options_of(options)))
-
-    def get_version(self) -> Version:
-        """Ask which API the Hub serves: ``GET /version``."""
-        return self._run(self._async.get_version)
-
-    def get_status(self) -> Status:
-        """Ask whether the Hub is connected to a Manager: ``GET /status``."""
-        return self._run(self._async.get_status)
-
-    def get_load_check(self) -> LoadCheck:
-        """Ask for load, memory and disks: ``GET /load-check``."""
-        return self._run(self._async.get_load_check)
-
-    def get_config(self) -> HubSettings:
-        """Ask how the Hub is set up: ``GET /config``.
-
-        Returns:
-            Its settings; ``answer`` has all of them, as the Hub names them.
-        """
-        return self._run(self._async.get_config)
-
-    def list_sequences(self) -> list[SequenceInfo]:
-        """List the Sequences: ``GET /sequences``."""
-        return self._run(self._async.list_sequences)
-
-    def list_instances(self) -> list[InstanceInfo]:
-        """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``."""
-        return self._run(self._async.list_instances)
-
-    def list_history(self, *, sequence: str | None = None, limit: int = 100, offset: int = 0) -> list[HistoryEntry]:
-        """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
-
-        Args:
-            sequence: id or name of a Sequence, to list only its Instances.
-            limit: entries at most.
-            offset: entries to skip.
-
-        Raises:
-            NotFoundError: the Hub is STH, which keeps no history.
-        """
-        return self._run(self._async.list_history, sequence=sequence, limit=limit, offset=offset)
-
-    def list_entities(self) -> Entities:
-        """List Sequences and Instances: ``GET /entities``."""
-        return self._run(self._async.list_entities)
 
     def send_sequence(self, source: str | Sendable, *, progress: Progress | None = None) -> SequenceClient:
         """Send a Sequence: ``POST /sequence``.
@@ -151,23 +104,67 @@ class HostClient(LoggedClient, of=native.HostClient):
         return mirror(self._run(self._async.send_sequence, sendable(source), progress=progress_of(progress)))
 
     def sequence(self, sequence_id: str) -> SequenceClient:
-        """The client of a Sequence; nothing is asked of the Hub."""
+        """The client of a Sequence; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            sequence_id: its id; with a Hub of this package also its name.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be an id.
+        """
         return mirror(self._async.sequence(sequence_id))
 
     def instance(self, instance_id: str) -> InstanceClient:
-        """The client of an Instance; nothing is asked of the Hub."""
+        """The client of an Instance; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            instance_id: its id.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be an id.
+        """
         return mirror(self._async.instance(instance_id))
 
     def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
-        """The client of a topic; nothing is asked of the Hub."""
+        """The client of a topic; nothing is asked of the Hub, which need not have it.
+
+        Args:
+            name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
+            content_type: that of the topic, see :meth:`create_topic`.
+
+        Returns:
+            The client.
+
+        Raises:
+            TypeError, ValueError: this can't be a name.
+        """
         return mirror(self._async.topic(name, content_type))
 
     def find_sequences(self, name: str) -> list[SequenceInfo]:
-        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``."""
+        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``.
+
+        Args:
+            name: the whole name.
+
+        Returns:
+            What each is.
+        """
         return self._run(self._async.find_sequences, name)
 
     def get_sequence(self, name_or_id: str) -> SequenceClient:
         """Find a Sequence by its id, or else by its name: ``GET /sequences``.
+
+        Args:
+            name_or_id: the whole of it.
+
+        Returns:
+            Its client.
 
         Raises:
             NotFoundError: there is none.
@@ -194,6 +191,7 @@ class HostClient(LoggedClient, of=native.HostClient):
     ) -> CompletedInstance:
         r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
 
+        Calls ``POST /sequence``, ``POST /sequence/:id/start``, what the Instance has, and ``DELETE /sequence/:id``.
         Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
         deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
         streams instead.
@@ -249,14 +247,6 @@ class HostClient(LoggedClient, of=native.HostClient):
             max_bytes=max_bytes,
         )
 
-    def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
-        """Look at a Sequence: ``GET /sequence/:id``.
-
-        Raises:
-            NotFoundError: there is none with this id.
-        """
-        return self._run(self._async.get_sequence_info, sequence_id)
-
     def delete_sequence(self, sequence_id: str, *, force: bool = False) -> None:
         """Delete a Sequence: ``DELETE /sequence/:id``.
 
@@ -269,18 +259,6 @@ class HostClient(LoggedClient, of=native.HostClient):
             ConflictError: it has Instances.
         """
         self._run(self._async.delete_sequence, sequence_id, force=force)
-
-    def get_instance_info(self, instance_id: str) -> InstanceInfo:
-        """Look at an Instance: ``GET /instance/:id``.
-
-        Raises:
-            NotFoundError: there is none with this id; ended ones are forgotten after a while.
-        """
-        return self._run(self._async.get_instance_info, instance_id)
-
-    def list_topics(self) -> list[Topic]:
-        """List the topics: ``GET /topics``."""
-        return self._run(self._async.list_topics)
 
     def create_topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
         """Create a topic: ``POST /topics``.
@@ -300,6 +278,9 @@ class HostClient(LoggedClient, of=native.HostClient):
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic: ``DELETE /topics/:name``.
+
+        Args:
+            name: of the topic.
 
         Raises:
             NotFoundError: there is none of this name.

@@ -26,13 +26,23 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
     def get_info(self) -> InstanceInfo:
         """Look at the Instance: ``GET /instance/:id``.
 
+        Returns:
+            Its state, times, arguments, topics, and how it ended.
+
         Raises:
             NotFoundError: it is not there; ended ones are forgotten after a while.
         """
         return self._run(self._async.get_info)
 
     def get_health(self) -> InstanceHealth:
-        """Ask what the Instance last said of its health: ``GET /instance/:id/health``."""
+        """Ask what the Instance last said of its health: ``GET /instance/:id/health``.
+
+        Returns:
+            Whether it is well; ``answer`` has what its own health checks add.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
         return self._run(self._async.get_health)
 
     def wait(self, timeout: float | None = None, *, reconnect_timeout: float | None = 0.0) -> Terminated:
@@ -73,6 +83,8 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
     def restart(self, timeout: float | None = None) -> InstanceClient:
         """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
 
+        Calls ``POST /instance/:id/_kill``, ``GET /instance/:id`` and ``POST /sequence/:id/start``.
+
         It takes as long as the Hub needs to forget the old one: 16 s on STH, and if it has ended by itself, as
         long as ended Instances are kept there.
 
@@ -111,8 +123,12 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         Args:
             remove_immediately: let the Hub forget it at once.
 
+        Returns:
+            What it is then.
+
         Raises:
             NotFoundError: it is not there.
+            BadRequestError: it does not run; only STH minds.
         """
         return self._run(self._async.kill, remove_immediately=remove_immediately)
 

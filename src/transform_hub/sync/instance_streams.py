@@ -233,6 +233,9 @@ class InstanceStreams(Mirror, of=native.InstanceStreams):
         Args:
             name: of the event.
             idle_timeout: seconds without one; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which ends with the Instance, and raises what that of :meth:`get_output` does.
         """
         return mirror(self._async.get_event_stream(name, idle_timeout=idle_timeout))
 

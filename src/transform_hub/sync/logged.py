@@ -42,6 +42,9 @@ class LoggedClient(ApiClient, of=native.LoggedClient):
                 left out, and if the log does not go on with the very next line there is a :class:`Gap`.
             reconnect_timeout: seconds that may take; None is no limit.
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which raises StreamError if it breaks off; with ``follow`` only StreamTimeoutError.
         """
         native: Any = self._async
         return mirror(native.get_log(follow=follow, reconnect_timeout=reconnect_timeout, idle_timeout=idle_timeout))
@@ -53,5 +56,8 @@ class LoggedClient(ApiClient, of=native.LoggedClient):
 
         Args:
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+
+        Returns:
+            The reader, which raises StreamError if it breaks off.
         """
         return mirror(self._async.get_audit(idle_timeout=idle_timeout))

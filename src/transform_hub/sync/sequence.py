@@ -90,6 +90,9 @@ class SequenceClient(Mirror, of=native.SequenceClient):
     def get_info(self) -> SequenceInfo:
         """Look at the Sequence: ``GET /sequence/:id``.
 
+        Returns:
+            What its package says, and the ids of its Instances.
+
         Raises:
             NotFoundError: it is not there.
         """
@@ -97,6 +100,9 @@ class SequenceClient(Mirror, of=native.SequenceClient):
 
     def list_instances(self) -> list[str]:
         """List the ids of its Instances: ``GET /sequence/:id/instances``.
+
+        Returns:
+            The ids.
 
         Raises:
             NotFoundError: the Sequence is not there.

@@ -67,7 +67,11 @@ class NamedStream(Mirror, of=native.NamedStream):
         self._run(self._async.send, sendable(data), progress=progress_of(progress))
 
     def open(self) -> Writer:
-        """Write to the topic piece by piece: ``POST /topic/:name``; raises what :meth:`send` does."""
+        """Write to the topic piece by piece: ``POST /topic/:name``.
+
+        Returns:
+            The writer, which raises what :meth:`send` does.
+        """
         return mirror(self._async.open())
 
     @overload
@@ -101,9 +105,12 @@ class NamedStream(Mirror, of=native.NamedStream):
             idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
             progress: told after each chunk how many bytes have come.
 
-        Raises:
-            BadRequestError: the name is none of a topic.
-            UnsupportedMediaTypeError: the topic has another content type.
+        Returns:
+            The reader, which raises:
+
+            * BadRequestError: the name is none of a topic.
+            * UnsupportedMediaTypeError: the topic has another content type.
+            * StreamError: it broke off; with ``follow`` only StreamTimeoutError.
         """
         native: Any = self._async
         return mirror(

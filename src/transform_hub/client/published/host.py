@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from transform_hub.client import host as native
+from transform_hub.client.address import sequence_path
 from transform_hub.client.body import Sendable
 from transform_hub.client.published.base import JsonDict, NamedData
 from transform_hub.client.published.sequence import SequenceClient
@@ -33,7 +34,7 @@ class _Host(native.HostClient):
         return await self._send_sequence(file, JsonDict)
 
     async def remove(self, sequence_id: str) -> JsonDict:
-        return await self._call("DELETE", native.sequence_path(sequence_id), JsonDict)
+        return await self._call("DELETE", sequence_path(sequence_id), JsonDict)
 
 
 class HostClient(NamedData):
