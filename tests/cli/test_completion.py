@@ -83,7 +83,8 @@ def terminal(request, si):
 
 
 def test_commands_options_ids_and_profiles_are_completed(terminal, si, folder):
-    sequence = si("-q", "seq", "send", folder("def run(context, input): pass\n", "completed")).text.strip()
+    name = f"in-{terminal.shell}"
+    sequence = si("-q", "seq", "send", folder("def run(context, input): pass\n", name)).text.strip()
     si("config", "profile", "create", "elsewhere")
     terminal.type("echo o''k\n")
     terminal.wait_for(r"\bok\b")
@@ -91,6 +92,7 @@ def test_commands_options_ids_and_profiles_are_completed(terminal, si, folder):
         ("si seq depl", r"seq deploy "),
         ("si seq start --config-str", r"--config-string "),
         (f"si seq info {sequence[:20]}", f"info {sequence} ?"),
+        (f"si seq info {name[:-1]}", rf"info {name} "),
         ("si config profile use elsew", r"use elsewhere "),
     ):
         terminal.type("\x15")  # clears the line

@@ -1,4 +1,4 @@
-"""Completion of ids and names by asking the Hub, for as long as a person at a prompt waits."""
+"""Completion of ids and names, by asking the Hub, for as long as a person at a prompt waits."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ Found = list[tuple[str, str]]
 
 
 def complete_sequence(incomplete: str) -> Found:
-    """Ids of Sequences."""
+    """Ids of Sequences, and their names."""
 
     async def ask(host: HostClient) -> Found:
-        return [(each.id, each.name or each.config.name or "") for each in await host.list_sequences()]
+        return _with_names([(each.id, each.name or each.config.name or "", "") for each in await host.list_sequences()])
 
     return _asked(ask, incomplete)
 
 
 def complete_instance(incomplete: str) -> Found:
-    """Ids of Instances."""
+    """Ids of Instances, and the names of their Sequences."""
 
     async def ask(host: HostClient) -> Found:
-        return [(each.id, f"{each.sequence.config.name} {each.status}") for each in await host.list_instances()]
+        instances = await host.list_instances()
+        return _with_names([(each.id, each.sequence.config.name or "", f" {each.status}") for each in instances])
 
     return _asked(ask, incomplete)
 
@@ -47,6 +48,13 @@ def complete_topic(incomplete: str) -> Found:
 def complete_profile(incomplete: str) -> Found:
     """Names of profiles."""
     return [(name, "") for name in names() if name.startswith(incomplete)]
+
+
+def _with_names(known: list[tuple[str, str, str]]) -> Found:
+    """Ids, each with its name and what is to be said besides, and before them the names that only one has."""
+    names = [name for _, name, _ in known]
+    alone = [(name, one) for one, name, _ in known if name and names.count(name) == 1]
+    return [*alone, *((one, name + more) for one, name, more in known)]
 
 
 def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Found:

@@ -93,8 +93,8 @@ def message_of(error: BaseException) -> str:
         return f"no Hub answers at {where}: start one with `si hub start`, or point {known_by} elsewhere"
     if isinstance(error, AuthenticationError) and "token=" in error.hint:
         error.hint = "`si config set token TOKEN` or the variable SCRAMJET_TOKEN names one"
-    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, HubError):
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, HubError):
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     return str(error)
 
 
