@@ -38,7 +38,7 @@ class Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(descriptor, 20).decode().strip() or "unknown"
+            holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise HubStartError(
                 f"Another Hub (process {holder}) uses {folder.parent}: end it, or give this one a directory of its own"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from transform_hub.errors import HubStartError
 from transform_hub.hub.messages import TopicDeclaration
 from transform_hub.models import InstanceStatus, Model, StartRequest
 
@@ -44,6 +45,7 @@ class Record(Model, kw_only=True):
     stopping: StopOrder | None = None
     ended_sinks: tuple[str, ...] = ()
     restarts: int = 0
+    restarts_in_a_row: int = 0
 
 
 class Records:
@@ -57,8 +59,15 @@ class Records:
         self._folder = folder
 
     def open(self) -> None:
-        """Make the directory; only this user reads what is in it, because it has the Instances' secrets."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the directory; only this user reads what is in it, because it has the Instances' secrets.
+
+        Raises:
+            HubStartError: it can't be made.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HubStartError(f"{self._folder} can't be a directory for records: {error.strerror}") from error
 
     def save(self, record: Record) -> None:
         """Write a record, in the place of an earlier one."""
@@ -78,13 +87,15 @@ class Records:
         """What is written of an Instance; None if nothing can be read."""
         try:
             return msgspec.json.decode(self._path(instance_id).read_bytes(), type=Record)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def ids(self) -> Iterator[str]:
         """The Instances that there are records of."""
         for path in list(self._folder.iterdir()):
-            if path.suffix == ".json":
+            if path.is_dir():
+                log.warning("%s is no record and is left alone", path)
+            elif path.suffix == ".json":
                 yield path.stem
             else:
                 path.unlink()

@@ -83,8 +83,10 @@ class SequenceFiles:
             for left in self._incoming.iterdir():
                 _remove(left)
             found = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name[0] != ".")
-            for orphan in {path.stem for path in self._meta.iterdir()} - {path.name for path in found}:
-                (self._meta / f"{orphan}.json").unlink()
+            names = {path.name for path in found}
+            for meta in list(self._meta.glob("*.json")):
+                if meta.stem not in names and not meta.is_dir():
+                    meta.unlink()
         except OSError as error:
             raise HubStartError(
                 f"The data directory {self.root} can't be used: {error.strerror}. "
@@ -148,7 +150,7 @@ class SequenceFiles:
 
     def read_meta(self, sequence_id: str) -> Meta:
         """What is known of a Sequence besides its package.json."""
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(self._meta_of(sequence_id).read_bytes(), type=Meta)
         return Meta()
 

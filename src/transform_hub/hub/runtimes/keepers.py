@@ -2,16 +2,21 @@
 
     <sequences root>/.hub/keepers/<name>    one file per zygote; it holds the path of the socket it can be asked on
 
-A zygote is gone when its socket is; who finds that out removes the file.
+A zygote is gone when its socket is; who finds that out removes the file, and the directory of the socket. So only a
+file that has been written whole, by a Hub, is believed: half a path may lead to a directory of somebody else.
 """
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_PREFIX, _NAME = "sth-keeper-", "keeper"
 
 
 class KeeperPlaces:
@@ -30,14 +35,16 @@ class KeeperPlaces:
     def find(self) -> Iterator[str]:
         """The paths of their sockets; not of those that this Hub has made."""
         for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            with contextlib.suppress(OSError):
-                if (place := file.read_text()) not in self._ours:
-                    yield place
+            place = _read(file)
+            if place is None:
+                log.warning("%s does not say where a keeper is and is left out", file)
+            elif place not in self._ours:
+                yield place
 
     def make(self) -> str:
         """A path for a socket: short, as these have to be, and reached by this user alone; another Hub will find it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        place = str(Path(tempfile.mkdtemp(prefix="sth-keeper-"), "keeper"))
+        place = str(Path(tempfile.mkdtemp(prefix=_PREFIX), _NAME))
         self._ours.add(place)
         self._file(place).write_text(place)
         return place
@@ -49,3 +56,14 @@ class KeeperPlaces:
 
     def _file(self, place: str) -> Path:
         return self._folder / Path(place).parent.name
+
+
+def _read(file: Path) -> str | None:
+    """The path in a file; None if no Hub has written it so."""
+    try:
+        place = Path(file.read_text())
+    except (OSError, UnicodeDecodeError):
+        return None
+    folder = place.parent
+    is_ours = place.is_absolute() and place.name == _NAME and folder.name.startswith(_PREFIX)
+    return str(place) if is_ours and folder.name == file.name else None

@@ -1,0 +1,73 @@
+"""What a Hub finds in its directory that it has not written so: cut short by a kill, left there, edited by hand."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from transform_hub.errors import HubStartError
+from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.server import serve
+
+NOT_UTF8 = b'{"id": "\xff", "packageSize": "\xff", "name": "\xff"}'
+
+
+def as_directory(path):
+    (path / "sub").mkdir(parents=True)
+
+
+def as_file(content):
+    def make(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return make
+
+
+@pytest.mark.parametrize("what", [as_directory, as_file(b""), as_file(NOT_UTF8), as_file(b'{"id"')])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hub/instances/a.json", ".hub/instances/a", ".hub/keepers/a", ".hub/history.ndjson", ".hub/history.new",
+        ".meta/a.json", ".meta/a", ".incoming/a", ".replacing/a", "a/package.json",
+    ],
+)  # fmt: skip
+async def test_the_hub_starts_whatever_is_there(tmp_path, api_of, package, name, what):
+    what(tmp_path / "sequences" / name)
+    async with serve(data_dir=tmp_path, reattach=True) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        assert (await api.get(f"/sequence/{await api.send(package())}")).status == 200
+        assert (await api.get("/history")).json == []
+
+
+async def test_the_size_of_a_sequence_may_be_unknown(tmp_path, api_of, package):
+    async with serve(data_dir=tmp_path) as hub, aiohttp.ClientSession() as session:
+        sequence = await api_of(hub, session).send(package())
+    (tmp_path / "sequences" / ".meta" / f"{sequence}.json").write_bytes(NOT_UTF8)
+    async with serve(data_dir=tmp_path) as hub:
+        assert [each.id for each in hub.sequences] == [sequence]
+
+
+async def test_a_place_for_records_that_is_none_is_told(tmp_path):
+    as_file(b"")(tmp_path / "sequences" / ".hub" / "instances")
+    with pytest.raises(HubStartError, match="instances can't be a directory for records: File exists"):
+        async with serve(data_dir=tmp_path, reattach=True):
+            pass
+
+
+async def test_a_path_cut_short_leads_to_nobody_elses_directory(tmp_path):
+    """The directory of a socket is removed when no keeper is there; it has to be one that a Hub has made."""
+    folder = tmp_path / "keepers"
+    places = KeeperPlaces(folder, 1)
+    place = places.make()
+    [file] = folder.iterdir()
+    for length in range(len(place)):
+        file.write_text(place[:length])
+        assert list(KeeperPlaces(folder, 1).find()) == []
+    file.write_text(place)
+    file.rename(folder / "other")
+    assert list(KeeperPlaces(folder, 1).find()) == []
+    (folder / "other").rename(file)
+    assert list(KeeperPlaces(folder, 1).find()) == [place]
+    places.forget(place)
+    assert not Path(place).parent.exists()
