@@ -404,3 +404,49 @@ async def test_many_kills_in_a_row_lose_no_instance(sth, package):
         statuses = [(await api.get(each)).json["status"] for each in there]
         assert {*statuses} <= {"starting", "running"}
     assert os.listdir(sth.folder / ".hub" / "instances")  # noqa: PTH208 - whether there are any
+
+
+FAILS_ON_ORDER = """
+async def run(context, input):
+    async for line in input:
+        raise ValueError(line)
+    yield
+"""
+
+
+async def test_a_row_of_restarts_goes_on_over_a_kill(sth, package):
+    policy = {"policy": "on-failure", "maxRetries": 2, "delay": 10, "maxDelay": 10, "resetAfter": 3_600_000}
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(FAILS_ON_ORDER)), restart=policy)
+    for number in (1, 2):
+        await api.input(instance, "fail\n", x_end_stream="false")
+        await restarted(api, instance, number)
+        await sth.kill()
+        api = await sth.start("--reattach")
+        info = (await api.get(instance)).json
+        assert (info["restarts"], info["restartPolicy"]["maxRetries"]) == (number, 2)
+    await api.input(instance, "fail\n", x_end_stream="false")
+    info = await api.ended(instance)
+    assert (info["status"], info["restarts"], info["terminated"]["exitcode"]) == ("errored", 2, 23)
+    [told] = (await api.get("/history")).json
+    assert {name: info[name] for name in ("id", "created", "started", "ended", "restarts")}.items() <= told.items()
+
+
+async def test_one_that_died_without_a_hub_is_restarted_by_the_next(sth, package):
+    api = await sth.start("--reattach")
+    quick = {"policy": "on-failure", "delay": 10}
+    instance = await api.start(await api.send(package(ECHO)), restart=quick)
+    runner = psutil.Process(await pid_of(api, instance))
+    await sth.kill()
+    runner.kill()
+    await until(lambda: not runner.is_running())
+    api = await sth.start("--reattach")
+    await restarted(api, instance, 1)
+    await api.input(instance, "again\n")
+    assert await api.read(f"{instance}/output") == b"again\n"
+    assert (await api.ended(instance))["terminated"]["exitcode"] == 0
+
+
+async def restarted(api, instance, number):
+    while (info := (await api.get(instance)).json).get("restarts") != number or info["status"] != "running":
+        await asyncio.sleep(0.01)

@@ -89,7 +89,7 @@ class Instance:
         self.id = instance_id
         self.sequence = sequence
         self.request = request
-        self.restarts = Restarts(policy, record.restarts if record else 0)
+        self.restarts = Restarts(policy, record.restarts if record else 0, record.restarts_in_a_row if record else 0)
         self._life = Lifecycle(self._on_status, record.status if record else "initializing")
         self._on_change = on_change
         self.streams = Streams(
@@ -201,6 +201,7 @@ class Instance:
             stopping=self.run.stop_order,
             ended_sinks=self.streams.ended_sinks,
             restarts=self.restarts.count,
+            restarts_in_a_row=self.restarts.in_a_row,
             **self.run.topics,
         )
 

@@ -23,6 +23,9 @@ from transform_hub.models import InstanceStatus, RestartPolicy
 
 _SHORT = re.compile(r"never|(on-failure|always)(:[1-9]\d{0,8})?", re.ASCII)
 
+_MOST_DOUBLINGS = 62
+"""A millisecond is longer than anybody waits by then; a row without a limit would double for ever."""
+
 
 class _Given(RestartPolicy, forbid_unknown_fields=True):
     pass
@@ -48,15 +51,15 @@ class Restarts:
     Attributes:
         policy: when there are any.
         count: how many there have been.
+        in_a_row: how many of them since a run has lasted.
         next_at: when the next run begins, in ISO 8601; None while there is one, or no other comes.
     """
 
-    def __init__(self, policy: RestartPolicy, count: int = 0) -> None:
+    def __init__(self, policy: RestartPolicy, count: int = 0, in_a_row: int = 0) -> None:
         self.policy = policy
         self.count = count
         self.next_at: str | None = None
-        self._in_a_row = 0
-        self._pause = 0
+        self.in_a_row = in_a_row
 
     @property
     def are_possible(self) -> bool:
@@ -75,13 +78,13 @@ class Restarts:
             return None
         policy = self.policy
         if lasted * 1000 >= policy.reset_after:
-            self._in_a_row = self._pause = 0
-        if self._in_a_row == policy.max_retries:
+            self.in_a_row = 0
+        if policy.max_retries is not None and self.in_a_row >= policy.max_retries:
             return None
-        self._pause = min(self._pause * 2 or policy.delay, policy.max_delay)
-        self._in_a_row += 1
+        pause = min(policy.delay << min(self.in_a_row, _MOST_DOUBLINGS), policy.max_delay)
+        self.in_a_row += 1
         self.count += 1
-        return self._pause / 1000
+        return pause / 1000
 
     def _follows(self, during: InstanceStatus, verdict: Verdict) -> bool:
         if during not in ("initializing", "starting", "running"):
@@ -96,4 +99,4 @@ class Restarts:
 
     def __str__(self) -> str:
         limit = self.policy.max_retries
-        return f"restart {self._in_a_row}" + (f" of {limit}" if limit else "")
+        return f"restart {self.in_a_row}" + (f" of {limit}" if limit else "")

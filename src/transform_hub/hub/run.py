@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timezone
 from typing import Any
 
 from transform_hub import protocol
@@ -133,7 +134,7 @@ class Run:
 
     async def resume(self, record: Record, survivor: Survivor) -> None:
         """Go on with a runner that has outlived its Hub."""
-        self.begun = asyncio.get_running_loop().time()
+        self.begun = asyncio.get_running_loop().time() - _age(record.started)
         for name, descriptor in survivor.channels.items():
             await self._streams.adopt(name, descriptor)
         for name in record.ended_sinks:
@@ -293,3 +294,11 @@ class Run:
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
+
+
+def _age(started: str | None) -> float:
+    """The seconds since a run began, which another Hub has written down."""
+    if started is None:
+        return 0
+    began = datetime.fromisoformat(started.replace("Z", "+00:00"))  # Python 3.10 does not know the Z
+    return max((datetime.now(timezone.utc) - began).total_seconds(), 0)
