@@ -61,7 +61,7 @@ def told() -> Iterator[None]:
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except (CommandError, HubError, OSError) as error:
+    except (CommandError, HubError, OSError, UnicodeEncodeError) as error:
         if settings.debug:
             traceback.print_exc()
         complain(message_of(error))
@@ -95,6 +95,8 @@ def message_of(error: BaseException) -> str:
         error.hint = "`si config set token TOKEN` or the variable SCRAMJET_TOKEN names one"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, HubError):
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object!r} is not UTF-8: rename it"
     return str(error)
 
 

@@ -25,5 +25,5 @@ def log_format(
 ) -> None:
     """Make a log readable: lines of JSON from stdin become text on stdout."""
     color = not no_color and settings.color is not False
-    for line in sys.stdin:
-        print(readable(line.rstrip("\n"), color=color), flush=True)
+    for line in sys.stdin.buffer:
+        print(readable(line.decode(errors="replace").rstrip("\n"), color=color), flush=True)

@@ -72,15 +72,15 @@ def since_ms(text: str) -> float:
 def readable(line: str, *, color: bool) -> str:
     """A line of a log for people; what is no entry of a log stays as it is."""
     entry = _entry(line)
-    if entry is None:
+    moment = None if entry is None else _moment(entry)
+    if entry is None or moment is None:
         return line
-    moment = datetime.fromtimestamp(entry.get("ts", 0) / 1000, timezone.utc)
     level = str(entry.get("level", ""))
     data = entry.get("data")
     words = (
         moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         typer.style(f"{level:5}", fg=COLORS.get(level)) if color else f"{level:5}",
-        typer.style(entry.get("from", ""), bold=True) if color else str(entry.get("from", "")),
+        typer.style(entry["from"], bold=True) if color and entry.get("from") else str(entry.get("from", "")),
         str(entry.get("msg", "")),
         msgspec.json.encode(data).decode() if data else "",
     )
@@ -97,7 +97,8 @@ async def _lines(stream: Any) -> AsyncIterator[str]:
 
 def _ts(line: str) -> float:
     entry = _entry(line)
-    return float("inf") if entry is None else entry.get("ts", float("inf"))
+    moment = None if entry is None or "ts" not in entry else _moment(entry)
+    return float("inf") if moment is None else moment.timestamp() * 1000
 
 
 def _entry(line: str) -> dict[str, Any] | None:
@@ -105,4 +106,17 @@ def _entry(line: str) -> dict[str, Any] | None:
         entry = msgspec.json.decode(line)
     except msgspec.DecodeError:
         return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("ts", 0), (int, float)) else None
+    return entry if isinstance(entry, dict) else None
+
+
+def _moment(entry: dict[str, Any]) -> datetime | None:
+    """When something was logged: the log of a Hub's API tells it in ms, what ``sth`` itself writes as text."""
+    ts = entry.get("ts", 0)
+    try:
+        return datetime.fromisoformat(ts.replace("Z", "+00:00")) if isinstance(ts, str) else _of_ms(ts)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _of_ms(ts: float) -> datetime:
+    return datetime.fromtimestamp(ts / 1000, timezone.utc)

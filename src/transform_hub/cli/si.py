@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -73,6 +74,9 @@ def si(
 def main() -> None:
     """Entry point of ``si``."""
     open_standard()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may have what the terminal has not
     if "_SI_COMPLETE" in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # there, but not told
 
