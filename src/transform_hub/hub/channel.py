@@ -101,9 +101,13 @@ class Channel:
         Raises:
             ChannelClosedError: the channel is or was closed meanwhile.
         """
+        await self.until_room()
+        self.feed(chunk)
+
+    async def until_room(self) -> None:
+        """Wait until there is room, or the channel is closed."""
         while self.is_full and not self.closed:
             await self._room()
-        self.feed(chunk)
 
     async def _room(self) -> None:
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -29,13 +29,15 @@ from transform_hub.hub.log import HubLog
 from transform_hub.hub.metrics import Metrics
 from transform_hub.hub.requests import Requests
 from transform_hub.hub.routing import Routing
-from transform_hub.hub.runtimes import Runtime
+from transform_hub.hub.runtimes import Runtime, Survivor
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.site import Site
+from transform_hub.hub.spool import can_spool
 from transform_hub.hub.survival import Survival
+from transform_hub.hub.topic_spool import TopicKeeper
 from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo
 
@@ -63,8 +65,6 @@ class Hub:
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
         self.instances = InstanceStore(self)
-        self.topics: TopicBus = topics or Topics()
-        self.routing = Routing(self.topics)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
@@ -86,6 +86,9 @@ class Hub:
             groups_of=state if config.cgroups else None,
         )
         self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
+        self._topic_keeper = TopicKeeper(self.runtime) if config.reattach and can_spool() and not topics else None
+        self.topics: TopicBus = topics or Topics(self._topic_keeper.make if self._topic_keeper else None)
+        self.routing = Routing(self.topics)
         self.history = History(state / "history.ndjson", config.history_limit)
         self.ready = asyncio.Event()
         self.instances.followers += (self.audit.follow, self.metrics.follow, self.history.follow)
@@ -125,12 +128,19 @@ class Hub:
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
-            await self.survival.restore(self.instances.revive)
+            await self.survival.restore(self.instances.revive, self._adopt_topics)
         self.history.close_lost(self.instances)
         self.ready.set()
         self.lag.start()
         if ready:
             self.not_ready = None
+
+    def _adopt_topics(self, survivors: list[Survivor]) -> None:
+        """Go on with the topics of an earlier Hub."""
+        if self._topic_keeper is not None and isinstance(self.topics, Topics):
+            for name, content_type, channel in self._topic_keeper.restore(survivors):
+                self.topics.adopt(name, content_type, channel)
+                log.info("Topic %s goes on; it holds %d bytes that nobody has read", name, channel.size)
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""

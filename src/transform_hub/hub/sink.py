@@ -37,6 +37,7 @@ PIECE = 256 * 1024
 """Bytes that are put into a pipe at once, as far as the system allows; a new one takes 64 KiB."""
 
 _SENT, _AIM = range(2)
+_REQUIRED = slice(2, 4)
 
 
 class WrongPositionError(Exception):
@@ -173,6 +174,7 @@ class Outlet:
         with memory:
             self._counters = memory.cast("Q")
         self._from, self._into = pipe
+        self.required = self._counters[_REQUIRED]
         self._sent: int = self._counters[_SENT]
         self._is_large = False
         self.rest = 0
@@ -184,6 +186,7 @@ class Outlet:
 
     def begin(self) -> None:
         """Nothing is sent yet: a runner has dialled."""
+        self.required[0] = 0
         self._settle(0)
 
     def recover(self) -> None:
@@ -237,6 +240,7 @@ class Outlet:
 
     def close(self) -> None:
         """Let go of the memory."""
+        self.required.release()
         self._counters.release()
 
 

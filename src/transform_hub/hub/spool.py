@@ -46,7 +46,8 @@ OUTLET = 64
 
 ARMED = 1 << 30
 REARM = 1 << 29
-_BASE, _WRITTEN, _TAKEN = range(3)
+_BASE, _WRITTEN, _TAKEN, _FLOOR, _NUMBER = range(5)
+_PROVIDED = slice(8, 12)
 
 SO_PEEK_OFF = 42
 """The same on all architectures of Linux but sparc and parisc; Python does not name it."""
@@ -136,13 +137,36 @@ class Ring:
         with memory, memory[: mmap.PAGESIZE] as page:
             self._counters = page.cast("Q")
             self._data = memory[mmap.PAGESIZE :]
+        self.capacity = len(self._data)
+        self.provided = self._counters[_PROVIDED]
         self.written: int = self._counters[_WRITTEN]
         self.taken: int = self._counters[_TAKEN]
 
     @property
     def oldest(self) -> int:
         """The first position that can still be read, whatever is read of the runner meanwhile."""
-        return max(0, self.written + CHUNK - CAPACITY)
+        return max(self._counters[_FLOOR], self.written + CHUNK - self.capacity)
+
+    @property
+    def number(self) -> int:
+        """Something to know it by."""
+        return self._counters[_NUMBER]
+
+    @number.setter
+    def number(self, number: int) -> None:
+        self._counters[_NUMBER] = number
+
+    def follow(self, earlier: Ring) -> None:
+        """Be what another was, as far as there is room."""
+        self.number = earlier.number
+        position = self._counters[_FLOOR] = max(earlier.oldest, earlier.written + CHUNK - self.capacity)
+        self.written = position
+        while position < earlier.written:
+            data = earlier.read(position)
+            self.put(data)
+            self.written = position = position + len(data)
+        self._set_written(position)
+        self.take(earlier.taken)
 
     def recover(self, sock: socket.socket) -> None:
         """Count what an earlier Hub has read of a socket without counting it."""
@@ -163,8 +187,15 @@ class Ring:
 
     def room(self) -> memoryview:
         """Where the next bytes are to be put; up to CHUNK, as far as they are in one piece."""
-        start = self.written % CAPACITY
-        return self._data[start : min(start + CHUNK, CAPACITY)]
+        start = self.written % self.capacity
+        return self._data[start : min(start + CHUNK, self.capacity)]
+
+    def put(self, data: bytes) -> None:
+        """Write bytes there, without counting them."""
+        start = self.written % self.capacity
+        first = min(len(data), self.capacity - start)
+        self._data[start : start + first] = data[:first]
+        self._data[: len(data) - first] = data[first:]
 
     def commit(self, size: int) -> None:
         """So many bytes were put there."""
@@ -172,8 +203,8 @@ class Ring:
 
     def read(self, position: int) -> bytes:
         """Bytes from a position on, as many as are in one piece."""
-        start = position % CAPACITY
-        size = min(self.written - position, CHUNK, CAPACITY - start)
+        start = position % self.capacity
+        size = min(self.written - position, CHUNK, self.capacity - start)
         return bytes(self._data[start : start + size])
 
     def take(self, position: int) -> None:
@@ -184,6 +215,7 @@ class Ring:
     def close(self) -> None:
         """Let go of the memory: nothing more is written, and all counts as taken."""
         self.taken = self.written
+        self.provided.release()
         self._counters.release()
         self._data.release()
 

@@ -20,6 +20,7 @@ from transform_hub.hub.channel import Channel
 from transform_hub.hub.ends import ChannelProtocol, Control, LogSource, Source, cut
 from transform_hub.hub.sink import LastingSink, Sink
 from transform_hub.hub.spool import NAMES, Spool, SpooledChannel, SpoolSource
+from transform_hub.hub.topic_spool import Provided, Required
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
 
@@ -134,6 +135,16 @@ class Streams:
         """What has to be held for another Hub: the channels that the runner has dialled, and the spool."""
         held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
         return held if self._spool is None else {**held, **self._spool.descriptors}
+
+    @property
+    def provided(self) -> Provided | None:
+        """Where it is written down how far the output is in a topic."""
+        return None if self._spool is None else Provided(self._spool["output"].provided)
+
+    @property
+    def required(self) -> Required | None:
+        """Where it is written down how far the input is in a topic."""
+        return None if self._spool is None else Required(self._spool.outlets["input"].required)
 
     @property
     def ended_sinks(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from transform_hub.hub.instances import Instance
 from transform_hub.hub.records import Record, Records
 from transform_hub.hub.runtimes import Runtime, Survivor
 from transform_hub.hub.spool import Spool
+from transform_hub.hub.topic_spool import PREFIX
 from transform_hub.models import ENDED
 from transform_hub.protocol import CHANNELS
 
@@ -53,13 +54,20 @@ class Survival:
         self._records.remove(instance_id)
         self._runtime.release(instance_id)
 
-    async def restore(self, make: Callable[[Record, Spool | None], Instance | None]) -> None:
-        """Go on with all Instances that have outlived an earlier Hub.
+    async def restore(
+        self,
+        make: Callable[[Record, Spool | None], Instance | None],
+        adopt: Callable[[list[Survivor]], object],
+    ) -> None:
+        """Go on with all topics and Instances that have outlived an earlier Hub.
 
         Args:
             make: makes an Instance of a record; None if its Sequence is gone.
+            adopt: takes over the topics.
         """
-        survivors = await self._runtime.survivors()
+        found = await self._runtime.survivors()
+        survivors = [each for each in found if not each.id.startswith(PREFIX)]
+        adopt([each for each in found if each.id.startswith(PREFIX)])
         for instance_id in {*self._records.ids()} - {each.id for each in survivors}:
             about = {"instance": instance_id}
             log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)

@@ -34,11 +34,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from transform_hub.hub.channel import Channel, ChannelReader
 from transform_hub.hub.errors import ApiError
+
+if TYPE_CHECKING:
+    from transform_hub.hub.topic_spool import Provided
 
 log = logging.getLogger(__name__)
 
@@ -87,16 +90,25 @@ class Topic:
         name, content_type: what it is called and what it carries.
     """
 
-    def __init__(self, name: str, content_type: str) -> None:
+    def __init__(self, name: str, content_type: str, channel: Channel | None = None) -> None:
         self.name = name
         self.content_type = content_type
-        self._channel = Channel()
+        self._channel = channel or Channel()
         self._writers: set[TopicWriter] = set()
         self._stall: asyncio.TimerHandle | None = None
 
-    def writer(self) -> TopicWriter:
-        """A new source of this topic."""
-        writer = TopicWriter(self)
+    @property
+    def channel(self) -> Channel:
+        """What it holds."""
+        return self._channel
+
+    def writer(self, provided: Provided | None = None) -> TopicWriter:
+        """A new source of this topic.
+
+        Args:
+            provided: where it is written down how far the source is.
+        """
+        writer = TopicWriter(self, provided)
         self._writers.add(writer)
         return writer
 
@@ -123,8 +135,12 @@ class Topic:
         """End it: readers get what is left."""
         self._channel.close()
 
-    async def add(self, chunk: bytes) -> None:
+    async def add(self, chunk: bytes, intend: Callable[[int], None] | None = None) -> None:
         """Add whole lines (binary: anything) as soon as there is room; for writers.
+
+        Args:
+            chunk: of them.
+            intend: called with where the topic will end, right before it does.
 
         Raises:
             ChannelClosedError: the topic was deleted.
@@ -132,12 +148,15 @@ class Topic:
         if self._channel.is_full and self._stall is None:
             self._stall = asyncio.get_running_loop().call_later(STALL, self._note_stall)
             try:
-                await self._channel.write(chunk)
+                await self._channel.until_room()
             finally:
                 self._stall.cancel()
                 self._stall = None
         else:
-            await self._channel.write(chunk)
+            await self._channel.until_room()
+        if intend is not None and not self._channel.closed:
+            intend(self._channel.written + len(chunk))
+        self._channel.feed(chunk)
 
     def _note_stall(self) -> None:
         readers = self._channel.readers
@@ -148,8 +167,10 @@ class Topic:
 class TopicWriter:
     """One source of a topic; one that is not closed has broken off."""
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: Topic, provided: Provided | None = None) -> None:
         self._topic = topic
+        self._provided = provided
+        self._position = provided.position(topic.channel.written) if provided else 0
         self._has_lines = topic.content_type != BINARY
         self._begun: list[bytes] = []
         self._size = 0
@@ -166,7 +187,7 @@ class TopicWriter:
             ChannelClosedError: the topic was deleted.
         """
         if not self._has_lines:
-            await self._topic.add(data)
+            await self._add(data)
             return
         start, end = 0, data.rfind(b"\n") + 1
         if end and self._begun:
@@ -174,7 +195,7 @@ class TopicWriter:
             self._keep(data[:start])
             await self._hand_on()
         if start < end:
-            await self._topic.add(data[start:end])
+            await self._add(data[start:end])
         if end < len(data):
             self._keep(data[end:])
             if self._size >= LINE_LIMIT:
@@ -201,14 +222,36 @@ class TopicWriter:
     async def _hand_on(self) -> None:
         line = b"".join(self._begun)
         self._begun, self._size = [], 0
-        await self._topic.add(line)
+        await self._add(line)
+
+    def skip(self, size: int) -> None:
+        """Leave out bytes of the source."""
+        self._position += size
+
+    async def _add(self, chunk: bytes) -> None:
+        self._position += len(chunk)
+        await self._topic.add(chunk, self._intend if self._provided else None)
+
+    def _intend(self, end: int) -> None:
+        assert self._provided is not None
+        self._provided.intend(end, self._position)
 
 
 class Topics:
-    """The topics of one Hub, in its memory."""
+    """The topics of one Hub.
 
-    def __init__(self) -> None:
+    Args:
+        make_channel: of a topic, by its name and content type; by default one in the Hub's memory.
+    """
+
+    def __init__(self, make_channel: Callable[[str, str], Channel] | None = None) -> None:
+        self._make_channel = make_channel
         self._topics: dict[str, Topic] = {}
+
+    def adopt(self, name: str, content_type: str, channel: Channel) -> Topic:
+        """A topic with what there is of it."""
+        topic = self._topics[name] = Topic(name, content_type, channel)
+        return topic
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(list(self._topics.values()))
@@ -222,7 +265,8 @@ class Topics:
             raise ApiError(400, "Unsupported content-type")
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._topics[name] = Topic(name, content_type)
+            channel = self._make_channel(name, content_type) if self._make_channel else Channel()
+            topic = self.adopt(name, content_type, channel)
         if topic.content_type != content_type:
             message = f"Topic {name} carries {topic.content_type}, not {content_type}"
             raise ApiError(415, message, reason="Unsupported content-type")

@@ -103,4 +103,4 @@ async def get_topic(request: web.Request) -> web.StreamResponse:
         if error.error == "Unsupported content-type":
             raise ApiError(415, error.error, reason=error.error) from None
         raise
-    return await stream_response(request, topic)
+    return await stream_response(request, topic.channel)

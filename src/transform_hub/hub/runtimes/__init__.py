@@ -63,6 +63,12 @@ class Runtime(Protocol):
     def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
         """Let an Instance outlive this Hub, with the descriptors of its channels, if that is possible."""
 
+    def keep(self, name: str, descriptor: int) -> None:
+        """Let a topic outlive this Hub, with the descriptor of its memory, if that is possible."""
+
+    def unkeep(self, name: str) -> None:
+        """A topic is not to outlive this Hub."""
+
     def release(self, instance_id: str) -> None:
         """Nothing of an Instance is to outlive this Hub."""
 

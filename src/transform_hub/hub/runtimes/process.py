@@ -68,6 +68,7 @@ class ProcessRuntime:
         self._pids: dict[str, int] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
+        self._kept: dict[str, int] = {}
 
     async def start(self) -> None:
         if self._groups_of is not None:
@@ -77,6 +78,8 @@ class ProcessRuntime:
         async with self._starting:
             if self._use_zygote and (self._zygote is None or self._zygote.lost):
                 self._zygote = await Zygote.start(self._environment, self._pids, self._keepers)
+                for name, descriptor in self._kept.items():
+                    self.keep(name, descriptor)
 
     def _open_groups(self, directory: Path) -> None:
         self._groups_of = None
@@ -139,6 +142,15 @@ class ProcessRuntime:
     def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
         if self._keepers is not None and (zygote := self._zygote_of.get(instance_id)) is not None:
             zygote.hold(instance_id, sockets)
+
+    def keep(self, name: str, descriptor: int) -> None:
+        self._kept[name] = descriptor
+        if self._zygote is not None:
+            self._zygote.hold(name, {"topic": descriptor})
+
+    def unkeep(self, name: str) -> None:
+        if self._kept.pop(name, None) is not None and self._zygote is not None:
+            self._zygote.release(name)
 
     def release(self, instance_id: str) -> None:
         if (zygote := self._zygote_of.pop(instance_id, None)) is not None:
