@@ -78,6 +78,8 @@ async def test_what_a_topic_is_and_holds_is_there_again(sth):
         assert there["lines"]["held"] == 4 + 2 * number
         await api.post("/topic/lines", f"{number}\n", content_type=PLAIN)
     assert (await first(api, "/topic/lines", 10, content_type=PLAIN))[0] == b"1\n2\n0\n1\n2\n"
+    while (await topics(api))["lines"]["readers"]:  # until then it may not be sure that all has been taken
+        await asyncio.sleep(0.01)
     await sth.kill()
     api = await sth.start("--reattach")
     assert (await topics(api))["lines"]["held"] == 0
