@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -143,31 +144,39 @@ async def test_the_url_shape_of_the_cloud_reaches_streams_too(hub, api, package)
 
 
 def _readme(number):
-    """The Python example of that number, with the Sequences where they are from anywhere."""
-    source = (ROOT / "README.md").read_text().split("```python\n")[number].partition("```")[0]
-    return source.replace("examples/", f"{ROOT}/examples/")
+    """The Python example of that number."""
+    return (ROOT / "README.md").read_text().split("```python\n")[number].partition("```")[0]
+
+
+@pytest.fixture
+def shout(tmp_path, monkeypatch):
+    """Works in a directory where the README's command has made its Sequence."""
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"^    si (init sequence .*?)  ", (ROOT / "README.md").read_text(), re.MULTILINE)[:1]
+    subprocess.run([Path(sys.executable).with_name("si"), *command.split()], check=True, stdout=subprocess.DEVNULL)
+    return tmp_path
 
 
 @pytest.mark.slow
-async def test_the_first_example_of_the_readme(hub, tmp_path):
+async def test_the_first_example_of_the_readme(hub, shout):
     source = _readme(1).replace("http://127.0.0.1:8000/api/v1", hub.url)
-    output = await _run_beside(hub, source, tmp_path)
-    assert "It really does work very well." in output
-    assert output.endswith(("running\n\n", "running\n", "completed\n"))
+    output = await _run_beside(hub, source, shout)
+    assert output == "MAKE ME LOUD\n\nTerminated(exitcode=0, reason='Instance completed')\n"
 
 
+@pytest.mark.usefixtures("shout")
 async def test_the_example_of_run_in_the_readme(hub, capsys):
     async with HostClient(hub.url) as host:
         body = "".join(f"    {line}\n" for line in _readme(2).splitlines())
         program = {"host": host}
         exec(f"async def main():\n{body}", program)
         await program["main"]()
-    assert capsys.readouterr().out.startswith("0 ")
+    assert capsys.readouterr().out == "0 b'MAKE ME LOUD\\n'\n"
     assert not hub.instances
     assert not list(hub.sequences)
 
 
 @pytest.mark.slow
-async def test_the_example_without_await_in_the_readme(hub, tmp_path, monkeypatch):
+async def test_the_example_without_await_in_the_readme(hub, shout, monkeypatch):
     monkeypatch.setenv("SCRAMJET_HUB_URL", hub.url)
-    assert "It really does." in await _run_beside(hub, _readme(3), tmp_path)
+    assert await _run_beside(hub, _readme(3), shout) == "MAKE ME LOUD\n\n"
