@@ -298,6 +298,34 @@ async def test_read_does_not_hide_a_gap():
             await host.instance("x").get_output(follow=True).read()
 
 
+async def test_what_had_come_and_was_not_read_is_less_than_a_hub_keeps():
+    """It is lost with the connection. What a killed Hub had sent is in the kernel, and comes before the loss."""
+    total, kept = 500_000, 256 * 1024
+    asked, gone = [], asyncio.Event()
+
+    async def output(request):
+        asked.append(int(request.headers.get("X-Stream-Position", 0)))
+        response = web.StreamResponse(headers={"X-Stream-Position": str(asked[-1])})
+        await response.prepare(request)
+        await response.write(bytes(total - asked[-1]))
+        if len(asked) == 1:
+            request.transport.close()
+            gone.set()
+        return response
+
+    async with serving(("GET", "/instance/x/output", output)) as server, HostClient(server.url) as host:
+        follower = await host.instance("x").get_output(follow=True)
+        reader = follower._reader
+        await gone.wait()
+        while (size := reader._response.content.total_bytes) < total:  # as long as more comes though nobody reads
+            await asyncio.sleep(0.05)
+            if reader._response.content.total_bytes == size:
+                break
+        assert await follower.read() == bytes(total)
+    assert len(asked) == 2
+    assert total - asked[1] < kept
+
+
 async def test_another_stream_is_not_taken_for_the_same():
     """What begins before the position that was asked for is that of another Instance with this id."""
     asked = []

@@ -91,7 +91,7 @@ async def test_lines_come_once_through_all_kills(sth, package, count, kills):
 async def test_what_nobody_has_read_waits_for_the_next_hub(sth, package):
     api = await sth.start("--reattach")
     instance = await api.start(await api.send(package(NUMBERS)), args=[100_000, False])
-    for _ in range(3):
+    for _ in range(7):  # each takes a little more of the runner
         await sth.kill()
         api = await sth.start("--reattach")
     outputs = [api.read(f"{instance}/{name}") for name in ("output", "stdout", "stderr")]

@@ -36,6 +36,12 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 30.0
 """Seconds that the tries are at most apart."""
 
+READ_SIZE = 64 * 1024
+"""Bytes that are read ahead.
+
+What has come and was not given on, up to twice as much, is lost with the connection; a Hub keeps 256 KiB for that.
+"""
+
 
 async def _over() -> bool:
     """Whether a stream is over that has ended properly."""
@@ -216,7 +222,8 @@ class Follower(Readable[Gap]):
 
     def _new_reader(self) -> Reader:
         headers = {**self._headers, **self._place.headers}
-        return Reader(self._transport, self._path, headers=headers, idle_timeout=self._idle_timeout)
+        idle = self._idle_timeout
+        return Reader(self._transport, self._path, headers=headers, idle_timeout=idle, read_size=READ_SIZE)
 
     def _passing(self, error: RequestError) -> RequestError:
         """An error after which the stream may be there again; raises it if not so."""

@@ -13,7 +13,7 @@ from transform_hub.client.body import Progress
 from transform_hub.client.failures import FAILURES
 from transform_hub.client.place import POSITION
 from transform_hub.client.readable import Readable
-from transform_hub.client.request import Request
+from transform_hub.client.request import READ_SIZE, Request
 from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, as_told
 from transform_hub.errors import StreamError, StreamTimeoutError
@@ -32,6 +32,7 @@ class Reader(Readable[NoReturn]):
         explain: finds out why it broke off.
         idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
         progress: told after each chunk how many bytes have come, and how many there are if the Hub says so.
+        read_size: bytes that are read ahead.
 
     Attributes:
         received: bytes that have come.
@@ -51,10 +52,11 @@ class Reader(Readable[NoReturn]):
         explain: Explain = as_told,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
+        read_size: int = READ_SIZE,
     ) -> None:
         idle = transport.idle_timeout if idle_timeout == "default" else idle_timeout
         self._transport = transport
-        self._request = Request("GET", path, headers or {}, idle_timeout=idle)
+        self._request = Request("GET", path, headers or {}, idle_timeout=idle, read_size=read_size)
         self._explain = explain
         self._progress = progress
         self._response: aiohttp.ClientResponse | None = None

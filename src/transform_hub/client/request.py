@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+READ_SIZE = 256 * 1024
+"""Bytes of an answer that are read ahead; up to twice as many are held before the server is made to wait."""
+
 
 class StreamBody(aiohttp.Payload):
     """A body that can be sent only once."""
@@ -30,6 +33,7 @@ class Request:
         body: bytes, or a payload that is not started before the Hub asks for it.
         idle_timeout: seconds of silence after which the answer is given up.
         limit: seconds for all tries together; None is no limit.
+        read_size: bytes of the answer that are read ahead.
     """
 
     method: str
@@ -38,6 +42,7 @@ class Request:
     body: bytes | StreamBody | None = None
     idle_timeout: float | None = None
     limit: float | None = None
+    read_size: int = READ_SIZE
     id: str = field(default_factory=lambda: f"{random.getrandbits(128):032x}")
     begun: float = field(default_factory=time.monotonic)
 

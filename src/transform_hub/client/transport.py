@@ -51,9 +51,6 @@ JSON_TYPE = "application/json"
 PAUSES = (0.1, 0.3, 0.9)
 """Seconds between the tries of a call, each up to half as long again."""
 
-READ_SIZE = 256 * 1024
-"""Bytes of a stream that are taken from the connection before the Hub is made to wait."""
-
 Consumer = Callable[[aiohttp.ClientResponse, Pool], Awaitable[T]]
 
 
@@ -286,7 +283,7 @@ class Transport:
             # and the body, which may be long in coming, when the Hub says that it is wanted.
             expect100=isinstance(request.body, StreamBody),
             allow_redirects=request.method == hdrs.METH_GET,
-            read_bufsize=READ_SIZE,
+            read_bufsize=request.read_size,
             middlewares=() if request.method == hdrs.METH_GET else (once,),
             proxy=self._proxy and self._proxy.url,
             proxy_headers=self._proxy and self._proxy.headers,

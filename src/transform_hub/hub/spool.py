@@ -331,7 +331,8 @@ class SpoolSource(asyncio.BufferedProtocol):
         if not self._armed or ring.counted > REARM:
             ring.arm(self._transport.get_extra_info("socket"))
             self._armed = True
-        return ring.room()
+        # A transport reads once before it can be paused, for each Hub that takes over: not over what nobody has read.
+        return ring.room()[:1] if self._channel.is_full else ring.room()
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
