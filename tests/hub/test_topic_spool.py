@@ -120,3 +120,16 @@ def test_where_an_instance_is_that_reads():
             required.begin(5, position, sent)
             assert required.position(sent) == position
             assert required.position(sent + 50) == position + 50
+
+
+def test_where_an_instance_is_that_writes_does_not_depend_on_what_others_write_later():
+    with memoryview(bytearray(32)) as memory, memory.cast("Q") as words:
+        provided = Provided(words)
+        provided.begin(5, 10)
+        provided.intend(100, 20)
+        assert (provided.position(99), provided.position(100)) == (10, 20)
+        provided.settle(90)  # the Hub was killed before the topic had it
+        assert provided.position(1000) == 10
+        provided.intend(1000, 30)
+        provided.settle(1000)
+        assert (provided.position(0), provided.topic) == (30, 5)

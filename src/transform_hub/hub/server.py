@@ -35,9 +35,9 @@ from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences import SequenceStore
 from transform_hub.hub.site import Site
-from transform_hub.hub.spool import can_spool
+from transform_hub.hub.spool import Spool, can_spool
 from transform_hub.hub.survival import Survival
-from transform_hub.hub.topic_spool import TopicKeeper
+from transform_hub.hub.topic_spool import Provided, TopicKeeper
 from transform_hub.hub.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo
 
@@ -135,12 +135,17 @@ class Hub:
         if ready:
             self.not_ready = None
 
-    def _adopt_topics(self, survivors: list[Survivor]) -> None:
-        """Go on with the topics of an earlier Hub."""
+    def _adopt_topics(self, survivors: list[Survivor], spools: list[Spool]) -> None:
+        """Go on with the topics of an earlier Hub; nobody writes them before it is settled how far Instances are."""
+        ends = {}
         if self._topic_keeper is not None and isinstance(self.topics, Topics):
             for name, content_type, channel in self._topic_keeper.restore(survivors):
                 self.topics.adopt(name, content_type, channel)
+                ends[channel.number] = channel.written
                 log.info("Topic %s goes on; it holds %d bytes that nobody has read", name, channel.size)
+        for spool in spools:
+            provided = Provided(spool["output"].provided)
+            provided.settle(ends.get(provided.topic, 0))
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""

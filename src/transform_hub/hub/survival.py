@@ -57,23 +57,24 @@ class Survival:
     async def restore(
         self,
         make: Callable[[Record, Spool | None], Instance | None],
-        adopt: Callable[[list[Survivor]], object],
+        adopt: Callable[[list[Survivor], list[Spool]], object],
     ) -> None:
         """Go on with all topics and Instances that have outlived an earlier Hub.
 
         Args:
             make: makes an Instance of a record; None if its Sequence is gone.
-            adopt: takes over the topics.
+            adopt: takes over the topics, before any of the Instances goes on.
         """
         found = await self._runtime.survivors()
         survivors = [each for each in found if not each.id.startswith(PREFIX)]
-        adopt([each for each in found if each.id.startswith(PREFIX)])
+        spools = {each.id: Spool.of(each.channels) for each in survivors}
+        adopt([each for each in found if each.id.startswith(PREFIX)], [each for each in spools.values() if each])
         for instance_id in {*self._records.ids()} - {each.id for each in survivors}:
             about = {"instance": instance_id}
             log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)
             self._records.remove(instance_id)
         for survivor in survivors:
-            spool = Spool.of(survivor.channels)
+            spool = spools[survivor.id]
             record = self._records.find(survivor.id)
             instance = make(record, spool) if record is not None and {*survivor.channels} == {*CHANNELS} else None
             if record is None or instance is None:

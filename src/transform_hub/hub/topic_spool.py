@@ -60,6 +60,10 @@ class Provided:
         """Up to where it is in the topic, which ends there."""
         return self._words[_TO] if end >= self._words[_END] else self._words[_FROM]
 
+    def settle(self, end: int) -> None:
+        """Let it be where it is, however far others write the topic from now on; it ends there as yet."""
+        self.begin(self.topic, self.position(end))
+
     def intend(self, end: int, position: int) -> None:
         """The output is in the topic up to a position as soon as the topic ends there."""
         with contextlib.suppress(ValueError):  # the Instance is gone, and its memory given back
