@@ -1,5 +1,6 @@
 """What a Hub finds in its directory that it has not written so: cut short by a kill, left there, edited by hand."""
 
+import json
 from pathlib import Path
 
 import aiohttp
@@ -38,6 +39,18 @@ async def test_the_hub_starts_whatever_is_there(tmp_path, api_of, package, name,
         api = api_of(hub, session)
         assert (await api.get(f"/sequence/{await api.send(package())}")).status == 200
         assert (await api.get("/history")).json == []
+
+
+@pytest.mark.parametrize("when", ["soon", "2026-01-01T00:00:00.000", "2026-01-01T00:00:00.000Z"])
+async def test_a_record_that_says_no_time_or_of_no_sequence_is_lost(tmp_path, when):
+    record = {
+        "id": "a", "secret": "s", "sequenceId": "b", "request": {}, "status": "initializing",
+        "created": when, "nextRestart": when,
+    }  # fmt: skip
+    as_file(json.dumps(record).encode())(tmp_path / "sequences" / ".hub" / "instances" / "a.json")
+    async with serve(data_dir=tmp_path, reattach=True) as hub:
+        assert not hub.instances
+    assert not [*(tmp_path / "sequences" / ".hub" / "instances").iterdir()]
 
 
 async def test_the_size_of_a_sequence_may_be_unknown(tmp_path, api_of, package):

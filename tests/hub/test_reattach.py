@@ -450,3 +450,35 @@ async def test_one_that_died_without_a_hub_is_restarted_by_the_next(sth, package
 async def restarted(api, instance, number):
     while (info := (await api.get(instance)).json).get("restarts") != number or info["status"] != "running":
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop", "restart"])
+async def test_a_pause_before_a_restart_goes_on_over_a_kill(sth, package, end):
+    policy = {"policy": "always", "maxRetries": 1, "delay": 3_600_000, "maxDelay": 3_600_000}
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(ECHO)), restart=policy)
+    record = sth.folder / ".hub" / "instances" / f"{instance.rpartition('/')[2]}.json"
+    await api.input(instance, "")
+    await until(lambda: json.loads(record.read_bytes()).get("nextRestart"))
+    paused = (await api.get(instance)).json
+    for _ in range(2):
+        await sth.kill()
+        api = await sth.start("--reattach")
+        now = (await api.get(instance)).json
+        assert (now["status"], now["restarts"], now["created"]) == ("initializing", 1, paused["created"])
+        assert (await api.get("/history")).json == []
+    if end == "restart":
+        await sth.kill()
+        due = {**json.loads(record.read_bytes()), "nextRestart": paused["created"]}
+        record.write_text(json.dumps(due))
+        api = await sth.start("--reattach")
+        await restarted(api, instance, 1)
+        await api.input(instance, "again\n")
+        assert await api.read(f"{instance}/output") == b"again\n"
+    else:
+        await api.post(f"{instance}/_{end}", {"timeout": 1000, "canCallKeepalive": False} if end == "stop" else {})
+    code = {"kill": 137, "stop": 137, "restart": 0}[end]
+    assert (await api.ended(instance))["terminated"]["exitcode"] == code
+    [told] = (await api.get("/history")).json
+    assert (told["restarts"], told["terminated"]["exitcode"]) == (1, code)
+    assert not record.exists()

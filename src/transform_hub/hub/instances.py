@@ -20,7 +20,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.events import Events
 from transform_hub.hub.lifecycle import Lifecycle
 from transform_hub.hub.messages import TopicDeclaration
-from transform_hub.hub.records import Record, StopOrder
+from transform_hub.hub.records import Record, StopOrder, moment
 from transform_hub.hub.restarts import Restarts
 from transform_hub.hub.run import KILL_GRACE, Run
 from transform_hub.hub.runtimes import Runtime, Survivor
@@ -67,6 +67,7 @@ class Instance:
         run: its present run, or the last there was.
         at_end: what to call when it has ended.
         between_runs: what to wait for when a run has ended and before the next begins.
+        is_between_runs: whether nothing is left of a run that has ended, and a restart is awaited.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Instance:
         self._rate: float | None = None
         self.at_end: list[Callable[[], object]] = []
         self.between_runs: list[Callable[[], Awaitable[object]]] = []
+        self.is_between_runs = False
         self.run = self._make_run(record)
 
     def _make_run(self, record: Record | None = None) -> Run:
@@ -202,6 +204,7 @@ class Instance:
             ended_sinks=self.streams.ended_sinks,
             restarts=self.restarts.count,
             restarts_in_a_row=self.restarts.in_a_row,
+            next_restart=self.restarts.next_at if self.is_between_runs else None,
             **self.run.topics,
         )
 
@@ -242,6 +245,11 @@ class Instance:
     async def resume(self, record: Record, survivor: Survivor) -> None:
         """Go on with a runner that has outlived its Hub."""
         await self.run.resume(record, survivor)
+
+    def await_restart(self, next_at: str) -> None:
+        """Go on with the pause before a restart, in which an earlier Hub was killed."""
+        pause = (moment(next_at) - datetime.now(timezone.utc)).total_seconds() * 1000
+        self._pause_for(min(max(pause, 0), self.restarts.policy.max_delay) / 1000)
 
     def _emit(self, name: str, message: Any) -> None:
         self.events.publish(name, message)
@@ -311,15 +319,21 @@ class Instance:
         told = f"ended with exit code {verdict.terminated.exitcode}: {why}; {self.restarts} follows in {pause:g} s"
         self.streams.note("WARN", f"The Instance {told}")
         log.warning("Instance %s %s", self.id, told, extra={"instance": self.id, "sequence": self.sequence.id})
-        self.restarts.next_at = _now(pause)
+        self._pause_for(pause)
+        return True
+
+    def _pause_for(self, seconds: float) -> None:
+        """Wait with the next run; nothing is taken any more from the one before."""
+        self.restarts.next_at = _now(seconds)
+        self.run.close()
         self.run.leave()
         self.streams.part()
         self._life.enter("initializing")
-        self._restarting = asyncio.ensure_future(self._restart(pause))
-        return True
+        self._restarting = asyncio.ensure_future(self._restart(seconds))
 
     async def _restart(self, pause: float) -> None:
         await asyncio.gather(asyncio.sleep(pause), self._settle())
+        self.is_between_runs = False
         self.run = self._make_run()
         self.restarts.next_at = None
         self.streams.note("INFO", f"{self.restarts} begins".capitalize())
@@ -331,6 +345,8 @@ class Instance:
     async def _settle(self) -> None:
         """Wait until what the run has written is where it belongs, and nothing is connected with it any more."""
         await self.streams.run_dry()
+        self.is_between_runs = True
+        self._on_change(self)  # first: whoever finds both knows by the record that the run is over
         self._runtime.release(self.id)
         for settle in self.between_runs:
             await settle()

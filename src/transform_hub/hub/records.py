@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,18 @@ class Record(Model, kw_only=True):
     ended_sinks: tuple[str, ...] = ()
     restarts: int = 0
     restarts_in_a_row: int = 0
+    next_restart: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse times that are none, which makes the record unreadable."""
+        for time in (self.created, self.started, self.next_restart):
+            if time is not None:
+                moment(time)
+
+
+def moment(time: str) -> datetime:
+    """A time as the API tells it."""
+    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%f%z")  # 3.10: fromisoformat does not know the Z
 
 
 class Records:

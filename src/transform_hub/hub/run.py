@@ -20,7 +20,7 @@ from transform_hub.hub.ends import ChannelProtocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.lifecycle import Lifecycle
 from transform_hub.hub.messages import Alive, Declared, Event, Health, LastWord, Running, TopicDeclaration, understand
-from transform_hub.hub.records import Record, StopOrder
+from transform_hub.hub.records import Record, StopOrder, moment
 from transform_hub.hub.runtimes import Exit, Runtime, Survivor
 from transform_hub.hub.streams import Streams
 from transform_hub.hub.verdict import Verdict, judge
@@ -300,5 +300,4 @@ def _age(started: str | None) -> float:
     """The seconds since a run began, which another Hub has written down."""
     if started is None:
         return 0
-    began = datetime.fromisoformat(started.replace("Z", "+00:00"))  # Python 3.10 does not know the Z
-    return max((datetime.now(timezone.utc) - began).total_seconds(), 0)
+    return max((datetime.now(timezone.utc) - moment(started)).total_seconds(), 0)

@@ -18,7 +18,7 @@ from pathlib import Path
 from transform_hub.hub.instances import Instance
 from transform_hub.hub.records import Record, Records
 from transform_hub.hub.runtimes import Runtime, Survivor
-from transform_hub.hub.spool import Spool
+from transform_hub.hub.spool import Spool, can_spool
 from transform_hub.hub.topic_spool import PREFIX
 from transform_hub.models import ENDED
 from transform_hub.protocol import CHANNELS
@@ -46,7 +46,7 @@ class Survival:
         """Something about an Instance has changed; one that has ended has nothing to survive."""
         if instance.status in ENDED:
             self.forget(instance.id)
-        elif instance.status != "initializing":
+        elif instance.status != "initializing" or instance.is_between_runs:
             self._records.save(instance.record())
 
     def forget(self, instance_id: str) -> None:
@@ -70,18 +70,34 @@ class Survival:
         spools = {each.id: Spool.of(each.channels) for each in survivors}
         adopt([each for each in found if each.id.startswith(PREFIX)], [each for each in spools.values() if each])
         for instance_id in {*self._records.ids()} - {each.id for each in survivors}:
-            about = {"instance": instance_id}
-            log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)
-            self._records.remove(instance_id)
+            self._restore_without_run(instance_id, make)
         for survivor in survivors:
             spool = spools[survivor.id]
             record = self._records.find(survivor.id)
+            if record is not None and record.next_restart is not None:
+                self._abandon(survivor, spool)
+                self._records.save(record)
+                self._restore_without_run(survivor.id, make)
+                continue
             instance = make(record, spool) if record is not None and {*survivor.channels} == {*CHANNELS} else None
             if record is None or instance is None:
                 self._abandon(survivor, spool)
             else:
                 await instance.resume(record, survivor)
                 log.info("Instance %s goes on; it is %s", instance.id, instance.status, extra={"instance": instance.id})
+
+    def _restore_without_run(self, instance_id: str, make: Callable[[Record, Spool | None], Instance | None]) -> None:
+        """Go on with the wait for a restart; without one nothing is left of an Instance."""
+        about = {"instance": instance_id}
+        record = self._records.find(instance_id)
+        if record is not None and record.next_restart is not None:
+            instance = make(record, Spool() if can_spool() else None)
+            if instance is not None:
+                instance.await_restart(record.next_restart)
+                log.info("Instance %s goes on; it awaits a restart", instance_id, extra=about)
+                return
+        log.warning("Instance %s of an earlier Hub is lost: nothing has kept it", instance_id, extra=about)
+        self._records.remove(instance_id)
 
     def _abandon(self, survivor: Survivor, spool: Spool | None) -> None:
         """End what was only being started, or has nothing to be known by."""
