@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import pytest
 
-from transform_hub.hub.ends import Control
+from transform_hub.hub.ends import Control, LogSource
 from transform_hub.hub.runtimes import Exit
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process import ProcessRuntime
@@ -44,6 +44,14 @@ requires = {"requires": "numbers", "contentType": "text/plain"}
 async def run(context, input):
     async for line in input:
         yield line
+"""
+LOGS = """
+async def run(context, input):
+    number = 0
+    async for line in input:
+        for _ in range(int(line)):
+            context.logger.info("entry %06d %s", number, "x" * 100)
+            number += 1
 """
 WAIT_FOR_FILE = """
 import asyncio, os, sys
@@ -194,6 +202,46 @@ async def test_a_line_that_the_killed_hub_had_begun_to_read_is_left_out():
         await until(lambda: said)
     await lost.wait()
     assert said == [{"type": "running"}]
+
+
+async def logged(api, instance, last):
+    """The entries of the log up to one that begins so."""
+    entries = []
+    async with api.session.get(f"{api.url}{instance}/log") as answer:
+        while not (entries and entries[-1]["msg"].startswith(last)):
+            entries.append(json.loads(await answer.content.readline()))
+    return entries
+
+
+async def test_the_log_of_before_is_there(sth, package):
+    api = await sth.start("--reattach")
+    instance = await api.start(await api.send(package(LOGS)))
+    await api.input(instance, "9\n", x_end_stream="false")
+    before = await logged(api, instance, "entry 000008")
+    await sth.kill()
+    api = await sth.start("--reattach")
+    after = await logged(api, instance, "The Hub was away")
+    assert after[: len(before)] == before
+    assert after[-1]["msg"] == "The Hub was away; entries that were on their way to it may be missing"
+    await api.input(instance, "20000\n", x_end_stream="false")
+    await logged(api, instance, "entry 020008")
+    await sth.kill()
+    api = await sth.start("--reattach")
+    after = await logged(api, instance, "The Hub was away")
+    messages = [entry["msg"] for entry in after if entry["msg"].startswith("entry ")]
+    numbers = [int(message.split()[1]) for message in messages]
+    assert numbers == [*range(numbers[0], 20_009)]
+    assert sum(map(len, messages)) > 500_000
+
+
+async def test_a_log_entry_that_the_killed_hub_had_begun_to_read_is_left_out():
+    written = []
+    for first in (b'te": 1}\n', b'{"whole": 1}\n'):
+        source = LogSource(written.append, lambda: None, resumed=True)
+        source.data_received(first)
+        source.data_received(b'{"next"')
+        source.data_received(b": 2}\nno JSON\n")
+    assert written == [b'{"next": 2}\n', b"no JSON\n", b'{"whole": 1}\n', b'{"next": 2}\n', b"no JSON\n"]
 
 
 async def test_topics_are_connected_again(sth, package):

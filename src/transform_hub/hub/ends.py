@@ -100,11 +100,13 @@ class Source(asyncio.Protocol):
 class LogSource(asyncio.Protocol):
     """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last.
 
+    With ``resumed`` an earlier Hub may have read the beginning of the first, whose rest is dropped then.
     Logs are always read, so that a Sequence never waits for somebody to read its log.
     """
 
-    def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None]) -> None:
+    def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None], *, resumed: bool = False) -> None:
         self._write = write
+        self._may_be_rest = resumed
         self._on_lost = on_lost
         self._begun: list[bytes] = []
         self._size = 0
@@ -124,7 +126,10 @@ class LogSource(asyncio.Protocol):
 
     def _hand_on(self) -> None:
         self._begun.append(b"\n")
-        self._write(b"".join(self._begun))
+        line = b"".join(self._begun)
+        if not (self._may_be_rest and _is_rest(line)):
+            self._write(line)
+        self._may_be_rest = False
         self._begun, self._size = [], 0
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -183,11 +188,16 @@ class Control(asyncio.Protocol):
         self._first = None if newline else data
         if not newline:
             return b""
-        try:
-            Lines().feed(line + newline)
-        except (ValueError, RecursionError):
-            return following
-        return data
+        return following if _is_rest(line + newline) else data
 
     def connection_lost(self, error: Exception | None) -> None:
         self._on_lost()
+
+
+def _is_rest(line: bytes) -> bool:
+    """Whether it is no line of JSON, but the rest of one."""
+    try:
+        Lines().feed(line)
+    except (ValueError, RecursionError):
+        return True
+    return False

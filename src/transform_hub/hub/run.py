@@ -141,7 +141,7 @@ class Run:
             getattr(self._streams, name).end()  # again: it was killed before, or after, it told the runner
         if self.input_type is not None:
             self._tell_input_type()
-        self._streams.note("INFO", "The Hub was away, and goes on with this Instance")
+        self._streams.note("INFO", "The Hub was away; entries that were on their way to it may be missing")
         for kind in ("provides", "requires"):
             if (topic := getattr(record, kind)) is not None:
                 self._connect(kind, topic)

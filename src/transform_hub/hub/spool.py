@@ -32,6 +32,7 @@ from transform_hub.hub.ends import cut
 from transform_hub.hub.sink import Outlet
 
 NAMES = ("output", "stdout", "stderr")
+RINGS = (*NAMES, "log")
 SINKS = ("input", "stdin")
 CHUNK = 256 * 1024
 """Bytes that are read or handed on at once."""
@@ -83,12 +84,12 @@ class Spool:
     def __init__(self, earlier: dict[str, int] | None = None) -> None:
         self.descriptors = earlier or _make_descriptors()
         size = mmap.PAGESIZE + CAPACITY
-        begin_of_outlets = size * len(NAMES)
+        begin_of_outlets = size * len(RINGS)
         total = begin_of_outlets + mmap.PAGESIZE
         os.ftruncate(self.descriptors["spool"], total)
         self._mapped = mmap.mmap(self.descriptors["spool"], total)
         with memoryview(self._mapped) as memory:
-            self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(NAMES)}
+            self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(RINGS)}
             places = {name: begin_of_outlets + OUTLET * place for place, name in enumerate(SINKS)}
             self.outlets = {
                 name: Outlet(memory[place : place + OUTLET], self._pipe(name)) for name, place in places.items()
@@ -299,6 +300,29 @@ class SpooledChannel(Channel):
         self._first = max(self._first, min((reader.position for reader in self._readers), default=self._taken))
         if self._waiting and self.size * 2 <= self.limit:
             self._call_waiting()
+
+
+class LastingLog(Channel):
+    """The log of an Instance, with its latest entries in a ring as well, but for those longer than CHUNK."""
+
+    def __init__(self, ring: Ring) -> None:
+        super().__init__(history=True)
+        self._ring = ring
+        position, kept = ring.oldest, b""
+        while data := ring.read(position):
+            position += len(data)
+            kept += data
+        if ring.oldest:  # it begins within an entry
+            kept = kept.partition(b"\n")[2]
+        for line in kept[-self.limit :].splitlines(keepends=True):
+            super().feed(line)
+
+    def feed(self, chunk: bytes) -> bool:
+        if len(chunk) <= CHUNK:
+            with contextlib.suppress(ValueError):  # the memory is given back before the log ends
+                self._ring.put(chunk)
+                self._ring.commit(len(chunk))
+        return super().feed(chunk)
 
 
 class SpoolSource(asyncio.BufferedProtocol):

@@ -19,7 +19,7 @@ import msgspec
 from transform_hub.hub.channel import Channel
 from transform_hub.hub.ends import ChannelProtocol, Control, LogSource, Source, cut
 from transform_hub.hub.sink import LastingSink, Sink
-from transform_hub.hub.spool import NAMES, Spool, SpooledChannel, SpoolSource
+from transform_hub.hub.spool import NAMES, LastingLog, Spool, SpooledChannel, SpoolSource
 from transform_hub.hub.topic_spool import Provided, Required
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
@@ -55,7 +55,7 @@ class Streams:
         spool: Spool | None = None,
         lasting: bool = False,
     ) -> None:
-        self.log = Channel(history=True)
+        self.log = Channel(history=True) if spool is None else LastingLog(spool["log"])
         self.input: Sink | None = None
         self.stdin: Sink | None = None
         self.control: Control | None = None
@@ -102,7 +102,7 @@ class Streams:
             return self.input
         self._flowing.add(name)
         if name == "log":
-            return LogSource(self._write_log, lambda: self._on_lost(name))
+            return LogSource(self._write_log, lambda: self._on_lost(name), resumed=self._is_resumed)
         return self._source(name, transport)
 
     def _sink(self, name: str, transport: asyncio.Transport) -> Sink:
