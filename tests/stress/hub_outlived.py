@@ -1,24 +1,27 @@
 """The Hub is killed under load while its Instances outlive it (``--reattach``): they go on with the next one.
 
-Every upload has a name of its own. One that was answered is with the Instance, whatever happens to the Hub. On the
-way back, what a dying Hub holds in its memory is lost with it: the reader's stream breaks off there.
+Uploads, each with a name of its own, follow one another until the Hub is gone. With the next one the sender goes on at
+the position of the input, the reader at that of the output: then every line of every upload has come once, in order,
+both to the Instance and back.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import aiohttp
+
 from stress.hub import PATIENCE, HubProcess, hub_process
 from stress.numbered import Arrived, batches
 from stress.sequences import package
 from stress.stage import Stage
-from transform_hub.client import HostClient, InstanceClient
-from transform_hub.errors import HubError
 
 TITLE = "Hub killed (kill -9) under load, Instances outlive it"
 
 LINES = 20
 """Of an upload."""
+
+POSITION = "X-Stream-Position"
 
 COUNTING = """
     async def run(context, input):
@@ -31,16 +34,18 @@ COUNTING = """
 
 
 async def run(stage: Stage) -> None:
-    answered = came = read = 0
+    sent = answered = 0
     async with hub_process(stage.folder, "--reattach") as hub:
         async with hub.client() as host:
             sequence_id = (await host.send_sequence(package(stage.folder, COUNTING))).id
         for number in range(stage.scale.rounds):
-            counted = await Survivor(stage, hub, sequence_id, number).live()
-            answered, came, read = answered + counted[0], came + counted[1], read + counted[2]
-    promise = "all, each once, in order"
-    stage.tell(f"{stage.scale.rounds} times: input lines answered, with the Instance", f"{answered}, {came}", promise)
-    stage.tell("output lines read before and after", str(read), "none twice; those in the dead Hub's memory are lost")
+            survivor = Survivor(stage, hub, sequence_id, number)
+            await survivor.live()
+            sent, answered = sent + survivor.begun * LINES, answered + survivor.answered * LINES
+    promise = "each once, in order"
+    stage.tell(f"{stage.scale.rounds} times: input lines, sent on where the next Hub says", f"{sent}", promise)
+    stage.tell("of these answered before the kill", f"{answered}", "with the Instance")
+    stage.tell("output lines read before and after", f"{sent}", promise)
 
 
 class Survivor:
@@ -49,58 +54,76 @@ class Survivor:
     def __init__(self, stage: Stage, hub: HubProcess, sequence_id: str, number: int) -> None:
         self.stage, self.hub, self.sequence_id = stage, hub, sequence_id
         self.journal = stage.folder / f"journal-{number}"
-        self._answered: list[str] = []
-        self._begun = 0
-        self._read: list[bytes] = []
+        self.begun = self.answered = self._answered_bytes = 0
+        self._sent, self._read = bytearray(), bytearray()
 
-    async def live(self) -> tuple[int, int, int]:
-        """Lines that were answered, those of them that reached the Instance, and those that were read."""
-        async with HostClient(self.hub.url, timeout=PATIENCE) as host:
-            sequence = host.sequence(self.sequence_id)
-            instance = await sequence.start(app_config={"journal": str(self.journal)})
-            sending, reading = asyncio.create_task(self._send(instance)), asyncio.create_task(self._read_all(instance))
+    async def live(self) -> None:
+        """Send and read until the Hub is killed, and the rest with the next."""
+        async with aiohttp.ClientSession() as session:
+            async with self.hub.client() as host:
+                instance = await host.sequence(self.sequence_id).start(app_config={"journal": str(self.journal)})
+            self._path = f"/instance/{instance.id}"
+            sending = asyncio.create_task(self._send(session))
+            reading = asyncio.create_task(self._read_on(session))
             await asyncio.sleep(self.stage.dice.random() * 0.3)
             await self.hub.kill()
             await asyncio.wait_for(sending, 3 * PATIENCE)
-            assert await asyncio.wait_for(reading, 3 * PATIENCE) is not None, "the reader was not told"
-        await self.hub.start()
+            assert not await asyncio.wait_for(reading, 3 * PATIENCE), "the reader was not told"
+            await self.hub.start()
+            reading = asyncio.create_task(self._read_on(session))
+            await self._send_rest(session)
+            assert await asyncio.wait_for(reading, 3 * PATIENCE)
         async with self.hub.client() as host:
-            instance = host.instance(instance.id)
-            await instance.send_input(b"".join(batches("last", LINES, LINES)), content_type="text/plain")
-            assert await self._read_all(instance) is None
-            assert (await instance.wait(PATIENCE)).exitcode == 0
-        return self._judge()
+            assert (await host.instance(instance.id).wait(PATIENCE)).exitcode == 0
+        self._judge()
 
-    async def _send(self, instance: InstanceClient) -> None:
+    async def _send(self, session: aiohttp.ClientSession) -> None:
         """Upload one after the other until there is no Hub."""
         try:
             while True:
-                name = f"u{self._begun}"
-                self._begun += 1
-                data = b"".join(batches(name, LINES, LINES))
-                await instance.send_input(data, content_type="application/octet-stream", end=False)
-                self._answered.append(name)
-        except HubError:
+                data = self._next()
+                self._sent += data
+                await self._post(session, data, end=False)
+                self.answered += 1
+                self._answered_bytes = len(self._sent)
+        except aiohttp.ClientError:
             return
 
-    async def _read_all(self, instance: InstanceClient) -> HubError | None:
-        """Read to the end, or to the error that breaks it off."""
-        try:
-            async with instance.get_output() as output:
-                async for chunk in output:
-                    self._read.append(chunk)
-        except HubError as error:
-            return error
-        return None
+    async def _send_rest(self, session: aiohttp.ClientSession) -> None:
+        """Send what the earlier Hub has not handed on, one upload more, and the end."""
+        async with session.get(f"{self.hub.url}{self._path}/input") as answer:
+            position = (await answer.json())["position"]
+        assert self._answered_bytes <= position <= len(self._sent), "what was answered is not with the Instance"
+        self._sent += self._next()
+        await self._post(session, bytes(self._sent[position:]), end=True, **{POSITION: str(position)})
 
-    def _judge(self) -> tuple[int, int, int]:
+    def _next(self) -> bytes:
+        self.begun += 1
+        return b"".join(batches(f"u{self.begun}", LINES, LINES))
+
+    async def _post(self, session: aiohttp.ClientSession, data: bytes, *, end: bool, **headers: str) -> None:
+        headers |= {"Content-Type": "application/octet-stream", "x-end-stream": str(end).lower()}
+        async with session.post(f"{self.hub.url}{self._path}/input", data=data, headers=headers) as answer:
+            answer.raise_for_status()
+            await answer.read()
+
+    async def _read_on(self, session: aiohttp.ClientSession) -> bool:
+        """Read from where the last reading ended; whether it was to the end."""
+        position = str(len(self._read))
+        try:
+            async with session.get(f"{self.hub.url}{self._path}/output", headers={POSITION: position}) as answer:
+                assert answer.headers[POSITION] == position, "the output was no longer kept"
+                async for chunk in answer.content.iter_any():
+                    self._read += chunk
+        except aiohttp.ClientError:
+            return False
+        return True
+
+    def _judge(self) -> None:
         """Compare what was sent with what the Instance got, and with what was read."""
-        got, read = Arrived.of(self.journal.read_bytes()), Arrived.of(b"".join(self._read))
-        for name in (*self._answered, "last"):
-            got.check_whole(name, LINES)
-        for number in range(self._begun):
-            got.check_begin(f"u{number}", LINES)
-        read.check_order()
-        read.check_whole("last", LINES)
-        count = LINES * (len(self._answered) + 1)
-        return count, count, sum(map(len, read.numbers.values()))
+        got = self.journal.read_bytes()
+        assert got == self._sent, "what the Instance got is not what was sent"
+        assert self._read == self._sent, "what was read is not what was sent"
+        arrived = Arrived.of(got)
+        for number in range(1, self.begun + 1):
+            arrived.check_whole(f"u{number}", LINES)
