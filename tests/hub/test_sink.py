@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from transform_hub.hub.channel import ChannelClosedError
-from transform_hub.hub.sink import LastingSink, WrongPositionError
+from transform_hub.hub.sink import LastingSink, Sink, WrongPositionError
 from transform_hub.hub.spool import Spool, can_spool
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep positions")
@@ -165,3 +165,26 @@ async def test_a_reader_that_goes_ends_the_writing(sink, sockets):
         await writing
     with pytest.raises(ChannelClosedError):
         await sink.writer().write(b"x")
+
+
+async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hub(sockets):
+    ours, theirs = sockets
+    transport, _ = await asyncio.get_running_loop().create_unix_connection(asyncio.Protocol, sock=ours)
+    sink = Sink(transport)
+    transport.set_protocol(sink)
+    writing = asyncio.ensure_future(sink.writer().write(DATA * 8))
+    await asyncio.sleep(0)
+    assert not writing.done()
+    second = sink.writer(len(DATA) * 8)
+    with pytest.raises(ChannelClosedError):
+        await writing
+    writing = asyncio.ensure_future(second.write(b"more"))
+    data = b""
+    theirs.setblocking(False)
+    while len(data) < len(DATA) * 8 + 4:
+        data += await asyncio.get_running_loop().sock_recv(theirs, 1 << 20)
+    await writing
+    assert data == DATA * 8 + b"more"
+    transport.abort()
+    while not sink.lost:
+        await asyncio.sleep(0)

@@ -100,7 +100,7 @@ class Sink(asyncio.Protocol):
         self._written += len(data)
         while self._drained is not None:
             await asyncio.shield(self._drained)
-            if self.lost:
+            if self.lost or generation != self._writers:
                 raise ChannelClosedError
 
     def _require(self, generation: int) -> None:
@@ -108,7 +108,10 @@ class Sink(asyncio.Protocol):
             raise ChannelClosedError
 
     def _interrupt(self) -> None:
-        """Have a writer that waits look whether it may still write."""
+        """Have writers that wait look whether they may still write."""
+        if self._drained is not None:
+            waited, self._drained = self._drained, asyncio.get_running_loop().create_future()
+            waited.set_result(None)
 
     def end(self) -> None:
         """Tell the runner that this was all."""
