@@ -188,3 +188,9 @@ async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hu
     transport.abort()
     while not sink.lost:
         await asyncio.sleep(0)
+
+
+def test_a_spool_of_another_version_is_left_where_it_is():
+    channels = {"control": 1, "spool": 2}
+    assert Spool.of(channels) is None
+    assert channels == {"control": 1, "spool": 2}

@@ -104,8 +104,9 @@ class Spool:
     @staticmethod
     def of(channels: dict[str, int]) -> Spool | None:
         """The spool in what an earlier Hub has left of an Instance, from which it is taken; None if there is none."""
-        earlier = {name: channels.pop(name) for name in DESCRIPTORS if name in channels}
-        return Spool(earlier) if earlier else None
+        if not {*DESCRIPTORS} <= {*channels}:  # there is none, or one of another version, which stays there
+            return None
+        return Spool({name: channels.pop(name) for name in DESCRIPTORS})
 
     def __getitem__(self, name: str) -> Ring:
         return self._rings[name]
