@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import termios
 import time
@@ -27,6 +28,7 @@ class Terminal:
 
     def __init__(self, command, env, cwd):
         self.fd, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("4H", 24, 500, 0, 0))  # no line is broken
         self.process = subprocess.Popen(
             command, stdin=child, stdout=child, stderr=child, start_new_session=True, cwd=cwd,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - its own, as fish wants it
@@ -44,7 +46,7 @@ class Terminal:
         end = time.monotonic() + seconds
         while not re.search(pattern, self.plain):
             left = end - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.plain!r}"
+            assert left > 0, f"no {pattern!r} in {self.seen!r}"
             if select.select([self.fd], [], [], left)[0]:
                 data = os.read(self.fd, 65536)
                 self._answer(data)

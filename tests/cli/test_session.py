@@ -74,10 +74,10 @@ def test_options_of_every_command_stand_anywhere_and_belong_to_a_command_that_ha
 
 
 def test_a_table_fits_the_terminal_and_keeps_ids_whole(si, folder):
-    sequence = si("seq", "send", folder(ECHO, description="word " * 60)).json["id"]
-    table = si("seq", "ls", "--format", "pretty", COLUMNS="110").text
+    sequence = si("seq", "send", folder(ECHO, description="word " * 80)).json["id"]
+    table = si("seq", "ls", "--format", "pretty", COLUMNS="160").text
     assert sequence in table
-    assert max(map(len, table.splitlines())) <= 110
+    assert max(map(len, table.splitlines())) <= 160
     assert "\x1b" not in table
 
 
