@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from test_sth import start, write  # noqa: F401 - fixtures
 
-from transform_hub.hub import privacy
+from transform_hub.hub.access import privacy
 
 pytestmark = pytest.mark.slow
 

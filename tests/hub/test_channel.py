@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transform_hub.hub.channel import Channel, ChannelClosedError
+from transform_hub.hub.streams.channel import Channel, ChannelClosedError
 
 
 async def test_what_nobody_read_waits_for_the_first_reader():

@@ -4,8 +4,8 @@ import platform
 
 import pytest
 
-from transform_hub.hub.engines import engine_of, is_in_range
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.sequences.engines import engine_of, is_in_range
 from transform_hub.models import SequenceConfig
 
 

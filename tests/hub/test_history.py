@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from transform_hub.client import HostClient
-from transform_hub.hub.history import HUB_KILLED, History
+from transform_hub.hub.instances.history import HUB_KILLED, History
 from transform_hub.hub.server import serve
 from transform_hub.models import HistoryEntry, PastSequence, Terminated
 

@@ -9,8 +9,8 @@ import trustme
 
 from transform_hub.client import TLS, HostClient
 from transform_hub.errors import HubConnectionError, HubStartError
+from transform_hub.hub.access.tls import TLSConfig
 from transform_hub.hub.server import serve
-from transform_hub.hub.tls import TLSConfig
 
 ASKS_THE_HUB = """
 async def run(context, input):

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.server import serve
-from transform_hub.hub.spool import can_spool
+from transform_hub.hub.streams.spool import can_spool
 
 ECHO = """
 async def run(context, input):

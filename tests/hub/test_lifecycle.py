@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import pytest
 
-from transform_hub.hub.lifecycle import TRANSITIONS, Lifecycle
+from transform_hub.hub.instances.lifecycle import TRANSITIONS, Lifecycle
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.server import serve
 
@@ -79,7 +79,7 @@ def walked(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch):
-    monkeypatch.setattr("transform_hub.hub.run.KILL_GRACE", 0.2)
+    monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 0.2)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.config import HubConfig
-from transform_hub.hub.restarts import Restarts, policy_of
+from transform_hub.hub.instances.restarts import Restarts, policy_of
+from transform_hub.hub.instances.verdict import KILLED, Verdict
 from transform_hub.hub.server import serve
-from transform_hub.hub.startup import read_startup, start_all
-from transform_hub.hub.verdict import KILLED, Verdict
+from transform_hub.hub.setup.config import HubConfig
+from transform_hub.hub.setup.startup import read_startup, start_all
 from transform_hub.models import RestartPolicy, Terminated
 
 FAILED = Verdict("errored", Terminated(exitcode=23, reason="Sequence failed during execution"), "oops")

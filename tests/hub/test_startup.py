@@ -6,7 +6,7 @@ import json
 import pytest
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.startup import AT_ONCE, read_startup, start_all
+from transform_hub.hub.setup.startup import AT_ONCE, read_startup, start_all
 
 WAIT = "async def run(context, input):\n    async for _ in input: yield ''\n"
 

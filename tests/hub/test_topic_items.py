@@ -5,11 +5,11 @@ import logging
 
 import pytest
 
-from transform_hub.hub import topics
-from transform_hub.hub.channel import LIMIT, ChannelClosedError
-from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
-from transform_hub.hub.topics import BINARY, Topic, Topics
+from transform_hub.hub.setup.config import HubConfig
+from transform_hub.hub.streams import topics
+from transform_hub.hub.streams.channel import LIMIT, ChannelClosedError
+from transform_hub.hub.streams.topics import BINARY, Topic, Topics
 
 NDJSON = "application/x-ndjson"
 

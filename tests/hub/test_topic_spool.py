@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from transform_hub.hub.spool import CAPACITY, Spool, can_spool
-from transform_hub.hub.topic_spool import Provided, Required, TopicChannel
-from transform_hub.hub.topics import Topic
+from transform_hub.hub.streams.spool import CAPACITY, Spool, can_spool
+from transform_hub.hub.streams.topic_spool import Provided, Required, TopicChannel
+from transform_hub.hub.streams.topics import Topic
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep topics")
 

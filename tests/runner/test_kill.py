@@ -63,7 +63,7 @@ async def test_a_running_instance(kind, launch, api, process):
 @pytest.fixture
 def short_grace(monkeypatch):
     """The Hub waits less long for a runner before it ends it from outside."""
-    monkeypatch.setattr("transform_hub.hub.run.KILL_GRACE", 0.2)
+    monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 0.2)
 
 
 async def test_what_blocks_even_the_control_thread(launch, api, process, short_grace):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transform_hub.hub.settings import NO_MANAGER
+from transform_hub.hub.setup.settings import NO_MANAGER
 
 log = logging.getLogger(__name__)
 

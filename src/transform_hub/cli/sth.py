@@ -23,11 +23,11 @@ from transform_hub.cli.descriptors import open_standard
 from transform_hub.cli.panels import PanelCommand
 from transform_hub.cli.version import Version
 from transform_hub.errors import HubStartError
-from transform_hub.hub.auth import Token, parse_tokens
-from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
-from transform_hub.hub.log_format import LogFormat, hold_log, write_log
-from transform_hub.hub.settings import read_settings
-from transform_hub.hub.tls import TLSConfig
+from transform_hub.hub.access.auth import Token, parse_tokens
+from transform_hub.hub.access.tls import TLSConfig
+from transform_hub.hub.operations.log_format import LogFormat, hold_log, write_log
+from transform_hub.hub.setup.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
+from transform_hub.hub.setup.settings import read_settings
 from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
 
@@ -238,7 +238,7 @@ def sth(
         ),
     )
     health = None if healtz_port is None else HealtzConfig(port=healtz_port, host=healtz_host, path=healtz_path)
-    from transform_hub.hub.daemon import run
+    from transform_hub.hub.setup.daemon import run
 
     with _refusals():
         code = _run(

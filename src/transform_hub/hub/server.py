@@ -13,32 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.access.auth import Authentication
 from transform_hub.hub.api import make_app
-from transform_hub.hub.audit import Audit
-from transform_hub.hub.auth import Authentication
-from transform_hub.hub.config import HubConfig
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.history import History
-from transform_hub.hub.instance_store import InstanceStore
-from transform_hub.hub.lag import LoopLag
-from transform_hub.hub.limits import NO_GROUPS
-from transform_hub.hub.link import LinkServer
-from transform_hub.hub.load import MIB, load_check, shortage
+from transform_hub.hub.instances.history import History
+from transform_hub.hub.instances.limits import NO_GROUPS
+from transform_hub.hub.instances.store import InstanceStore
+from transform_hub.hub.instances.survival import Survival
 from transform_hub.hub.lock import Lock
-from transform_hub.hub.log import HubLog
-from transform_hub.hub.metrics import Metrics
-from transform_hub.hub.requests import Requests
-from transform_hub.hub.routing import Routing
+from transform_hub.hub.operations.audit import Audit
+from transform_hub.hub.operations.lag import LoopLag
+from transform_hub.hub.operations.load import MIB, load_check, shortage
+from transform_hub.hub.operations.log import HubLog
+from transform_hub.hub.operations.metrics import Metrics
+from transform_hub.hub.operations.requests import Requests
 from transform_hub.hub.runtimes import Runtime, Survivor
 from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
-from transform_hub.hub.sequences import SequenceStore
+from transform_hub.hub.sequences.store import SequenceStore
+from transform_hub.hub.setup.config import HubConfig
 from transform_hub.hub.site import Site
-from transform_hub.hub.spool import Spool, can_spool
-from transform_hub.hub.survival import Survival
-from transform_hub.hub.topic_spool import Provided, TopicKeeper
-from transform_hub.hub.topics import TopicBus, Topics
+from transform_hub.hub.streams.link import LinkServer
+from transform_hub.hub.streams.routing import Routing
+from transform_hub.hub.streams.spool import Spool, can_spool
+from transform_hub.hub.streams.topic_spool import Provided, TopicKeeper
+from transform_hub.hub.streams.topics import TopicBus, Topics
 from transform_hub.models import LoadCheck, SequenceInfo
 
 log = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ async def serve(
         host: address to listen on; other than loopback needs ``token`` or ``insecure=True``.
         port: port to listen on; 0 takes a free one.
         data_dir: where Sequences are kept; without one they are gone with the Hub.
-        settings: any other field of :class:`transform_hub.hub.config.HubConfig`.
+        settings: any other field of :class:`transform_hub.hub.setup.config.HubConfig`.
 
     Yields:
         The running :class:`Hub`; its API is at ``hub.url``.

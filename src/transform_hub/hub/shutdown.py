@@ -14,7 +14,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from transform_hub.hub.run import KILL_GRACE
+from transform_hub.hub.instances.run import KILL_GRACE
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub

@@ -18,9 +18,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.access.tls import ServerTLS
 from transform_hub.hub.api.connections import IDLE_TIMEOUT, Runner
-from transform_hub.hub.config import HubConfig
-from transform_hub.hub.tls import ServerTLS
+from transform_hub.hub.setup.config import HubConfig
 
 SHUTDOWN_GRACE = 1.0
 """Seconds that requests still open at the end have to finish."""

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from transform_hub.hub.access.auth import Caller
+from transform_hub.hub.access.origins import cors_headers, require_page
 from transform_hub.hub.api import host, instances, monitoring, sequences, topics
 from transform_hub.hub.api.exchange import HUB, error_response, scope_of
 from transform_hub.hub.api.operation import name_of, operation_of
-from transform_hub.hub.audit import op_code
-from transform_hub.hub.auth import Caller
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.origins import cors_headers, require_page
-from transform_hub.hub.requests import Answered, current_request, id_of
+from transform_hub.hub.operations.audit import op_code
+from transform_hub.hub.operations.requests import Answered, current_request, id_of
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub

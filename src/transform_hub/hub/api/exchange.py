@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
-from transform_hub.hub.auth import Scope
-from transform_hub.hub.channel import ChannelClosedError, ChannelReader
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.spool import SpooledChannel
+from transform_hub.hub.streams.channel import ChannelClosedError, ChannelReader
+from transform_hub.hub.streams.spool import SpooledChannel
 
 if TYPE_CHECKING:
     from transform_hub.hub.server import Hub
-    from transform_hub.hub.sink import SinkWriter
-    from transform_hub.hub.topics import TopicWriter
+    from transform_hub.hub.streams.sink import SinkWriter
+    from transform_hub.hub.streams.topics import TopicWriter
 
 HUB: web.AppKey[Hub] = web.AppKey("hub")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
@@ -19,7 +20,6 @@ from transform_hub.hub.api.exchange import (
 )
 from transform_hub.hub.api.openapi import document
 from transform_hub.hub.api.operation import LOG_LINES, Content, operation
-from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.models import Entities, HistoryEntry, InstanceInfo, LoadCheck, SequenceInfo, Status, Version
 

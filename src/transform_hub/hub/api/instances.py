@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
@@ -29,12 +30,11 @@ from transform_hub.hub.api.exchange import (
 )
 from transform_hub.hub.api.operation import LOG_LINES, NOTHING, Content, Header, operation
 from transform_hub.hub.api.sequences import to_the_end
-from transform_hub.hub.auth import Scope
-from transform_hub.hub.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.events import EndedError
-from transform_hub.hub.instances import Instance
-from transform_hub.hub.sink import Sink, SinkWriter, WrongPositionError
+from transform_hub.hub.instances.events import EndedError
+from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.streams.channel import ChannelClosedError
+from transform_hub.hub.streams.sink import Sink, SinkWriter, WrongPositionError
 from transform_hub.models import (
     ENDED,
     EventAccepted,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.api.exchange import HUB, Routes
 from transform_hub.hub.api.operation import Content, operation
-from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
 
 routes = Routes()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from transform_hub.errors import PackageError
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
@@ -24,12 +25,11 @@ from transform_hub.hub.api.exchange import (
     require_acceptable,
 )
 from transform_hub.hub.api.operation import Content, Header, operation
-from transform_hub.hub.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
-from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.limits import limits_for
-from transform_hub.hub.restarts import policy_of
-from transform_hub.hub.sequence_files import too_large
+from transform_hub.hub.instances.limits import limits_for
+from transform_hub.hub.instances.restarts import policy_of
+from transform_hub.hub.operations.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
+from transform_hub.hub.sequences.files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from transform_hub.hub import topics
+from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.api.exchange import (
     HUB,
     JSON,
@@ -20,9 +20,9 @@ from transform_hub.hub.api.exchange import (
     stream_response,
 )
 from transform_hub.hub.api.operation import Content, Header, operation
-from transform_hub.hub.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.topics import CONTENT_TYPES
+from transform_hub.hub.streams import topics
+from transform_hub.hub.streams.topics import CONTENT_TYPES
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 
 routes = Routes()

@@ -1,0 +1,1 @@
+"""What people who run a Hub see of it."""

@@ -1,0 +1,1 @@
+"""The Sequences of a Hub."""

@@ -1,0 +1,1 @@
+"""How a Hub is configured and started as a service."""
