@@ -400,6 +400,16 @@ def test_modules_in_the_directory_where_it_is_started_are_not_imported(start, wr
     assert instance["status"] == "running"
 
 
+def test_temporary_files_may_be_far_away(start, write, sequence, tmp_path):
+    place = tmp_path / ("x" * 100)
+    place.mkdir()
+    sequence("wait", WAIT)
+    startup = write("startup.json", {"sequences": [{"path": "wait"}]})
+    sth = start("-S", startup, TMPDIR=str(place)).run()
+    (instance,) = sth.get("/instances")
+    assert instance["status"] in {"starting", "running"}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from transform_hub.hub.socket_places import socket_directory
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class KeeperPlaces:
     def make(self) -> str:
         """A path for a socket: short, as these have to be, and reached by this user alone; another Hub will find it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        place = str(Path(tempfile.mkdtemp(prefix=_PREFIX), _NAME))
+        place = str(Path(socket_directory(_PREFIX), _NAME))
         self._ours.add(place)
         self._file(place).write_text(place)
         return place

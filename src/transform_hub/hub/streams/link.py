@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import tempfile
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
+from transform_hub.hub.socket_places import socket_directory
 from transform_hub.hub.streams.ends import ChannelProtocol
 from transform_hub.protocol import CHANNELS, Lines, Message
 
@@ -44,13 +45,13 @@ class LinkServer:
     def __init__(self, find: Callable[[str], Peer | None]) -> None:
         self.find = find
         self.address = ""
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: str | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen on a socket that only this user can reach."""
-        self._folder = tempfile.TemporaryDirectory(prefix="sth-", ignore_cleanup_errors=True)
-        path = Path(self._folder.name, "link")
+        self._folder = socket_directory("sth-")
+        path = Path(self._folder, "link")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Greeting(self), str(path), backlog=4096)
         self.address = f"unix:{path}"
@@ -60,7 +61,7 @@ class LinkServer:
         if self._server is not None:
             self._server.close()
         if self._folder is not None:
-            self._folder.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Greeting(asyncio.Protocol):

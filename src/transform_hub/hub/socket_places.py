@@ -1,0 +1,29 @@
+"""Directories for Unix sockets, whose paths may have a hundred bytes (unix(7)): those of temporary files may have more."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from transform_hub.errors import HubStartError
+
+LONGEST = 70
+"""Bytes of a directory's path that leave room for what is below it."""
+
+
+def socket_directory(prefix: str) -> str:
+    """Make a directory that only this user can enter.
+
+    Args:
+        prefix: of its name.
+
+    Returns:
+        Its path, which is short enough.
+
+    Raises:
+        HubStartError: there is no place for one.
+    """
+    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes it safely
+        if len(os.fsencode(base)) <= LONGEST and os.access(base, os.W_OK):
+            return tempfile.mkdtemp(prefix=prefix, dir=base)
+    raise HubStartError(f"{tempfile.gettempdir()} is too long a path for sockets: set TMPDIR to a shorter one")
