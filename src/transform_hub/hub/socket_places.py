@@ -1,4 +1,4 @@
-"""Directories for Unix sockets, whose paths may have a hundred bytes (unix(7)): those of temporary files may have more."""
+"""Directories for Unix sockets, whose paths have a hundred bytes (unix(7)): those of temporary files may have more."""
 
 from __future__ import annotations
 
