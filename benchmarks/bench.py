@@ -21,7 +21,7 @@ import asyncio, signal, sys
 import uvloop
 from transform_hub.hub.server import serve
 async def main():
-    async with serve(port=0, data_dir=sys.argv[1]) as hub:
+    async with serve(port=0, data_dir=sys.argv[1], reattach=sys.argv[2] == "reattach") as hub:
         print(hub.port, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 uvloop.run(main())
@@ -29,12 +29,17 @@ uvloop.run(main())
 
 
 @contextlib.contextmanager
-def hub_process(pid: list[int] | None = None) -> Iterator[int]:
-    """A Hub on a free port; its port, and its pid in ``pid`` if asked for."""
+def hub_process(pid: list[int] | None = None, *, reattach: bool = False) -> Iterator[int]:
+    """A Hub on a free port; its port, and its pid in ``pid`` if asked for.
+
+    Args:
+        reattach: let its Instances outlive it, as those of ``sth`` do; what it costs is to be seen.
+    """
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            [sys.executable, "-c", HUB, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-c", HUB, folder, "reattach" if reattach else "-"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
         if pid is not None:
             pid.append(process.pid)
         try:

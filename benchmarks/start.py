@@ -59,10 +59,10 @@ def starts(connection: http.client.HTTPConnection, sequence: str, count: int) ->
     return sorted(start(connection, sequence) for _ in range(count))
 
 
-def report(language: str, times: list[float], others: str, budget: int) -> None:
+def report(what: str, times: list[float], others: str, budget: int) -> None:
     median, p95 = statistics.median(times), times[int(len(times) * 0.95)]
     row(
-        f"start of a {language} Instance, POST to `running`, median of {len(times)}",
+        f"start of a {what}, POST to `running`, median of {len(times)}",
         f"{median:.1f} ms (p95 {p95:.1f} ms)",
         others=others,
         budget=f"<= {budget} ms",
@@ -73,16 +73,22 @@ def report(language: str, times: list[float], others: str, budget: int) -> None:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     node = shutil.which("node")
+    with hub_process(reattach=True) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        outliving = starts(connection, send_directory(port, SEQUENCES / "identity"), count)
     with hub_process() as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         python = starts(connection, send_directory(port, SEQUENCES / "identity"), count)
         javascript = starts(connection, send_directory(port, SEQUENCES / "identity-js"), count) if node else None
     fork = statistics.median(bare_fork() for _ in range(count))
     interpreter = statistics.median(bare(sys.executable, "-c", "import asyncio, scramjet.streams") for _ in range(10))
-    report("Python", python, f"bare fork {fork:.1f} ms; interpreter with the framework {interpreter:.0f} ms", 10)
+    report(
+        "Python Instance", python, f"bare fork {fork:.1f} ms; interpreter with the framework {interpreter:.0f} ms", 10
+    )
+    report("Python Instance that outlives its Hub (the default of `sth`)", outliving, "", 10)
     if node and javascript:
         alone = statistics.median(bare(node, "-e", "0") for _ in range(10))
-        report("JavaScript", javascript, f"bare node {alone:.0f} ms", 60)
+        report("JavaScript Instance", javascript, f"bare node {alone:.0f} ms", 60)
 
 
 if __name__ == "__main__":

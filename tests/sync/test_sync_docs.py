@@ -13,7 +13,7 @@ from transform_hub.sync import HostClient
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sync.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
-ENDLESS = re.compile(r"^for entry in host\.get_log\(.*\): \.\.\. .*\n", re.MULTILINE)
+ENDLESS = re.compile(r"^for \w+ in [\w.]+\(follow=True\).*: \.\.\. .*\n", re.MULTILINE)
 
 ECHO = """
 async def run(context, input, *args):
