@@ -107,4 +107,4 @@ def test_what_is_handed_over(surroundings, client, hub, package):
 
 def test_no_example_is_left_out():
     assert len(EXAMPLES) == 4
-    assert len(ENDLESS.findall(DOCUMENT)) == 1
+    assert len(ENDLESS.findall(DOCUMENT)) == 2
