@@ -211,6 +211,19 @@ async def test_a_wait_goes_on_with_the_next_hub(sth, lasting, package):
     assert (await patient).exitcode == 0
 
 
+@pytest.mark.slow
+@needs_spool
+async def test_a_wait_may_begin_while_the_hub_is_away(sth, lasting, package):
+    instance = await (await lasting.send_sequence(package(WAITING))).start()
+    await sth.kill()
+    with pytest.raises(errors.HubConnectionError):
+        await instance.wait()
+    patient = asyncio.ensure_future(instance.wait(reconnect_timeout=60))
+    await sth.start("--reattach", port=sth.port)
+    await instance.send_input("end\n")
+    assert (await patient).exitcode == 0
+
+
 async def test_an_end_that_the_hub_has_only_in_its_history(client, package):
     instance = await (await client.send_sequence(package(WAITING))).start()
     waiting = asyncio.ensure_future(instance.wait())

@@ -57,7 +57,8 @@ async def terminated(instance: InstanceClient, patience: float | None) -> Termin
         NotFoundError: it is not there.
         InstanceGoneError: the Hub forgot it before it told how it ended.
     """
-    info = await instance.get_info()
+    async with contextlib.aclosing(_states(instance, patience=patience)) as states:
+        info = await anext(states)
     if not info.is_ended:
         async with _end_of_events(instance) as end:
             try:
