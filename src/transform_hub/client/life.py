@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.failures import may_pass
@@ -139,7 +139,7 @@ async def has_ended(instance: InstanceStreams) -> bool:
 
 async def _states(
     instance: InstanceClient, end: asyncio.Future[None] | None = None, *, patience: float | None = 0
-) -> AsyncIterator[InstanceInfo]:
+) -> AsyncGenerator[InstanceInfo, None]:
     """What an Instance is, again and again; at once when ``end`` is done."""
     pause, last = FIRST_PAUSE, time.monotonic()
     while True:
