@@ -1,9 +1,13 @@
-"""What the sync clients cost: small calls, chunks of a download, lines, and many small pieces of an upload."""
+"""What the sync clients cost: small calls, chunks of a download, lines, and many small pieces of an upload.
+
+Run: ``python benchmarks/sync.py [a so many-th part of it] [rounds]``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -16,11 +20,12 @@ from transform_hub.client import HostClient
 from transform_hub.sync import HostClient as SyncHostClient
 from transform_hub.sync.portal import portal
 
-CALLS = 2000
-ROUNDS = 5
+PART = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+CALLS = 2000 // PART
+ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
 DATA = b"x" * 1023 + b"\n"
-SIZE = 128 * 1024 * 1024
-LINES = 300_000
+SIZE = 128 * 1024 * 1024 // PART
+LINES = 300_000 // PART
 IDENTITY = Path(__file__).parent / "sequences" / "identity"
 
 
@@ -92,10 +97,10 @@ async def nothing() -> None:
 
 def crossing() -> float:
     """Microseconds to the event loop's thread and back."""
-    portal().run(nothing())
+    portal().run(nothing)
     begun = time.perf_counter()
     for _ in range(CALLS):
-        portal().run(nothing())
+        portal().run(nothing)
     return (time.perf_counter() - begun) / CALLS * 1e6
 
 
