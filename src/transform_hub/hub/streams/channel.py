@@ -47,6 +47,7 @@ class Channel:
         self._chunks: deque[bytes] = deque()
         self._first = 0
         self._taken = 0
+        self._slowest = 0  # how many readers are at the first of what is held, or fewer: then all are looked at again
         self._size = 0
         self._readers: set[ChannelReader] = set()
         self._waiting: deque[Callable[[], object]] = deque()
@@ -164,11 +165,19 @@ class Channel:
         count = 1
         if len(chunk) < JOIN and index + 1 < len(self._chunks):
             chunk, count = self._join(index)
+        was_slowest = reader.position == self._first
         reader.position += count
         if not self.history:
             self._taken = max(self._taken, reader.position)
-            self._trim()
+            if was_slowest:
+                self._slowest_moved()
         return chunk
+
+    def _slowest_moved(self) -> None:
+        """One of the slowest readers has gone on; looking at all of them for each would take its time with many."""
+        self._slowest -= 1
+        if self._slowest <= 0:
+            self._trim()
 
     def _join(self, index: int) -> tuple[bytes, int]:
         parts: list[bytes] = []
@@ -184,6 +193,7 @@ class Channel:
         keep_from = min((reader.position for reader in self._readers), default=self._taken)
         while self._first < keep_from:
             self._drop_first()
+        self._slowest = sum(reader.position == self._first for reader in self._readers)
         if self._waiting and self._size * 2 <= self.limit:
             self._call_waiting()
 

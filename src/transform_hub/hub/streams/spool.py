@@ -279,7 +279,8 @@ class SpooledChannel(Channel):
         start = self._taken if position is None else min(max(position, self.ring.oldest), self.written)
         reader = ChannelReader(self, start)
         self._readers.add(reader)
-        self._first = min(self._first, start)
+        if start < self._first:
+            self._first, self._slowest = start, 0
         return reader
 
     def take(self, reader: ChannelReader) -> bytes:
@@ -287,9 +288,13 @@ class SpooledChannel(Channel):
         if self.closed and self._first == self.written:
             return b""
         data = self.ring.read(reader.position)
+        if not data:
+            return b""
+        was_slowest = reader.position <= self._first
         reader.position += len(data)
         self._taken = max(self._taken, reader.position)
-        self._trim()
+        if was_slowest:
+            self._slowest_moved()
         return data
 
     def leave(self, reader: ChannelReader) -> None:
@@ -299,6 +304,7 @@ class SpooledChannel(Channel):
     def _trim(self) -> None:
         """Make room up to what every reader has had; without readers, what any has had."""
         self._first = max(self._first, min((reader.position for reader in self._readers), default=self._taken))
+        self._slowest = sum(reader.position <= self._first for reader in self._readers)
         if self._waiting and self.size * 2 <= self.limit:
             self._call_waiting()
 
