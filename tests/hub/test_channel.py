@@ -7,6 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transform_hub.hub.streams.channel import Channel, ChannelClosedError
+from transform_hub.hub.streams.spool import CHUNK, Spool, SpooledChannel, can_spool
+
+
+@pytest.fixture
+def spooled():
+    """A channel whose bytes are in a ring."""
+    if not can_spool():
+        pytest.skip("this system can't keep streams")
+    spool = Spool()
+    yield SpooledChannel(spool["output"])
+    spool.close()
 
 
 async def test_what_nobody_read_waits_for_the_first_reader():
@@ -50,6 +61,52 @@ async def test_a_full_channel_holds_its_writer_until_the_slowest_has_read():
         assert not writing.done()
         assert await slow.read() == b"1234"
         await asyncio.wait_for(writing, 1)
+
+
+@pytest.mark.parametrize("kind", ["queue", "spooled"])
+async def test_many_readers_are_not_all_looked_at_for_each(kind, request, monkeypatch):
+    channel = Channel() if kind == "queue" else request.getfixturevalue("spooled")
+    looks, trim = [], channel._trim
+    monkeypatch.setattr(channel, "_trim", lambda: (looks.append(1), trim()))
+    readers = [channel.reader() for _ in range(100)]
+    for _ in range(10):
+        channel.feed(b"x")
+        assert [await reader.read() for reader in readers] == [b"x"] * 100
+    assert channel.size == 0
+    assert len(looks) <= 2 * 10
+    for reader in readers:
+        reader.close()
+
+
+@pytest.mark.parametrize("ahead", [0, 1, CHUNK, 3 * CHUNK])
+async def test_a_reader_that_goes_on_further_ahead_holds_no_writer(spooled, ahead):
+    """As after a killed Hub: it has had more than was noted of anybody."""
+    for _ in range(3):
+        await spooled.write(b"x" * CHUNK)
+    writing = asyncio.ensure_future(_write(spooled, 20 * CHUNK))
+    with spooled.reader(ahead) as reader:
+        left = 23 * CHUNK - ahead
+        while left:
+            left -= len(await asyncio.wait_for(reader.read(), 10))
+        await writing
+
+
+async def test_a_reader_that_goes_back_is_waited_for(spooled):
+    with spooled.reader() as first:
+        spooled.feed(b"x" * CHUNK)
+        assert len(await first.read()) == CHUNK
+        with spooled.reader(0) as again:
+            spooled.feed(b"y" * CHUNK)
+            assert len(await first.read()) == CHUNK
+            assert spooled.size == 2 * CHUNK
+            assert await again.read() == b"x" * CHUNK
+            assert await again.read() == b"y" * CHUNK
+            assert spooled.size == 0
+
+
+async def _write(channel, size):
+    for _ in range(0, size, CHUNK):
+        await channel.write(b"x" * CHUNK)
 
 
 async def test_a_reader_that_leaves_holds_nobody():

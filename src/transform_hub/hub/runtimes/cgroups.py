@@ -60,8 +60,8 @@ class ControlGroups:
         Raises:
             OSError: it can't be made.
         """
-        name = _digest(instance_id)
-        group = self._of[name] = self._root / f"{name}.{os.getpid()}-{next(self._numbers)}"
+        own = _digest(instance_id)
+        group = self._of[own] = self._root / f"{own}.{os.getpid()}-{next(self._numbers)}"
         group.mkdir()
         for name, file in _FILES.items():
             if name in limits:
@@ -105,8 +105,8 @@ def open_groups(directory: Path) -> ControlGroups | None:
             return None
         (own / name / _LEAF).mkdir(parents=True, exist_ok=True)
         (own / name / _LEAF / "cgroup.procs").write_text("0")
-        for each in (own, own / name):
-            (each / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in CONTROLLERS))
+        for group in (own, own / name):
+            (group / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in CONTROLLERS))
         return ControlGroups(own / name)
     except OSError as error:  # others are in it, too, or it may not be written to
         log.debug("No control groups: %s", error)

@@ -169,13 +169,12 @@ class Channel:
         reader.position += count
         if not self.history:
             self._taken = max(self._taken, reader.position)
-            if was_slowest:
-                self._slowest_moved()
+            self._went_on(was_slowest=was_slowest)
         return chunk
 
-    def _slowest_moved(self) -> None:
-        """One of the slowest readers has gone on; looking at all of them for each would take its time with many."""
-        self._slowest -= 1
+    def _went_on(self, *, was_slowest: bool) -> None:
+        """A reader has; only when none is left at the first of what is held all are looked at: there may be many."""
+        self._slowest -= was_slowest
         if self._slowest <= 0:
             self._trim()
 

@@ -279,8 +279,7 @@ class SpooledChannel(Channel):
         start = self._taken if position is None else min(max(position, self.ring.oldest), self.written)
         reader = ChannelReader(self, start)
         self._readers.add(reader)
-        if start < self._first:
-            self._first, self._slowest = start, 0
+        self._first, self._slowest = min(self._first, start), 0
         return reader
 
     def take(self, reader: ChannelReader) -> bytes:
@@ -288,13 +287,10 @@ class SpooledChannel(Channel):
         if self.closed and self._first == self.written:
             return b""
         data = self.ring.read(reader.position)
-        if not data:
-            return b""
-        was_slowest = reader.position <= self._first
+        was_slowest = bool(data) and reader.position <= self._first
         reader.position += len(data)
         self._taken = max(self._taken, reader.position)
-        if was_slowest:
-            self._slowest_moved()
+        self._went_on(was_slowest=was_slowest)
         return data
 
     def leave(self, reader: ChannelReader) -> None:
