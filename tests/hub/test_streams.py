@@ -194,8 +194,8 @@ async def test_a_stopped_reader_stops_its_writer_and_memory_stays_flat(api, star
         await asyncio.sleep(0.3)
         assert channel.written == written
         assert me.memory_info().rss - before < 5 << 20
-        await response.content.readexactly(8 << 20)  # and it goes on
-        assert channel.written > written
+        while channel.written == written:  # and it goes on, when enough of what is on the way has been read
+            await response.content.readexactly(1 << 20)
 
 
 @pytest.mark.slow
