@@ -25,13 +25,6 @@ ALLOWED = {
     "cli": {"models", "errors", "package", "profile", "client", "hub"},
     "__main__": {"cli"},
 }
-PART_OF = {
-    "_archive": "package",
-    "_tree": "package",
-    "_package_json": "package",
-    "_profile_files": "profile",
-    "_profile_values": "profile",
-}
 LAZY = {
     # `context.hub` is the client; a runner without it must not load it, see the last test of this file.
     "runner/context.py": {"transform_hub.client.host"},
@@ -39,8 +32,7 @@ LAZY = {
 
 
 def layer(module):
-    first = module.split(".")[1] if "." in module else ""
-    return PART_OF.get(first, first)
+    return module.split(".")[1] if "." in module else ""
 
 
 def imports(tree):

@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from transform_hub.errors import PackageError
-from transform_hub.package import _JUNK, Limits, PackageJson, entrypoint, pack, read_package_json, unpack
+from transform_hub.package import Limits, PackageJson, entrypoint, pack, read_package_json, unpack
+from transform_hub.package.packing import _JUNK
 
 PACKAGE_JSON = b'{"name": "hello", "version": "1.0.0", "main": "index.js", "engines": {"node": ">=16"}}'
 

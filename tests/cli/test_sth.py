@@ -19,7 +19,7 @@ import yaml
 
 from transform_hub.cli import sth as command
 from transform_hub.errors import HubStartError
-from transform_hub.hub.setup.config import HubConfig, InstanceRequirements
+from transform_hub.hub.config import HubConfig, InstanceRequirements
 from transform_hub.hub.setup.settings import KEYS, read_settings
 from transform_hub.hub.setup.startup import read_startup
 from transform_hub.package import Limits

@@ -181,8 +181,8 @@ def test_the_example_unit_waits_for_as_long_as_it_takes():
     page = (DOCS / "operations.md").read_text()
     seconds = int(re.search(r"^TimeoutStopSec=(\d+)$", page, re.MULTILINE)[1])
     from transform_hub.hub.instances.run import KILL_GRACE
+    from transform_hub.hub.listener import SHUTDOWN_GRACE
     from transform_hub.hub.setup.daemon import SHUTDOWN_TIMEOUT_MS
     from transform_hub.hub.shutdown import DRAIN
-    from transform_hub.hub.site import SHUTDOWN_GRACE
 
     assert seconds > SHUTDOWN_TIMEOUT_MS / 1000 + KILL_GRACE + DRAIN + SHUTDOWN_GRACE + 3

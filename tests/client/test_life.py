@@ -81,13 +81,13 @@ async def test_the_time_to_wait(start):
 
 
 async def test_it_is_told_at_once_by_a_stream_that_ends_with_the_instance(start, monkeypatch):
-    monkeypatch.setattr("transform_hub.client.life.FIRST_PAUSE", 3600.0)
-    monkeypatch.setattr("transform_hub.client.life.LONGEST_PAUSE", 3600.0)
+    monkeypatch.setattr("transform_hub.client.waiting.FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr("transform_hub.client.waiting.LONGEST_PAUSE", 3600.0)
     instance = await start()
     waiting = asyncio.ensure_future(instance.wait())
     done, _ = await asyncio.wait({waiting}, timeout=0.2)
     assert not done
-    monkeypatch.setattr("transform_hub.client.life.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("transform_hub.client.waiting.FIRST_PAUSE", 0.01)
     await instance.kill()
     assert (await asyncio.wait_for(waiting, 20)).exitcode == 137
 

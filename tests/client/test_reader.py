@@ -312,7 +312,7 @@ async def test_it_says_that_the_instance_is_gone():
 
 
 async def test_if_the_hub_does_not_say_why_the_stream_still_tells(monkeypatch):
-    monkeypatch.setattr("transform_hub.client.life.EXPLAINING", 0.05)
+    monkeypatch.setattr("transform_hub.client.waiting.EXPLAINING", 0.05)
     async with Output(b"1\n", end=False, info=never) as reader:
         with pytest.raises(errors.StreamError, match="broke off"):
             await reader.read()

@@ -11,7 +11,7 @@ from test_follower import Part, collected, parts
 
 from transform_hub import errors
 from transform_hub.client import Gap, HostClient
-from transform_hub.hub.streams.spool import can_spool
+from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.sync import HostClient as SyncHostClient
 
 needs_spool = pytest.mark.skipif(not can_spool(), reason="this system can't keep streams")

@@ -6,7 +6,7 @@ import json
 import aiohttp
 import pytest
 
-from transform_hub.hub.api import canonical_path
+from transform_hub.hub.http.app import canonical_path
 from transform_hub.hub.server import serve
 
 JSON = "application/json"

@@ -6,9 +6,9 @@ import json
 import aiohttp
 import pytest
 
-from transform_hub.hub.operations.audit import op_code
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.observability.audit import op_code
 from transform_hub.hub.server import serve
-from transform_hub.hub.streams.channel import Channel
 
 
 @pytest.mark.parametrize(

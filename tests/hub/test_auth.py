@@ -14,8 +14,8 @@ import pytest
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access import auth
 from transform_hub.hub.access.auth import Scope, parse_tokens
-from transform_hub.hub.api import make_app
-from transform_hub.hub.api.exchange import Routes, scope_of
+from transform_hub.hub.http.app import make_app
+from transform_hub.hub.http.exchange import Routes, scope_of
 from transform_hub.hub.server import serve
 
 FULL, READ, HASHED = "full-token-0123456789", "read-token-0123456789", "hashed-token-0123456789"

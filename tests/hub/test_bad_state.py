@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.reattach.fdstore import KeeperPlaces
 from transform_hub.hub.server import serve
 
 NOT_UTF8 = b'{"id": "\xff", "packageSize": "\xff", "name": "\xff"}'

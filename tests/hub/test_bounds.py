@@ -6,7 +6,7 @@ import json
 import psutil
 import pytest
 
-from transform_hub.hub.streams.ends import CONTROL_LIMIT
+from transform_hub.hub.link.protocols import CONTROL_LIMIT
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +152,7 @@ async def test_a_slow_reader_of_events_holds_nobody(api, package):
 
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_the_log_tells_of_a_reader_that_takes_nothing(leaves, api, package, monkeypatch):
-    monkeypatch.setattr("transform_hub.hub.streams.instance_streams.STALL", 0.2)
+    monkeypatch.setattr("transform_hub.hub.link.instance_streams.STALL", 0.2)
     instance = await api.start(await api.send(package(CHATTY["output"])))
     stuck = await api.session.get(f"{api.url}{instance}/output")
     async with api.session.get(f"{api.url}{instance}/log") as log:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transform_hub.hub.streams.channel import Channel, ChannelClosedError
-from transform_hub.hub.streams.spool import CHUNK, Spool, SpooledChannel, can_spool
+from transform_hub.hub.channels.channel import Channel, ChannelClosedError
+from transform_hub.hub.reattach.ring import CHUNK, Spool, SpooledChannel, can_spool
 
 
 @pytest.fixture

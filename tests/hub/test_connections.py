@@ -7,7 +7,7 @@ import json
 import aiohttp
 import pytest
 
-from transform_hub.hub.api import connections, exchange
+from transform_hub.hub.http import connections, exchange
 from transform_hub.hub.server import serve
 
 WAIT = "async def run(context, input):\n    async for _ in input: pass"
@@ -43,7 +43,7 @@ async def test_connections_are_limited(tmp_path):
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert "as many connections" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
             assert await ask(*first) == 200
-        while hub.site._runner.server.is_full or len(hub.site._runner.server.connections) > 1:
+        while hub.listener._runner.server.is_full or len(hub.listener._runner.server.connections) > 1:
             await asyncio.sleep(0)
         async with connection(hub) as fourth:
             assert await ask(*fourth) == 200
@@ -82,7 +82,7 @@ async def test_a_stream_may_take_any_time(hub, api, package, monkeypatch):
 
 
 async def test_an_idle_connection_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr("transform_hub.hub.site.IDLE_TIMEOUT", 0.05)
+    monkeypatch.setattr("transform_hub.hub.listener.IDLE_TIMEOUT", 0.05)
     async with serve(data_dir=tmp_path) as hub, connection(hub) as (reader, writer):
         assert await ask(reader, writer) == 200
         assert await reader.read() == b""

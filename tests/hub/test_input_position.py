@@ -5,8 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
+from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.hub.server import serve
-from transform_hub.hub.streams.spool import can_spool
 
 ECHO = """
 async def run(context, input):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transform_hub.hub.channels.channel import LIMIT
 from transform_hub.hub.instances.events import EndedError, Events
-from transform_hub.hub.streams.channel import LIMIT
 
 
 async def test_the_last_message_of_a_name_stays():

@@ -3,9 +3,9 @@
 import aiohttp
 import pytest
 
-from transform_hub.hub.operations.load import load_check, shortage
+from transform_hub.hub.config import InstanceRequirements
+from transform_hub.hub.observability.load import load_check, shortage
 from transform_hub.hub.server import serve
-from transform_hub.hub.setup.config import InstanceRequirements
 from transform_hub.models import DiskUsage, LoadCheck
 
 GIB = 1 << 30

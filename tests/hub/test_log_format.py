@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from transform_hub.hub.operations.log_format import JSONFormatter, TextFormatter
-from transform_hub.hub.operations.requests import MAX_ID, Requests, current_request, id_of
+from transform_hub.hub.observability.log_format import JSONFormatter, TextFormatter
+from transform_hub.hub.observability.requests import MAX_ID, Requests, current_request, id_of
 
 NASTY = "a\nb\r\x1b[2J\x00\x85\u2028\udcffz"
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from transform_hub.hub.api import MAX_JSON
+from transform_hub.hub.http.app import MAX_JSON
 
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"

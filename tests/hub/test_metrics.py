@@ -9,7 +9,7 @@ import aiohttp
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from transform_hub.hub.operations.lag import INTERVAL
+from transform_hub.hub.observability.lag import INTERVAL
 from transform_hub.hub.server import serve
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -173,8 +173,8 @@ async def test_every_metric_stands_in_the_documentation(api, hub, package):
 
 
 async def test_a_hub_is_not_ready_before_it_is_told_so_and_when_it_ends(tmp_path, api_of):
+    from transform_hub.hub.config import HubConfig
     from transform_hub.hub.server import Hub
-    from transform_hub.hub.setup.config import HubConfig
 
     hub = Hub(HubConfig(port=0, data_dir=tmp_path))
     async with aiohttp.ClientSession() as session:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from transform_hub.hub.operations.notify import Notifier
+from transform_hub.hub.observability.notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -13,10 +13,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
-from transform_hub.hub.api import make_app
-from transform_hub.hub.api.host import STH_VERSION
-from transform_hub.hub.api.openapi import document, undocumented
-from transform_hub.hub.api.operation import operation
+from transform_hub.hub.http.app import make_app
+from transform_hub.hub.http.openapi import document, undocumented
+from transform_hub.hub.http.operation import operation
+from transform_hub.hub.http.routes.host import STH_VERSION
 from transform_hub.testing import local_hub
 
 STAYS = "import asyncio\nasync def run(context, input): await asyncio.Event().wait()"

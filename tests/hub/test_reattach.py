@@ -12,10 +12,10 @@ import aiohttp
 import psutil
 import pytest
 
-from transform_hub.hub.runtimes import Exit
-from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.link.protocols import Control, LogSource
+from transform_hub.hub.reattach.fdstore import KeeperPlaces
 from transform_hub.hub.runtimes.process import ProcessRuntime
-from transform_hub.hub.streams.ends import Control, LogSource
+from transform_hub.hub.runtimes.runtime import Exit
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 

@@ -6,7 +6,7 @@ import random
 import aiohttp
 import pytest
 
-from transform_hub.hub.streams.spool import can_spool
+from transform_hub.hub.reattach.ring import can_spool
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_spool(), reason="this system can't keep streams")]
 

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.config import HubConfig
+from transform_hub.hub.instances.exit_status import KILLED, Verdict
 from transform_hub.hub.instances.restarts import Restarts, policy_of
-from transform_hub.hub.instances.verdict import KILLED, Verdict
 from transform_hub.hub.server import serve
-from transform_hub.hub.setup.config import HubConfig
 from transform_hub.hub.setup.startup import read_startup, start_all
 from transform_hub.models import RestartPolicy, Terminated
 

@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from transform_hub.hub.streams.channel import ChannelClosedError
-from transform_hub.hub.streams.sink import LastingSink, Sink, WrongPositionError
-from transform_hub.hub.streams.spool import Spool, can_spool
+from transform_hub.hub.channels.channel import ChannelClosedError
+from transform_hub.hub.link.runner_input import LastingSink, Sink, WrongPositionError
+from transform_hub.hub.reattach.ring import Spool, can_spool
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep positions")
 

@@ -5,11 +5,11 @@ import logging
 
 import pytest
 
+from transform_hub.hub.channels.channel import LIMIT, ChannelClosedError
+from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
-from transform_hub.hub.setup.config import HubConfig
-from transform_hub.hub.streams import topics
-from transform_hub.hub.streams.channel import LIMIT, ChannelClosedError
-from transform_hub.hub.streams.topics import BINARY, Topic, Topics
+from transform_hub.hub.topics import bus
+from transform_hub.hub.topics.bus import BINARY, Topic, Topics
 
 NDJSON = "application/x-ndjson"
 
@@ -59,7 +59,7 @@ async def test_a_line_of_10_mb_in_small_pieces_stays_whole():
 
 
 async def test_a_line_without_end_is_handed_on_in_pieces(monkeypatch):
-    monkeypatch.setattr(topics, "LINE_LIMIT", 10)
+    monkeypatch.setattr(bus, "LINE_LIMIT", 10)
     topic = Topic("t", NDJSON)
     writer = topic.writer()
     with topic.reader() as reader:
@@ -103,7 +103,7 @@ async def test_deleting_ends_readers_after_what_is_left_and_writers_at_once():
 
 @pytest.mark.parametrize("readers", [0, 1])
 async def test_the_log_tells_of_a_topic_that_is_held_up(readers, monkeypatch, caplog):
-    monkeypatch.setattr(topics, "STALL", 0)
+    monkeypatch.setattr(bus, "STALL", 0)
     topic = Topic("news", BINARY)
     stuck = [topic.reader() for _ in range(readers)]
     await topic.add(bytes(LIMIT))

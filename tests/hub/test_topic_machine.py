@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from transform_hub.hub.streams import channel
-from transform_hub.hub.streams.channel import Channel, ChannelClosedError
-from transform_hub.hub.streams.topics import Topics
+from transform_hub.hub.channels import channel
+from transform_hub.hub.channels.channel import Channel, ChannelClosedError
+from transform_hub.hub.topics.bus import Topics
 
 NDJSON = "application/x-ndjson"
 LIMIT = 200

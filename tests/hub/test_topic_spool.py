@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from transform_hub.hub.streams.spool import CAPACITY, Spool, can_spool
-from transform_hub.hub.streams.topic_spool import Provided, Required, TopicChannel
-from transform_hub.hub.streams.topics import Topic
+from transform_hub.hub.reattach.ring import CAPACITY, Spool, can_spool
+from transform_hub.hub.reattach.topic_rings import Provided, Required, TopicChannel
+from transform_hub.hub.topics.bus import Topic
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep topics")
 

@@ -178,7 +178,7 @@ async def test_a_topic_of_its_own(launch, api, process):
 async def test_a_topic_of_its_own_that_swells_is_held_and_the_instance_can_be_killed(
     launch, api, process, monkeypatch, caplog
 ):
-    monkeypatch.setattr("transform_hub.hub.streams.topics.STALL", 0.5)
+    monkeypatch.setattr("transform_hub.hub.topics.bus.STALL", 0.5)
     instance = await launch("""
         requires = {"requires": "loop", "contentType": "text/plain"}
         provides = {"provides": "loop", "contentType": "text/plain"}
@@ -227,7 +227,7 @@ async def test_a_topic_of_another_type_is_noted_and_the_instance_goes_on(launch,
 
 
 async def test_a_provider_is_held_by_a_topic_that_nobody_reads(launch, api, process, monkeypatch, caplog):
-    monkeypatch.setattr("transform_hub.hub.streams.topics.STALL", 0.5)
+    monkeypatch.setattr("transform_hub.hub.topics.bus.STALL", 0.5)
     instance = await launch("""
         provides = {"provides": "out", "contentType": "text/plain"}
         async def run(context, input):

@@ -9,7 +9,7 @@ import pytest
 
 from transform_hub import errors
 from transform_hub.sync import HostClient
-from transform_hub.sync.given import options_of, sendable, token_of
+from transform_hub.sync.handover import options_of, sendable, token_of
 from transform_hub.testing import local_hub
 
 SHOUT = """

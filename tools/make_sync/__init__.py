@@ -10,7 +10,7 @@ A sync class stands for an async one (see ``transform_hub/sync/mirror.py``), and
     __await__                   open()
 
 Clients and streams in results are mirrored; what a user hands over (data, tokens, callbacks) goes through
-``transform_hub/sync/given.py``. Anything that these rules do not cover stops the generator.
+``transform_hub/sync/handover.py``. Anything that these rules do not cover stops the generator.
 """
 
 from make_sync.modules import sources

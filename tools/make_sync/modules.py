@@ -13,7 +13,7 @@ from make_sync.clients import SOURCE, Clients, Module, names_in
 
 SUPPORT = {
     **dict.fromkeys(("Mirror", "MirroredStream", "called", "mirror", "original"), "transform_hub.sync.mirror"),
-    **dict.fromkeys((*GIVEN.values(), "options_of"), "transform_hub.sync.given"),
+    **dict.fromkeys((*GIVEN.values(), "options_of"), "transform_hub.sync.handover"),
     **dict.fromkeys(("Iterable", "Iterator"), "collections.abc"),
 }
 

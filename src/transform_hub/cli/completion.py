@@ -1,76 +1,110 @@
-"""Completion of ids and names, by asking the Hub, for as long as a person at a prompt waits."""
+"""``si completion``: completion of commands, options, ids and profiles in bash, zsh and fish."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import Annotated
 
-from transform_hub.profile import names
+import typer
 
-if TYPE_CHECKING:
-    from transform_hub.client.host import HostClient
+from transform_hub.cli.command import App
+from transform_hub.cli.exits import USAGE, CommandError
+from transform_hub.cli.output import note
 
-PATIENCE = 1.0
-"""Seconds that the Hub has to answer."""
+app = App(help="Completion for bash, zsh and fish.")
 
-Found = list[tuple[str, str]]
-"""What can be written, and what it is."""
+BASH = """_si_completion() {
+    local IFS=$'\\n'
+    COMPREPLY=( $(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _SI_COMPLETE=complete_bash "$1") )
+}
+complete -o default -F _si_completion si
+"""
 
+ZSH = """#compdef si
+_si_completion() {
+    eval $(_TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" _SI_COMPLETE=complete_zsh si)
+}
+if [ "${funcstack[1]}" = "_si" ]; then
+    _si_completion "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+    compdef _si_completion si
+fi
+"""
 
-def complete_sequence(incomplete: str) -> Found:
-    """Ids of Sequences, and their names."""
+FISH = (
+    "complete --command si --no-files --arguments "
+    "'(env _SI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args "
+    "_TYPER_COMPLETE_ARGS=(commandline -cp) si)' "
+    "--condition 'env _SI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args "
+    "_TYPER_COMPLETE_ARGS=(commandline -cp) si'\n"
+)
 
-    async def ask(host: HostClient) -> Found:
-        return _with_names([(each.id, each.name or each.config.name or "", "") for each in await host.list_sequences()])
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
-    return _asked(ask, incomplete)
+BEGIN, END = "# >>> si completion >>>", "# <<< si completion <<<"
 
-
-def complete_instance(incomplete: str) -> Found:
-    """Ids of Instances, and the names of their Sequences."""
-
-    async def ask(host: HostClient) -> Found:
-        instances = await host.list_instances()
-        return _with_names([(each.id, each.sequence.config.name or "", f" {each.status}") for each in instances])
-
-    return _asked(ask, incomplete)
-
-
-def complete_topic(incomplete: str) -> Found:
-    """Names of topics."""
-
-    async def ask(host: HostClient) -> Found:
-        return [(each.topic or each.topic_name, each.content_type) for each in await host.list_topics()]
-
-    return _asked(ask, incomplete)
-
-
-def complete_profile(incomplete: str) -> Found:
-    """Names of profiles."""
-    return [(name, "") for name in names() if name.startswith(incomplete)]
+Shell = Annotated[str | None, typer.Argument(metavar="SHELL", help="bash, zsh or fish; by default the one in use.")]
 
 
-def _with_names(known: list[tuple[str, str, str]]) -> Found:
-    """Ids, each with its name and what is to be said besides, and before them the names that only one has."""
-    names = [name for _, name, _ in known]
-    alone = [(name, one) for one, name, _ in known if name and names.count(name) == 1]
-    return [*alone, *((one, name + more) for one, name, more in known)]
+@app.command()
+def show(shell: Shell = None) -> None:
+    """Print the script that makes completion work."""
+    print(SCRIPTS[_chosen(shell)], end="")
 
 
-def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Found:
-    import asyncio  # help must not wait for it
+@app.command()
+def install(shell: Shell = None) -> None:
+    """Make completion work in every new shell."""
+    chosen = _chosen(shell)
+    path = _place(chosen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = "" if chosen == "fish" else _without_block(path)
+    block = SCRIPTS[chosen] if chosen == "fish" else f"{BEGIN}\n{_hook(chosen)}\n{END}\n"
+    path.write_text(before + block)
+    note(f"Completion for {chosen} is in {path}; it works in new shells")
 
-    from transform_hub.cli.connection import hub
 
-    async def asking() -> Found:
-        async with hub() as host:
-            return await ask(host)
+@app.command()
+def uninstall(shell: Shell = None) -> None:
+    """Undo `si completion install`."""
+    chosen = _chosen(shell)
+    path = _place(chosen)
+    if not path.exists():
+        return
+    if chosen == "fish":
+        path.unlink()
+    else:
+        path.write_text(_without_block(path))
 
-    async def in_time() -> Found:
-        return await asyncio.wait_for(asking(), PATIENCE)
 
-    try:
-        found = asyncio.run(in_time())
-    except Exception:  # noqa: BLE001 - whatever is wrong, it is told when the command is run and not at the prompt
-        return []
-    return [each for each in found if each[0].startswith(incomplete)]
+@app.command(hidden=True)
+def bash() -> None:
+    """Print the script for bash, as STH's si does."""
+    print(BASH, end="")
+
+
+def _chosen(shell: str | None) -> str:
+    chosen = shell or Path(os.environ.get("SHELL", "")).name
+    if chosen not in SCRIPTS:
+        raise CommandError(f"{chosen or 'this shell'!r} is none of bash, zsh and fish: name one of them", code=USAGE)
+    return chosen
+
+
+def _place(shell: str) -> Path:
+    if shell == "fish":
+        config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        return Path(config, "fish", "completions", "si.fish")
+    return Path(os.environ.get("ZDOTDIR") or Path.home(), ".zshrc") if shell == "zsh" else Path.home() / ".bashrc"
+
+
+def _hook(shell: str) -> str:
+    """What the shell's start file says: the script is asked of the ``si`` that is there, if there is one."""
+    return f'command -v si >/dev/null && eval "$(si completion show {shell})"'
+
+
+def _without_block(path: Path) -> str:
+    text = path.read_text() if path.exists() else ""
+    head, begin, rest = text.partition(f"{BEGIN}\n")
+    return head + rest.partition(f"{END}\n")[2] if begin else text

@@ -10,7 +10,7 @@ import typer
 
 from transform_hub import profile as profiles
 from transform_hub.cli.command import App
-from transform_hub.cli.completion import complete_profile
+from transform_hub.cli.completers import complete_profile
 from transform_hub.cli.connection import profile
 from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.output import note, show, show_list

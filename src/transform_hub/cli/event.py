@@ -9,7 +9,7 @@ import typer
 from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import USAGE, CommandError
-from transform_hub.cli.flow import Id
+from transform_hub.cli.instance_streams import Id
 from transform_hub.cli.names import find_instance
 from transform_hub.cli.output import show
 from transform_hub.cli.streams import pour

@@ -1,4 +1,4 @@
-"""``si instance``: look, watch, stop, kill, restart; its streams are in :mod:`transform_hub.cli.flow`."""
+"""``si instance``: look, watch, stop, kill, restart; its streams are in :mod:`transform_hub.cli.instance_streams`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transform_hub.cli import event, flow, session
+from transform_hub.cli import event, instance_streams, session
 from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
-from transform_hub.cli.flow import Id
+from transform_hub.cli.instance_streams import Id
 from transform_hub.cli.names import find_instance
 from transform_hub.cli.output import show, show_list, show_made
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transform_hub.models import InstanceInfo
 
 app = App(help="Instances: Sequences that are running.")
-flow.add_to(app)
+instance_streams.add_to(app)
 app.add_typer(event.app, name="event")
 
 

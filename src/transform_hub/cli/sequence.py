@@ -10,7 +10,7 @@ import typer
 
 from transform_hub.cli import session
 from transform_hub.cli.command import App
-from transform_hub.cli.completion import complete_sequence
+from transform_hub.cli.completers import complete_sequence
 from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import CommandError
 from transform_hub.cli.names import find_sequence

@@ -14,7 +14,7 @@ import typer
 
 from transform_hub.cli import exits
 from transform_hub.cli.command import App, Group
-from transform_hub.cli.completion import complete_profile
+from transform_hub.cli.completers import complete_profile
 from transform_hub.cli.descriptors import open_standard
 from transform_hub.cli.settings import settings
 from transform_hub.cli.version import Version
@@ -40,8 +40,8 @@ class Root(Group):
         "space|spc": ("transform_hub.cli.space", "Spaces of a platform."),
         "scope|s": ("transform_hub.cli.scope", "Named choices of a Space and a Hub."),
         "store": ("transform_hub.cli.store", "Sequences that are kept for all Hubs of a Space."),
-        "completion": ("transform_hub.cli.shells", "Completion for bash, zsh and fish."),
-        "util|u": ("transform_hub.cli.log_format", "Tools for pipes."),
+        "completion": ("transform_hub.cli.completion", "Completion for bash, zsh and fish."),
+        "util|u": ("transform_hub.cli.util", "Tools for pipes."),
     }
 
 

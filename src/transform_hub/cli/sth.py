@@ -18,15 +18,15 @@ from typing import Annotated, Any
 import platformdirs
 import typer
 
-from transform_hub.cli import foreign
+from transform_hub.cli import sth_compat
 from transform_hub.cli.descriptors import open_standard
 from transform_hub.cli.panels import PanelCommand
 from transform_hub.cli.version import Version
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Token, parse_tokens
 from transform_hub.hub.access.tls import TLSConfig
-from transform_hub.hub.operations.log_format import LogFormat, hold_log, write_log
-from transform_hub.hub.setup.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
+from transform_hub.hub.config import LOG_LEVELS, HealtzConfig, HubConfig, InstanceRequirements
+from transform_hub.hub.observability.log_format import LogFormat, hold_log, write_log
 from transform_hub.hub.setup.settings import read_settings
 from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
@@ -169,16 +169,16 @@ def sth(
     healtz_port: Annotated[int | None, _health(min=0, max=65535, help="Port; without one there is no server.")] = None,
     healtz_host: Annotated[str, _health(help="Address to listen on.")] = "localhost",
     healtz_path: Annotated[str, _health(help="Path that answers.")] = "healtz",
-    no_colors: foreign.NoColors = False,
-    no_docker: foreign.NoDocker = False,
-    no_telemetry: foreign.NoTelemetry = False,
-    debug: foreign.Debug = False,
-    federation: foreign.Federation = False,
-    environment: foreign.Environment = "",
-    instances_port: foreign.InstancesPort = None,
-    containers: foreign.Containers = None,
-    kubernetes: foreign.Kubernetes = None,
-    manager: foreign.Manager = None,
+    no_colors: sth_compat.NoColors = False,
+    no_docker: sth_compat.NoDocker = False,
+    no_telemetry: sth_compat.NoTelemetry = False,
+    debug: sth_compat.Debug = False,
+    federation: sth_compat.Federation = False,
+    environment: sth_compat.Environment = "",
+    instances_port: sth_compat.InstancesPort = None,
+    containers: sth_compat.Containers = None,
+    kubernetes: sth_compat.Kubernetes = None,
+    manager: sth_compat.Manager = None,
 ) -> None:  # fmt: skip
     """Run a Transform Hub until Ctrl-C or SIGTERM.
 
@@ -189,8 +189,8 @@ def sth(
     del config, version, no_colors, no_docker, no_telemetry
     _set_log_level(log_level)
     write_log(log_format)
-    foreign.refuse(manager=manager, runtime_adapter=runtime_adapter)
-    foreign.warn(
+    sth_compat.refuse(manager=manager, runtime_adapter=runtime_adapter)
+    sth_compat.warn(
         identify_existing=identify_existing, debug=debug, federation=federation, environment=environment,
         instances_port=instances_port, containers=containers, kubernetes=kubernetes,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transform_hub.cli.command import App
-from transform_hub.cli.completion import complete_topic
+from transform_hub.cli.completers import complete_topic
 from transform_hub.cli.connection import with_hub
 from transform_hub.cli.names import topic_name
 from transform_hub.cli.output import show, show_list

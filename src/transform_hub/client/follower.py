@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.client.body import Progress
+from transform_hub.client.cursor import Place
 from transform_hub.client.failures import may_pass
-from transform_hub.client.place import Place
 from transform_hub.client.readable import Gap, Readable
 from transform_hub.client.reader import Reader
 from transform_hub.client.transport import Deadline, Transport

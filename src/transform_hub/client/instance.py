@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, TypeVar
 
-from transform_hub.client import life
+from transform_hub.client import waiting
 from transform_hub.client.address import segment
 from transform_hub.client.instance_streams import InstanceStreams
 from transform_hub.client.json_value import json_value
@@ -67,7 +67,7 @@ class InstanceClient(InstanceStreams):
             InstanceTimeoutError: it did not end in time; it goes on.
             HubConnectionError: the Hub went away, and was away for too long.
         """
-        return await life.in_time(self, life.terminated(self, reconnect_timeout), timeout, "did not end")
+        return await waiting.in_time(self, waiting.terminated(self, reconnect_timeout), timeout, "did not end")
 
     async def wait_running(self, timeout: float | None = None) -> InstanceInfo:
         """Wait until the Instance runs: ``GET /instance/:id``.
@@ -83,7 +83,7 @@ class InstanceClient(InstanceStreams):
             InstanceEndedError: it has ended; has exit code and reason.
             InstanceTimeoutError: it does not run in time.
         """
-        return await life.in_time(self, life.running(self), timeout, "does not run")
+        return await waiting.in_time(self, waiting.running(self), timeout, "does not run")
 
     async def restart(self, timeout: float | None = None) -> InstanceClient:
         """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
@@ -106,7 +106,7 @@ class InstanceClient(InstanceStreams):
         info = await self.get_info()
         with contextlib.suppress(BadRequestError, NotFoundError):  # STH, when it has ended
             await self.kill(remove_immediately=True)
-        await life.in_time(self, life.gone(self), timeout, "was not forgotten")
+        await waiting.in_time(self, waiting.gone(self), timeout, "was not forgotten")
         return await self.host.sequence(info.sequence.id).start(
             args=info.args or None,
             app_config=info.app_config or None,

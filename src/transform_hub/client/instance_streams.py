@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from transform_hub.client import life
+from transform_hub.client import waiting
 from transform_hub.client.address import instance_path, segment
 from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
+from transform_hub.client.cursor import Position
 from transform_hub.client.duplex import Duplex
 from transform_hub.client.follower import Follower
-from transform_hub.client.place import Position
 from transform_hub.client.reader import Reader
 from transform_hub.client.replay import Replay
 from transform_hub.client.transport import Deadline
@@ -208,7 +208,7 @@ class InstanceStreams:
         if not follow:
             return self._reader("log", idle_timeout=idle_timeout)
         options: dict[str, Any] = {"reconnect_timeout": reconnect_timeout, "idle_timeout": idle_timeout}
-        return self._follower("log", place=Replay(), is_over=lambda: life.has_ended(self), **options)
+        return self._follower("log", place=Replay(), is_over=lambda: waiting.has_ended(self), **options)
 
     def get_event_stream(self, name: str, *, idle_timeout: Deadline = "default") -> Reader:
         """Read the future messages of an event, with ``.json()``: ``GET /instance/:id/events/:name``.
@@ -258,7 +258,7 @@ class InstanceStreams:
             await writer.send(body)
 
     async def _explain(self, error: StreamError) -> StreamError:
-        return await life.explain(self, error)
+        return await waiting.explain(self, error)
 
 
 def _sent_as(content_type: str, *, end: bool) -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import aiohttp
 
 from transform_hub.client.body import Progress
+from transform_hub.client.cursor import POSITION
 from transform_hub.client.failures import FAILURES
-from transform_hub.client.place import POSITION
 from transform_hub.client.readable import Readable
 from transform_hub.client.request import READ_SIZE, Request
 from transform_hub.client.transport import Deadline, Transport

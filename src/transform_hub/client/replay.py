@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from transform_hub.client.place import Place
+from transform_hub.client.cursor import Place
 
 if TYPE_CHECKING:
     from transform_hub.client.reader import Reader

@@ -14,31 +14,31 @@ from typing import Any
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Authentication
-from transform_hub.hub.api import make_app
+from transform_hub.hub.config import HubConfig
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.app import make_app
 from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
 from transform_hub.hub.instances.store import InstanceStore
-from transform_hub.hub.instances.survival import Survival
+from transform_hub.hub.link.server import LinkServer
+from transform_hub.hub.listener import Listener
 from transform_hub.hub.lock import Lock
-from transform_hub.hub.operations.audit import Audit
-from transform_hub.hub.operations.lag import LoopLag
-from transform_hub.hub.operations.load import MIB, load_check, shortage
-from transform_hub.hub.operations.log import HubLog
-from transform_hub.hub.operations.metrics import Metrics
-from transform_hub.hub.operations.requests import Requests
-from transform_hub.hub.runtimes import Runtime, Survivor
-from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.observability.audit import Audit
+from transform_hub.hub.observability.lag import LoopLag
+from transform_hub.hub.observability.load import MIB, load_check, shortage
+from transform_hub.hub.observability.log import HubLog
+from transform_hub.hub.observability.metrics import Metrics
+from transform_hub.hub.observability.requests import Requests
+from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.reattach.ring import Spool, can_spool
+from transform_hub.hub.reattach.survival import Survival
+from transform_hub.hub.reattach.topic_rings import Provided, TopicKeeper
 from transform_hub.hub.runtimes.process import ProcessRuntime
+from transform_hub.hub.runtimes.runtime import Runtime, Survivor
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences.store import SequenceStore
-from transform_hub.hub.setup.config import HubConfig
-from transform_hub.hub.site import Site
-from transform_hub.hub.streams.link import LinkServer
-from transform_hub.hub.streams.routing import Routing
-from transform_hub.hub.streams.spool import Spool, can_spool
-from transform_hub.hub.streams.topic_spool import Provided, TopicKeeper
-from transform_hub.hub.streams.topics import TopicBus, Topics
+from transform_hub.hub.topics.bus import TopicBus, Topics
+from transform_hub.hub.topics.feeds import Routing
 from transform_hub.models import LoadCheck, SequenceInfo
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Hub:
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
-        self.site = Site(config)
+        self.listener = Listener(config)
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
@@ -96,12 +96,12 @@ class Hub:
     @property
     def url(self) -> str:
         """Base of its REST API, e.g. ``http://127.0.0.1:8000/api/v1``."""
-        return self.site.url
+        return self.listener.url
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return self.site.port
+        return self.listener.port
 
     async def start(self, *, ready: bool = True) -> None:
         """Open the store, listen for runners and serve the API.
@@ -114,7 +114,7 @@ class Hub:
         """
         self.config.check()
         self.auth.load()
-        self.site.load()
+        self.listener.load()
         bytes(HEAP_HINT)
         self.lock.acquire()
         self.sequences.open()
@@ -124,7 +124,7 @@ class Hub:
         await self.runtime.start()
         if self.config.instance_limits.processes is not None and not self.runtime.has_groups:
             raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
-        await self.site.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
+        await self.listener.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
@@ -165,7 +165,7 @@ class Hub:
         self.log.close()
         self.audit.close()
         self.history.close()
-        await self.site.close()
+        await self.listener.close()
         await self.link.close()
         self.lag.close()
         self.lock.release()
@@ -186,7 +186,7 @@ class Hub:
 
     def reload(self) -> None:
         """Read the files again that may change while the Hub runs; what one that is not right has said still holds."""
-        for what, load in (("Tokens", self.auth.load), ("Certificates", self.site.load)):
+        for what, load in (("Tokens", self.auth.load), ("Certificates", self.listener.load)):
             try:
                 load()
             except HubStartError as error:
@@ -272,7 +272,7 @@ async def serve(
         host: address to listen on; other than loopback needs ``token`` or ``insecure=True``.
         port: port to listen on; 0 takes a free one.
         data_dir: where Sequences are kept; without one they are gone with the Hub.
-        settings: any other field of :class:`transform_hub.hub.setup.config.HubConfig`.
+        settings: any other field of :class:`transform_hub.hub.config.HubConfig`.
 
     Yields:
         The running :class:`Hub`; its API is at ``hub.url``.

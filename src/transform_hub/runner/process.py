@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from transform_hub.runner import limits, nodejs, strays
+from transform_hub.runner import limits, nodejs, orphans
 from transform_hub.runner.python import PythonRunner
 
 
@@ -17,7 +17,7 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whether a Hub in the background ignores it or not
     spec = with_mark(spec)
-    strays.sign(spec["id"])
+    orphans.sign(spec["id"])
     random.seed()  # scramjet seeds it with a constant when it is imported
     os.environ.update(spec["env"])
     if (group := spec.get("group")) is not None:
@@ -30,7 +30,7 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
 
 def with_mark(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec, with the environment variable that tells the processes of its Instance."""
-    return {**spec, "env": {**(spec.get("env") or {}), strays.MARK: spec["id"]}}
+    return {**spec, "env": {**(spec.get("env") or {}), orphans.MARK: spec["id"]}}
 
 
 def forget_hub(*kept: int) -> None:

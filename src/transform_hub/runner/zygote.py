@@ -21,7 +21,7 @@ It ends when the Hub closes the socket, and all runners with it, unless it was t
        │ quit                                     │ time is over, or nothing is left to keep
        └──────────────> end <─────────────────────┘
 
-A Hub that connects gets all that is kept for it, see :mod:`transform_hub.runner.keeper`.
+A Hub that connects gets all that is kept for it, see :mod:`transform_hub.runner.fdstore`.
 
 It runs no event loop and has no threads, so that forking is safe.
 """
@@ -42,8 +42,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
-from transform_hub.runner import nodejs, strays
-from transform_hub.runner.keeper import Held, Keeper, close
+from transform_hub.runner import nodejs, orphans
+from transform_hub.runner.fdstore import Held, Keeper, close
 from transform_hub.runner.process import forget_hub, start_runner, with_mark
 
 SPARE_IDLE = 300
@@ -63,7 +63,7 @@ class Zygote:
         self.keeper = keeper
         self.lines = Lines()
         self.runners: dict[int, str] = {}
-        self.strays: dict[int, str] = {}
+        self.orphans: dict[int, str] = {}
         self.spare: nodejs.NodeProcess | None = None
         self.descriptor_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._received: list[int] = []
@@ -242,7 +242,7 @@ class Zygote:
                 _, status = os.waitpid(pid, 0)
                 if self.spare is not None and self.spare.pid == pid:
                     self._drop_spare()
-                if (owner := self.strays.pop(pid, None)) is not None:
+                if (owner := self.orphans.pop(pid, None)) is not None:
                     self._end_strays(owner)
                 if (instance := self.runners.pop(pid, None)) is not None:
                     self._end_strays(instance)
@@ -254,8 +254,8 @@ class Zygote:
         self._tell({"exited": instance, "status": status})
 
     def _end_strays(self, instance: str) -> None:
-        known = {*self.runners, *self.strays, *([self.spare.pid] if self.spare else [])}
-        self.strays.update(dict.fromkeys(strays.end(instance, known=known), instance))
+        known = {*self.runners, *self.orphans, *([self.spare.pid] if self.spare else [])}
+        self.orphans.update(dict.fromkeys(orphans.end(instance, known=known), instance))
 
     def _end_runners(self) -> None:
         """The Hub is gone: a runner that is busy would not notice by itself."""
@@ -263,7 +263,7 @@ class Zygote:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(pid, signal.SIGKILL)
-        strays.end_all()
+        orphans.end_all()
 
 
 def main() -> None:
@@ -279,7 +279,7 @@ def main() -> None:
                 keeper = stack.enter_context(contextlib.closing(Keeper(keeping[0], float(keeping[1]))))
             except FileNotFoundError:  # the Hub that made the directory has ended already
                 return
-        strays.adopt()
+        orphans.adopt()
         gc.collect()
         gc.freeze()  # what is loaded now stays shared with the children
         Zygote(hub, keeper).run()

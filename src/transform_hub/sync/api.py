@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from transform_hub.client import api as native
 from transform_hub.client.credentials import Token
 from transform_hub.client.tls import TLS
-from transform_hub.sync.given import token_of
+from transform_hub.sync.handover import token_of
 from transform_hub.sync.mirror import Mirror
 
 if TYPE_CHECKING:

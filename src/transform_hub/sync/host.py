@@ -11,7 +11,7 @@ from transform_hub.client import host as native
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.run import MAX_BYTES, CompletedInstance
 from transform_hub.models import SequenceInfo
-from transform_hub.sync.given import options_of, progress_of, sendable
+from transform_hub.sync.handover import options_of, progress_of, sendable
 from transform_hub.sync.mirror import mirror
 from transform_hub.sync.overview import HubOverview
 

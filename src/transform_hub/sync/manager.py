@@ -21,7 +21,7 @@ from transform_hub.models import (
     StoreItem,
     Version,
 )
-from transform_hub.sync.given import progress_of, sendable
+from transform_hub.sync.handover import progress_of, sendable
 from transform_hub.sync.logged import LoggedClient
 from transform_hub.sync.mirror import mirror
 

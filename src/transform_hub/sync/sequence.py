@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transform_hub.client import sequence as native
 from transform_hub.client.body import Progress, Sendable
 from transform_hub.models import RestartPolicy, SequenceInfo
-from transform_hub.sync.given import progress_of, sendable
+from transform_hub.sync.handover import progress_of, sendable
 from transform_hub.sync.mirror import Mirror, mirror, original
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from transform_hub.client import topic as native
 from transform_hub.client.body import NDJSON, Progress, Sendable
 from transform_hub.client.transport import Deadline
-from transform_hub.sync.given import progress_of, sendable
+from transform_hub.sync.handover import progress_of, sendable
 from transform_hub.sync.mirror import Mirror, mirror, original
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from transform_hub.client import writer as native
 from transform_hub.client.body import Body, Chunk, Sendable
-from transform_hub.sync.given import sendable
+from transform_hub.sync.handover import sendable
 from transform_hub.sync.mirror import MirroredStream, called
 
 if TYPE_CHECKING:

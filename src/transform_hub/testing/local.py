@@ -12,8 +12,8 @@ from typing import Any
 from transform_hub.client.body import Sendable
 from transform_hub.client.host import HostClient as AsyncHostClient
 from transform_hub.client.run import CompletedInstance
+from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
-from transform_hub.hub.setup.config import HubConfig
 from transform_hub.sync import HostClient, InstanceClient, SequenceClient
 from transform_hub.sync.portal import Portal
 from transform_hub.testing.record import Record
@@ -81,7 +81,7 @@ def local_hub(*, data_dir: str | os.PathLike[str] | None = None, **settings: Any
 
     Args:
         data_dir: where Sequences are kept; without one they are gone with the Hub.
-        settings: any other field of :class:`transform_hub.hub.setup.config.HubConfig`; the port is a free one.
+        settings: any other field of :class:`transform_hub.hub.config.HubConfig`; the port is a free one.
 
     Yields:
         The Hub and clients of it.

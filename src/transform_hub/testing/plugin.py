@@ -17,7 +17,7 @@ SHOWN = 10
 
 @pytest.fixture
 def hub_settings() -> dict[str, Any]:
-    """Settings of the fixture ``hub``, of :class:`transform_hub.hub.setup.config.HubConfig`; to be overridden."""
+    """Settings of the fixture ``hub``, of :class:`transform_hub.hub.config.HubConfig`; to be overridden."""
     return {}
 
 

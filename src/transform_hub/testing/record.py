@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.instances.instance import Instance
-from transform_hub.hub.streams.channel import Channel
 
 KEPT = 16 * 1024
 """Bytes of each stream that are kept: the latest."""

@@ -31,8 +31,8 @@ from transform_hub.errors import HubStartError
 from transform_hub.models import ENDED
 
 if TYPE_CHECKING:
+    from transform_hub.hub.config import HubConfig
     from transform_hub.hub.instances.instance import Instance
-    from transform_hub.hub.setup.config import HubConfig
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from transform_hub.hub.streams.channel import Channel
+from transform_hub.hub.channels.channel import Channel
 
 LIMIT = 4 * 1024 * 1024
 """Bytes of last messages that are kept for one Instance."""

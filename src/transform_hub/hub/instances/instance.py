@@ -18,16 +18,16 @@ from typing import Any
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.events import Events
+from transform_hub.hub.instances.exit_status import KILLED, Verdict
 from transform_hub.hub.instances.lifecycle import Lifecycle
 from transform_hub.hub.instances.messages import TopicDeclaration
-from transform_hub.hub.instances.records import Record, StopOrder, moment
 from transform_hub.hub.instances.restarts import Restarts
 from transform_hub.hub.instances.run import KILL_GRACE, Run
-from transform_hub.hub.instances.verdict import KILLED, Verdict
-from transform_hub.hub.runtimes import Runtime, Survivor
-from transform_hub.hub.streams.ends import ChannelProtocol
-from transform_hub.hub.streams.instance_streams import Streams
-from transform_hub.hub.streams.spool import Spool
+from transform_hub.hub.link.instance_streams import Streams
+from transform_hub.hub.link.protocols import ChannelProtocol
+from transform_hub.hub.reattach.records import Record, StopOrder, moment
+from transform_hub.hub.reattach.ring import Spool
+from transform_hub.hub.runtimes.runtime import Runtime, Survivor
 from transform_hub.models import (
     InstanceInfo,
     InstanceStatus,

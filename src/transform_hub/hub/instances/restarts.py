@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from transform_hub.hub.instances.verdict import Verdict
+from transform_hub.hub.instances.exit_status import Verdict
 from transform_hub.models import InstanceStatus, RestartPolicy
 
 _SHORT = re.compile(r"never|(on-failure|always)(:[1-9]\d{0,8})?", re.ASCII)

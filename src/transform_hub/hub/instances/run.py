@@ -17,6 +17,7 @@ from typing import Any
 
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances.exit_status import Verdict, judge
 from transform_hub.hub.instances.lifecycle import Lifecycle
 from transform_hub.hub.instances.messages import (
     Alive,
@@ -28,11 +29,10 @@ from transform_hub.hub.instances.messages import (
     TopicDeclaration,
     understand,
 )
-from transform_hub.hub.instances.records import Record, StopOrder, moment
-from transform_hub.hub.instances.verdict import Verdict, judge
-from transform_hub.hub.runtimes import Exit, Runtime, Survivor
-from transform_hub.hub.streams.ends import ChannelProtocol
-from transform_hub.hub.streams.instance_streams import Streams
+from transform_hub.hub.link.instance_streams import Streams
+from transform_hub.hub.link.protocols import ChannelProtocol
+from transform_hub.hub.reattach.records import Record, StopOrder, moment
+from transform_hub.hub.runtimes.runtime import Exit, Runtime, Survivor
 from transform_hub.models import StartRequest
 
 CONNECT_TIMEOUT = 30.0

@@ -14,11 +14,11 @@ import msgspec
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.limits import for_runner, limits_for
-from transform_hub.hub.instances.records import Record
 from transform_hub.hub.instances.restarts import policy_of
+from transform_hub.hub.reattach.records import Record
+from transform_hub.hub.reattach.ring import Spool, can_spool
 from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.sequences.engines import engine_of, require_engine
-from transform_hub.hub.streams.spool import Spool, can_spool
 from transform_hub.models import SequenceInfo, StartRequest
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class InstanceStore(Mapping[str, Instance]):
         return {
             **await self._engine(sequence),
             "link": self._hub.link.address,
-            "hub": self._hub.site.local_url,
+            "hub": self._hub.listener.local_url,
             "dir": sequence.config.sequence_dir,
             "main": sequence.config.entrypoint_path,
             "args": request.args or [],

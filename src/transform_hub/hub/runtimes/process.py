@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transform_hub.hub.runtimes import Exit, Survivor, interpreter
+from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.runtimes import interpreter
 from transform_hub.hub.runtimes.cgroups import LIMITED, ControlGroups, entering, open_groups
-from transform_hub.hub.runtimes.keepers import KeeperPlaces
 from transform_hub.hub.runtimes.process_group import kill_group, kill_runner
+from transform_hub.hub.runtimes.runtime import Exit, Survivor
 from transform_hub.hub.runtimes.sandbox import Sandbox
 from transform_hub.hub.runtimes.zygote import Zygote
 

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transform_hub.hub.runtimes import Exit, Survivor, interpreter
-from transform_hub.hub.runtimes.keepers import KeeperPlaces
+from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.runtimes import interpreter
 from transform_hub.hub.runtimes.process_group import kill_runner, watch_orphan
+from transform_hub.hub.runtimes.runtime import Exit, Survivor
 from transform_hub.protocol import Lines, Message, encode
 
 log = logging.getLogger(__name__)

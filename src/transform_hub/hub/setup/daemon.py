@@ -23,10 +23,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from transform_hub.hub.access.privacy import hide_memory
-from transform_hub.hub.operations.healtz import HealtzServer
-from transform_hub.hub.operations.notify import Notifier
+from transform_hub.hub.config import HealtzConfig, HubConfig
+from transform_hub.hub.observability.health_server import HealtzServer
+from transform_hub.hub.observability.notify import Notifier
 from transform_hub.hub.server import Hub
-from transform_hub.hub.setup.config import HealtzConfig, HubConfig
 from transform_hub.hub.setup.startup import Startup, read_startup, start_all
 from transform_hub.hub.shutdown import shut_down
 

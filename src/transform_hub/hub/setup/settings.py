@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.setup.document import convert, read_document
+from transform_hub.hub.setup.files import convert, read_document
 
 log = logging.getLogger(__name__)
 

@@ -34,8 +34,8 @@ import msgspec
 from transform_hub.errors import HubStartError, PackageError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.restarts import policy_of
-from transform_hub.hub.setup.document import convert, read_document
-from transform_hub.hub.streams.topics import Topics
+from transform_hub.hub.setup.files import convert, read_document
+from transform_hub.hub.topics.bus import Topics
 from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
 from transform_hub.package import Limits, pack, unpack
 

@@ -1,0 +1,1 @@
+"""The stream primitive: one bounded channel of bytes with positions."""

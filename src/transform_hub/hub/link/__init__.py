@@ -1,0 +1,1 @@
+"""The Hub's end of a runner's channels."""

@@ -1,0 +1,271 @@
+"""The streams of one Instance: what the channels of its runner link are connected to.
+
+They outlive a runner that another follows. Then output, stdout, stderr and log do not end with its connections, and
+those of the next are taken only when these have run dry, so that what two runners wrote never mixes. Input and stdin
+are the runner's own: who writes them learns that it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import time
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, Source, cut
+from transform_hub.hub.link.runner_input import LastingSink, Sink
+from transform_hub.hub.reattach.ring import NAMES, LastingLog, Spool, SpooledChannel, SpoolSource
+from transform_hub.hub.reattach.topic_rings import Provided, Required
+from transform_hub.models import LogEntry
+from transform_hub.protocol import CHANNELS, Message
+
+STALL = 10.0
+"""Seconds that a stream is held up by a reader before the log tells of it."""
+
+LINGER = 0.5
+"""Seconds of silence, twice, after which a stream of an ended Instance has no more to say."""
+
+
+class Streams:
+    """Output, stdout, stderr and log to read; input and stdin to write; control for the Instance itself.
+
+    Args:
+        on_message: called with each message of the runner.
+        on_control_lost: called when the runner has closed its control channel.
+        on_sink_end: called before the end of input or stdin is told to the runner.
+        lasting: whether another runner may follow the first.
+        spool: where output, stdout and stderr are to outlive the Hub.
+
+    Attributes:
+        log: entries of the runner and of the Hub, one line of JSON each.
+        input, stdin, control: None until the runner has dialled them.
+    """
+
+    def __init__(
+        self,
+        on_message: Callable[[Message], None],
+        on_control_lost: Callable[[], None],
+        on_sink_end: Callable[[], object] = lambda: None,
+        *,
+        spool: Spool | None = None,
+        lasting: bool = False,
+    ) -> None:
+        self.log = Channel(history=True) if spool is None else LastingLog(spool["log"])
+        self.input: Sink | None = None
+        self.stdin: Sink | None = None
+        self.control: Control | None = None
+        self._on_message = on_message
+        self._on_control_lost = on_control_lost
+        self._on_sink_end = on_sink_end
+        self._spool = spool
+        self._readable: dict[str, Channel] = {
+            name: Channel() if spool is None else SpooledChannel(spool[name]) for name in NAMES
+        }
+        self._attached: dict[str, asyncio.Transport] = {}
+        self._flowing: set[str] = set()
+        self._dry = asyncio.Event()
+        self._written = {"input": 0, "stdin": 0}
+        self._stalls: dict[str, asyncio.TimerHandle] = {}
+        self._is_resumed = False
+        self._lasting = lasting
+        self._ended = False
+
+    def __getitem__(self, name: str) -> Channel:
+        """The channel of ``output``, ``stdout`` or ``stderr``."""
+        return self._readable[name]
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether the runner has dialled all its channels."""
+        return len(self._attached) == len(CHANNELS)
+
+    def attach(self, name: str, transport: asyncio.Transport) -> ChannelProtocol | None:
+        """Connect what the runner has dialled; None refuses a channel that is there already."""
+        if name in self._attached or self._ended:
+            return None
+        self._attached[name] = transport
+        if name == "control":
+            self.control = control = Control(
+                transport, self._on_message, lambda: self._lose_control(control), resumed=self._is_resumed
+            )
+            return control
+        if name == "stdin":
+            self.stdin = self._sink(name, transport)
+            return self.stdin
+        if name == "input":
+            self.input = self._sink(name, transport)
+            return self.input
+        self._flowing.add(name)
+        if name == "log":
+            return LogSource(self._write_log, lambda: self._on_lost(name), resumed=self._is_resumed)
+        return self._source(name, transport)
+
+    def _sink(self, name: str, transport: asyncio.Transport) -> Sink:
+        if self._spool is None:
+            return Sink(transport, self._on_sink_end)
+        return LastingSink(transport, self._on_sink_end, self._spool.outlets[name], resumed=self._is_resumed)
+
+    def _source(self, name: str, transport: asyncio.Transport) -> ChannelProtocol:
+        channel = self._readable[name]
+        lost = functools.partial(self._on_lost, name)
+
+        def stall(stalled: bool) -> None:  # noqa: FBT001 - it is called so
+            self._on_stall(name, stalled=stalled)
+
+        if isinstance(channel, SpooledChannel):
+            return SpoolSource(transport, channel, lost, stall)
+        return Source(transport, channel, lost, stall)
+
+    async def adopt(self, name: str, descriptor: int) -> None:
+        """Connect a channel that the runner had dialled to an earlier Hub."""
+        sock = socket.socket(fileno=descriptor)
+        if self._spool is not None and name in NAMES:
+            cast(SpooledChannel, self._readable[name]).recover(sock)
+        self._is_resumed = True
+        await asyncio.get_running_loop().create_unix_connection(lambda: _Adoption(self, name), sock=sock)
+        self._is_resumed = False
+
+    @property
+    def descriptors(self) -> dict[str, int]:
+        """What has to be held for another Hub: the channels that the runner has dialled, and the spool."""
+        held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
+        return held if self._spool is None else {**held, **self._spool.descriptors}
+
+    @property
+    def provided(self) -> Provided | None:
+        """Where it is written down how far the output is in a topic."""
+        return None if self._spool is None else Provided(self._spool["output"].provided)
+
+    @property
+    def required(self) -> Required | None:
+        """Where it is written down how far the input is in a topic."""
+        return None if self._spool is None else Required(self._spool.outlets["input"].required)
+
+    @property
+    def ended_sinks(self) -> tuple[str, ...]:
+        """Which of input and stdin have ended."""
+        sinks = (("input", self.input), ("stdin", self.stdin))
+        return tuple(name for name, sink in sinks if sink is not None and sink.ended)
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Bytes that each stream has carried."""
+        sinks = {"input": self.input, "stdin": self.stdin}
+        written = {name: self._written[name] + (sink.position if sink else 0) for name, sink in sinks.items()}
+        return {**written, **{name: channel.written for name, channel in self._readable.items()}}
+
+    def send(self, message: Message) -> None:
+        """Send a message to the runner, if it is there."""
+        if self.control is not None:
+            self.control.send(message)
+
+    def note(self, level: str, message: str) -> None:
+        """Write an entry of the Hub into the log."""
+        entry = LogEntry(ts=int(time.time() * 1000), level=level, msg=message, from_="Hub")
+        self._write_log(msgspec.json.encode(entry) + b"\n")
+
+    def end(self) -> None:
+        """The runner has ended: channels that it dialled end when all in them is read, the others now."""
+        self._ended = True
+        for name, channel in self._channels.items():
+            if name not in self._flowing:
+                channel.close()
+        self._watch_flowing()
+
+    def part(self) -> None:
+        """The runner has ended, and another will follow."""
+        self._written.update({name: self.traffic[name] for name in self._written})
+        self.input = self.stdin = self.control = None
+        for name, transport in self._attached.items():
+            if name not in self._channels:
+                cut(transport)
+        self._watch_flowing()
+
+    async def run_dry(self) -> None:
+        """After :meth:`part`: wait until there is room for all that the runner has written; then the next may dial."""
+        while self._flowing:
+            self._dry.clear()
+            await self._dry.wait()
+        self._attached.clear()
+
+    @property
+    def _channels(self) -> dict[str, Channel]:
+        return {**self._readable, "log": self.log}
+
+    def _watch_flowing(self) -> None:
+        for name in self._flowing:
+            asyncio.get_running_loop().call_later(
+                LINGER, self._end_when_quiet, self._attached[name], self._channels[name]
+            )
+
+    def _end_when_quiet(
+        self, transport: asyncio.Transport, channel: Channel, seen: int = -1, *, again: bool = True
+    ) -> None:
+        """End a stream that a process which the runner left behind keeps open.
+
+        Twice, because after a stall of the event loop timers come before what has arrived meanwhile.
+        """
+        if transport.is_closing():
+            return
+        quiet = channel.written == seen and not channel.is_held
+        if quiet and not again:
+            cut(transport)
+        else:
+            look = functools.partial(self._end_when_quiet, transport, channel, channel.written, again=not quiet)
+            asyncio.get_running_loop().call_later(LINGER, look)
+
+    def discard(self) -> None:
+        """Forget what nobody has read; nothing more is taken from what the runner may have left behind."""
+        for channel in self._channels.values():
+            channel.discard()  # which wakes its source, and so ends what it was held up by
+        for transport in self._attached.values():
+            cut(transport)
+        if self._spool is not None:
+            self._spool.close()
+
+    def _write_log(self, line: bytes) -> None:
+        if not self.log.closed:
+            self.log.feed(line)
+
+    def _on_lost(self, name: str) -> None:
+        self._flowing.discard(name)
+        self._dry.set()
+        if self._ended or not (self._lasting or name == "log"):
+            self._channels[name].close()
+
+    def _lose_control(self, control: Control) -> None:
+        if control is self.control:  # not that of a runner which another follows
+            self._on_control_lost()
+
+    def _on_stall(self, name: str, *, stalled: bool) -> None:
+        if timer := self._stalls.pop(name, None):
+            timer.cancel()
+        if stalled and self._readable[name].readers == 0:
+            self.note("WARN", f"{name} is full and nobody reads it: the Sequence waits when it writes more")
+        elif stalled:
+            self._stalls[name] = asyncio.get_running_loop().call_later(STALL, self._note_stall, name)
+
+    def _note_stall(self, name: str) -> None:
+        del self._stalls[name]
+        readers = self._readable[name].readers
+        words = f"the slowest of its readers ({readers}) takes nothing" if readers else "nobody reads it any more"
+        self.note("WARN", f"{name} has been full for {STALL:.0f} s, {words}: the Sequence waits when it writes more")
+
+
+class _Adoption(asyncio.Protocol):
+    """A connection until its channel has it, which is at once."""
+
+    def __init__(self, streams: Streams, name: str) -> None:
+        self._streams = streams
+        self._name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connection = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        protocol = self._streams.attach(self._name, connection)
+        assert protocol is not None
+        connection.set_protocol(cast(asyncio.BaseProtocol, protocol))

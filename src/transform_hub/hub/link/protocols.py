@@ -1,0 +1,203 @@
+"""The Hub's ends of a runner's channels: what the event loop calls for each connection, with no task per stream.
+
+    output, stdout, stderr    Source      runner -> Channel
+    log                       LogSource   runner -> lines
+    control                   Control     messages both ways
+
+Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`. Where streams outlive the Hub the first is
+another, see :mod:`transform_hub.hub.reattach.ring`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from transform_hub.hub.channels.channel import Channel, ChannelClosedError
+from transform_hub.protocol import Lines, Message, encode
+
+log = logging.getLogger(__name__)
+
+LOG_LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a log entry that are kept until it is complete; a longer one is cut in two."""
+
+CONTROL_LIMIT = 8 * 1024 * 1024
+"""Bytes of messages that wait for a runner which does not read them, before events are refused."""
+
+
+class ChannelProtocol(Protocol):
+    """What reads, or writes, a channel: an asyncio.Protocol, or a BufferedProtocol that takes bytes as well."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Never called: the connection is there already."""
+
+    def data_received(self, data: bytes) -> None:
+        """What came with the hello, or comes later."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over."""
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """End a connection at once, for the runner too: closing alone does not while a keeper holds it as well."""
+    shut(transport, socket.SHUT_RDWR)
+    transport.abort()
+
+
+def shut(transport: asyncio.Transport, how: int) -> None:
+    """End one direction of a connection, or both, for all who hold it."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.shutdown(how)
+
+
+class Source(asyncio.Protocol):
+    """Runner -> Hub: what arrives is fed into a Channel; a full Channel stops the reading.
+
+    Args:
+        on_lost: called after the last, when all is in the Channel.
+        on_stall: called with True when reading stops because the Channel is full, with False when it goes on.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        channel: Channel,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._channel = channel
+        self._on_lost = on_lost
+        self._on_stall = on_stall
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if not self._channel.feed(data):
+                self._transport.pause_reading()
+                self._channel.when_room(self._resume)
+                if self._on_stall is not None:
+                    self._on_stall(True)
+        except ChannelClosedError:
+            cut(self._transport)
+
+    def _resume(self) -> None:
+        if self._on_stall is not None:
+            self._on_stall(False)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost()
+
+
+class LogSource(asyncio.Protocol):
+    """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last.
+
+    With ``resumed`` an earlier Hub may have read the beginning of the first, whose rest is dropped then.
+    Logs are always read, so that a Sequence never waits for somebody to read its log.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None], *, resumed: bool = False) -> None:
+        self._write = write
+        self._may_be_rest = resumed
+        self._on_lost = on_lost
+        self._begun: list[bytes] = []
+        self._size = 0
+
+    def data_received(self, data: bytes) -> None:
+        first, *lines = data.split(b"\n")
+        self._keep(first)
+        for line in lines:
+            self._hand_on()
+            self._keep(line)
+        if self._size > LOG_LINE_LIMIT:
+            self._hand_on()
+
+    def _keep(self, piece: bytes) -> None:
+        self._begun.append(piece)
+        self._size += len(piece)
+
+    def _hand_on(self) -> None:
+        self._begun.append(b"\n")
+        line = b"".join(self._begun)
+        if not (self._may_be_rest and _is_rest(line)):
+            self._write(line)
+        self._may_be_rest = False
+        self._begun, self._size = [], 0
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._size:
+            self._hand_on()
+        self._on_lost()
+
+
+class Control(asyncio.Protocol):
+    """Messages both ways.
+
+    Args:
+        on_message: called with each message of the runner.
+        on_lost: called when the runner closes the channel.
+        resumed: whether an earlier Hub may have read the beginning of the first line.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        on_message: Callable[[Message], None],
+        on_lost: Callable[[], None],
+        *,
+        resumed: bool = False,
+    ) -> None:
+        self._transport = transport
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._lines = Lines()
+        self._first: bytes | None = b"" if resumed else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits for a runner that does not read it."""
+        return self._transport.get_write_buffer_size() > CONTROL_LIMIT
+
+    def send(self, message: Message) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    def data_received(self, data: bytes) -> None:
+        if self._first is not None:
+            data = self._without_rest(self._first + data)
+        try:
+            messages = self._lines.feed(data)
+        except (ValueError, RecursionError) as error:
+            log.warning("A runner sent what is no control message, and is cut off: %s", error)
+            cut(self._transport)
+            return
+        for message in messages:
+            self._on_message(message)
+
+    def _without_rest(self, data: bytes) -> bytes:
+        """Leave out the first line if it is the rest of one."""
+        line, newline, following = data.partition(b"\n")
+        self._first = None if newline else data
+        if not newline:
+            return b""
+        return following if _is_rest(line + newline) else data
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost()
+
+
+def _is_rest(line: bytes) -> bool:
+    """Whether it is no line of JSON, but the rest of one."""
+    try:
+        Lines().feed(line)
+    except (ValueError, RecursionError):
+        return True
+    return False

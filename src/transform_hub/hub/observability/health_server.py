@@ -1,0 +1,64 @@
+"""A small server beside the API that only says whether the Hub is ready, for whoever watches processes.
+
+``GET /healtz`` is 200 ``ok`` from the moment on at which everything has started until the Hub begins to end; before
+and after it is 500, and then nobody answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from aiohttp import hdrs, web
+
+from transform_hub.errors import HubStartError
+from transform_hub.hub.config import HealtzConfig
+
+
+class HealtzServer:
+    """Tells whether the Hub is ready."""
+
+    def __init__(self, config: HealtzConfig) -> None:
+        self.config = config
+        self._ready = False
+        self._path = "/" + config.path.strip("/")
+        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0)
+
+    async def start(self) -> str:
+        """Begin to answer.
+
+        Returns:
+            The URL to ask.
+
+        Raises:
+            HubStartError: the port is in use, ...
+        """
+        await self._runner.setup()
+        config = self.config
+        try:
+            await web.TCPSite(self._runner, config.host, config.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            number = error.errno or 0
+            problem = os.strerror(number) if number > 0 else error.strerror  # that of asyncio has too much in it
+            raise HubStartError(f"Health can't be told on {config.host} port {config.port}: {problem}") from error
+        return f"http://{config.host}:{self._runner.addresses[0][1]}{self._path}"
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """For as long as the Hub is ready."""
+        self._ready = True
+        try:
+            yield
+        finally:
+            self._ready = False
+
+    async def close(self) -> None:
+        """Stop answering."""
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) or request.path != self._path:
+            return web.Response(status=404)
+        return web.Response(text="ok" if self._ready else "not ready", status=200 if self._ready else 500)

@@ -1,0 +1,1 @@
+"""Instances and topics that outlive their Hub."""

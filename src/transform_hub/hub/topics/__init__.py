@@ -1,0 +1,1 @@
+"""Topics: the bus, local topics, and what feeds them."""
