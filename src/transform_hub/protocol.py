@@ -76,35 +76,68 @@ def encode(message: Message) -> bytes:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-class Lines:
-    """Splits a stream of bytes into lines of JSON; ``feed`` gives the messages that are complete.
+class LineBuffer:
+    """Makes whole lines of a stream of bytes; only a newline ends one, never a carriage return or U+2028.
+
+    It sets no limit: whoever feeds it looks at ``size`` and decides what becomes of a line that is too long.
+
+    Attributes:
+        size: bytes of the line that has begun and not ended.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._begun: list[bytes] = []
+
+    def block(self, data: bytes) -> bytes:
+        """Add bytes; all lines that are whole now, in one piece, ``b""`` if there is none."""
+        end = data.rfind(b"\n") + 1
+        if not end:
+            self._keep(data)
+            return b""
+        if self._begun:
+            lines = b"".join((*self._begun, memoryview(data)[:end]))  # a slice of bytes would be copied twice
+            self._begun, self.size = [], 0
+        else:
+            lines = data[:end]
+        if end < len(data):
+            self._keep(data[end:])
+        return lines
+
+    def lines(self, data: bytes) -> list[bytes]:
+        """Add bytes; the lines that are whole now, each with its newline."""
+        return [line + b"\n" for line in self.block(data).split(b"\n")[:-1]]
+
+    def flush(self) -> bytes:
+        """The line that has begun and not ended, which is forgotten here."""
+        rest = b"".join(self._begun)
+        self._begun, self.size = [], 0
+        return rest
+
+    def _keep(self, data: bytes) -> None:
+        if data:
+            self._begun.append(data)
+            self.size += len(data)
+
+
+class MessageBuffer:
+    """Makes messages of a stream of bytes, one line of JSON each.
 
     Args:
-        limit: the longest line in bytes; a longer one raises ``ValueError``.
+        limit: the longest line in bytes.
     """
 
     def __init__(self, limit: int = 64 * 1024 * 1024) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._lines = LineBuffer()
         self._limit = limit
 
     def feed(self, data: bytes) -> list[Message]:
-        head, newline, tail = data.rpartition(b"\n")
-        if not newline:
-            self._keep(data)
-            return []
-        complete = b"".join([*self._parts, head])
-        self._parts, self._size = [], 0
-        if tail:
-            self._keep(tail)
-        return [json.loads(line) for line in complete.split(b"\n") if line]
+        """Add bytes; the messages that are whole now.
 
-    def rest(self) -> bytes:
-        """What has come after the last complete line."""
-        return b"".join(self._parts)
-
-    def _keep(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._limit:
+        Raises:
+            ValueError: a line is no JSON, or longer than the limit.
+        """
+        block = self._lines.block(data)
+        if self._lines.size > self._limit:
             raise ValueError(f"a control message is longer than {self._limit} bytes")
-        self._parts.append(data)
+        return [json.loads(line) for line in block.split(b"\n") if line]

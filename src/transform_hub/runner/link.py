@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from transform_hub.protocol import EXIT_KILLED, SOCKET_BUFFER, Lines, Message, encode
+from transform_hub.protocol import EXIT_KILLED, SOCKET_BUFFER, Message, MessageBuffer, encode
 
 
 def dial(address: str, instance: str, secret: str, channel: str) -> socket.socket:
@@ -109,7 +109,7 @@ class Control:
             leave_no_orphans()
 
     def _run(self) -> None:
-        lines = Lines()
+        lines = MessageBuffer()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         while True:

@@ -41,7 +41,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from transform_hub.protocol import EXIT_RUNNER_FAILED, Lines, encode
+from transform_hub.protocol import EXIT_RUNNER_FAILED, MessageBuffer, encode
 from transform_hub.runner import nodejs, orphans
 from transform_hub.runner.fdstore import Held, Keeper, close
 from transform_hub.runner.process import forget_hub, start_runner, with_mark
@@ -61,7 +61,7 @@ class Zygote:
     def __init__(self, hub: socket.socket, keeper: Keeper | None = None) -> None:
         self.hub: socket.socket | None = hub
         self.keeper = keeper
-        self.lines = Lines()
+        self.lines = MessageBuffer()
         self.runners: dict[int, str] = {}
         self.orphans: dict[int, str] = {}
         self.spare: nodejs.NodeProcess | None = None
@@ -149,7 +149,7 @@ class Zygote:
         if self.hub is not None:
             self.hub.close()
         self.hub = None
-        self.lines = Lines()
+        self.lines = MessageBuffer()
         close(self._received)
         self._received.clear()
         self._drop_spare()  # it is connected to nobody's link

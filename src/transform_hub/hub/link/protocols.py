@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.protocol import Lines, Message, encode
+from transform_hub.protocol import Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Control(asyncio.Protocol):
         self._transport = transport
         self._on_message = on_message
         self._on_lost = on_lost
-        self._lines = Lines()
+        self._lines = MessageBuffer()
         self._first: bytes | None = b"" if resumed else None
 
     @property
@@ -197,7 +197,7 @@ class Control(asyncio.Protocol):
 def _is_rest(line: bytes) -> bool:
     """Whether it is no line of JSON, but the rest of one."""
     try:
-        Lines().feed(line)
+        MessageBuffer().feed(line)
     except (ValueError, RecursionError):
         return True
     return False

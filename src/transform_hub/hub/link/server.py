@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 from transform_hub.hub.link.protocols import ChannelProtocol
 from transform_hub.hub.link.socket_dir import socket_directory
-from transform_hub.protocol import CHANNELS, Lines, Message
+from transform_hub.protocol import CHANNELS, Message, MessageBuffer
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Greeting(asyncio.Protocol):
             return
         self._deadline.cancel()
         try:
-            hello = Lines().feed(line + b"\n")[0]
+            hello = MessageBuffer().feed(line + b"\n")[0]
             peer = self._server.find(hello["instance"])
             known = (
                 hello["channel"] in CHANNELS

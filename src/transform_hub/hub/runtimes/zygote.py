@@ -16,7 +16,7 @@ from transform_hub.hub.reattach.fdstore import KeeperPlaces
 from transform_hub.hub.runtimes import interpreter
 from transform_hub.hub.runtimes.process_group import kill_runner, watch_orphan
 from transform_hub.hub.runtimes.runtime import Exit, Survivor
-from transform_hub.protocol import Lines, Message, encode
+from transform_hub.protocol import Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Zygote:
         self._pids = pids
         self._on_exit: dict[str, Callable[[Exit], None]] = {}
         self._unwatched: dict[str, Exit] = {}
-        self._lines = Lines()
+        self._lines = MessageBuffer()
         self._descriptors: list[int] = []
         self._outgoing: deque[tuple[memoryview, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
