@@ -43,7 +43,7 @@ class Sth:
 
     def keepers(self):
         """The paths of the sockets of the zygotes that are there."""
-        return [Path(file.read_text()) for file in (self.folder / ".hub" / "keepers").iterdir()]
+        return [Path(file.read_text()) for file in (self.folder / ".hub" / "fdstore").iterdir()]
 
 
 @pytest.fixture

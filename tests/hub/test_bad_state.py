@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.reattach.fdstore import FdStoreFiles
 from transform_hub.hub.server import serve
 
 NOT_UTF8 = b'{"id": "\xff", "packageSize": "\xff", "name": "\xff"}'
@@ -71,16 +71,16 @@ async def test_a_place_for_records_that_is_none_is_told(tmp_path):
 async def test_a_path_cut_short_leads_to_nobody_elses_directory(tmp_path):
     """The directory of a socket is removed when no keeper is there; it has to be one that a Hub has made."""
     folder = tmp_path / "keepers"
-    places = KeeperPlaces(folder, 1)
+    places = FdStoreFiles(folder, 1)
     place = places.make()
     [file] = folder.iterdir()
     for length in range(len(place)):
         file.write_text(place[:length])
-        assert list(KeeperPlaces(folder, 1).find()) == []
+        assert list(FdStoreFiles(folder, 1).find()) == []
     file.write_text(place)
     file.rename(folder / "other")
-    assert list(KeeperPlaces(folder, 1).find()) == []
+    assert list(FdStoreFiles(folder, 1).find()) == []
     (folder / "other").rename(file)
-    assert list(KeeperPlaces(folder, 1).find()) == [place]
+    assert list(FdStoreFiles(folder, 1).find()) == [place]
     places.forget(place)
     assert not Path(place).parent.exists()

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from transform_hub.hub.link.protocols import Control, LogSource
-from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.reattach.fdstore import FdStoreFiles
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.runtime import Exit
 
@@ -345,7 +345,7 @@ async def left(sth, package, api_of):
     runner = psutil.Process(await pid_of(api, await api.start(await api.send(package(ECHO)))))
     keeper = runner.parent()
     await sth.kill()
-    runtime = ProcessRuntime(keepers=KeeperPlaces(sth.folder / ".hub" / "keepers", 10))
+    runtime = ProcessRuntime(keepers=FdStoreFiles(sth.folder / ".hub" / "fdstore", 10))
     [survivor] = await runtime.survivors()
     yield runtime, survivor.id, runner, keeper
     for descriptor in survivor.channels.values():

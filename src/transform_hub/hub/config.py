@@ -10,7 +10,7 @@ from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Token
 from transform_hub.hub.access.tls import TLSConfig
 from transform_hub.hub.http.cors import is_loopback
-from transform_hub.hub.instances.limits import impossibility
+from transform_hub.hub.instances.limits import limit_defect
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.models import InstanceLimits
 from transform_hub.package import Limits
@@ -132,7 +132,7 @@ class HubConfig:
             )
         if self.token == "":
             raise HubStartError("The token is empty: everybody could guess it")
-        if impossible := impossibility(self.instance_limits):
+        if impossible := limit_defect(self.instance_limits):
             raise HubStartError(f"No Instance could run with the limit of {impossible}")
         if self.log_level.lower() not in LOG_LEVELS:
             raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")

@@ -1,4 +1,4 @@
-"""How the Hub says no: a status and an error that becomes the JSON body ``{"error": ...}``."""
+"""API errors: a status and what becomes the JSON body ``{"error": ...}``."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ class ApiError(Exception):
         self.error = error
         self.reason = reason
         self.headers = headers
+
+
+class NoRoomError(ApiError):
+    """There is no room for another Instance.
+
+    Args:
+        lack: what there is too little of.
+    """
+
+    def __init__(self, lack: str) -> None:
+        reason = "Insufficient Space on Resource"
+        super().__init__(419, f"{reason}: {lack}", reason=reason)

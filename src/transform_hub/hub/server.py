@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import platform
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.app import make_app
 from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
+from transform_hub.hub.instances.start_order import StartRules
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.link.server import LinkServer
 from transform_hub.hub.listener import Listener
@@ -29,16 +29,15 @@ from transform_hub.hub.observability.load import MIB, load_check, shortage
 from transform_hub.hub.observability.log import HubLog
 from transform_hub.hub.observability.metrics import Metrics
 from transform_hub.hub.observability.requests import Requests
-from transform_hub.hub.reattach.fdstore import KeeperPlaces
-from transform_hub.hub.reattach.ring import Spool, can_spool
+from transform_hub.hub.reattach.fdstore import FdStore, FdStoreFiles
 from transform_hub.hub.reattach.survival import Survival
-from transform_hub.hub.reattach.topic_rings import Provided, TopicKeeper
 from transform_hub.hub.runtimes.process import ProcessRuntime
-from transform_hub.hub.runtimes.runtime import Runtime, Survivor
+from transform_hub.hub.runtimes.runtime import Runtime
 from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences.store import SequenceStore
-from transform_hub.hub.topics.bus import TopicBus, Topics
-from transform_hub.hub.topics.feeds import Routing
+from transform_hub.hub.topics.bus import TopicBus
+from transform_hub.hub.topics.feeds import Feeds
+from transform_hub.hub.topics.local import LocalTopics
 from transform_hub.models import LoadCheck, SequenceInfo
 
 log = logging.getLogger(__name__)
@@ -48,13 +47,32 @@ HEAP_HINT = 16 * 1024 * 1024
 page; it raises that threshold to the size of the largest block it has seen freed (mallopt(3), M_MMAP_THRESHOLD)."""
 
 
+class _Addresses:
+    """Where runners on this machine reach the Hub; the API's address is known once it listens."""
+
+    def __init__(self, link: LinkServer, listener: Listener) -> None:
+        self._link, self._listener = link, listener
+
+    @property
+    def link(self) -> str:
+        return self._link.address
+
+    @property
+    def api(self) -> str:
+        return self._listener.local_url
+
+
 class Hub:
     """A Transform Hub in this process.
+
+    Args:
+        config: its settings.
+        runtime: where its Instances run; processes of this machine by default.
+        topics: its topics; local ones by default.
 
     Attributes:
         sequences: the store of Sequences.
         instances: the store of Instances.
-        engines: what runs Sequences here, and in which version.
         not_ready: why it takes no Sequences and starts no Instances, if it does not.
     """
 
@@ -64,34 +82,53 @@ class Hub:
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
-        self.instances = InstanceStore(self)
+        state = self.sequences.root / ".hub"
+        self.runtime = runtime or self._process_runtime(state)
+        self.survival = self._survival(state)
+        self.topics: TopicBus = topics or (self.survival and self.survival.topics) or LocalTopics()
+        self.feeds = Feeds(self.topics)
+        self.instances = InstanceStore(
+            self.runtime,
+            self.feeds.connect,
+            rules=StartRules(config.instance_limits, config.restart_policy),
+            max_running=config.max_instances,
+            retention=config.retention_ms / 1000,
+        )
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
-        self.engines = {"python3": platform.python_version()}
         self.auth = Authentication(config, self.instances.get)
         self.link = LinkServer(self.instances.get)
         self.lag = LoopLag()
         self.requests = Requests()
         self.metrics = Metrics(self)
+        self.history = History(state / "history.ndjson", config.history_limit)
+        self.instances.observers += (self.audit, self.metrics, self.history)
+        if self.survival is not None:
+            self.instances.observers.append(self.survival)
+            self.instances.make_backing = self.survival.make_backing
         self.is_ending = False
         self.not_ready: str | None = "The Hub is starting up"
-        state = self.sequences.root / ".hub"
         self.lock = Lock(state / "lock")
-        keepers = KeeperPlaces(state / "keepers", config.reattach_timeout_ms / 1000) if config.reattach else None
-        self.runtime = runtime or ProcessRuntime(
+        self.ready = asyncio.Event()
+
+    def _process_runtime(self, state: Path) -> ProcessRuntime:
+        config = self.config
+        return ProcessRuntime(
             zygote=config.zygote,
             environment=config.runner_envs,
             sandbox=find_sandbox(network=config.sandbox_network) if config.sandbox else None,
-            keepers=keepers,
+            fdstore=FdStoreFiles(state / "fdstore", config.reattach_timeout_ms / 1000) if config.reattach else None,
             groups_of=state if config.cgroups else None,
+            shortage=lambda: shortage(self.load_check(), config.instance_requirements),
         )
-        self.survival = Survival(state / "instances", self.runtime) if config.reattach else None
-        self._topic_keeper = TopicKeeper(self.runtime) if config.reattach and can_spool() and not topics else None
-        self.topics: TopicBus = topics or Topics(self._topic_keeper.make if self._topic_keeper else None)
-        self.routing = Routing(self.topics)
-        self.history = History(state / "history.ndjson", config.history_limit)
-        self.ready = asyncio.Event()
-        self.instances.followers += (self.audit.follow, self.metrics.follow, self.history.follow)
+
+    def _survival(self, state: Path) -> Survival | None:
+        """What lets Instances outlive this Hub, if they are to."""
+        if not self.config.reattach:
+            return None
+        if not isinstance(self.runtime, FdStore):
+            raise HubStartError(f"Instances can't outlive a Hub whose runtime is a {type(self.runtime).__name__}")
+        return Survival(state / "instances", self.runtime, self.runtime.kill)
 
     @property
     def url(self) -> str:
@@ -121,31 +158,19 @@ class Hub:
         self.history.open()
         self.log.open()
         await self.link.start()
-        await self.runtime.start()
-        if self.config.instance_limits.processes is not None and not self.runtime.has_groups:
+        await self.runtime.start(_Addresses(self.link, self.listener))
+        if self.config.instance_limits.processes is not None and "processes" not in self.runtime.limits:
             raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
         await self.listener.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
-            await self.survival.restore(self.instances.revive, self._adopt_topics)
+            await self.survival.restore(self.instances, self.sequences)
         self.history.close_lost(self.instances)
         self.ready.set()
         self.lag.start()
         if ready:
             self.not_ready = None
-
-    def _adopt_topics(self, survivors: list[Survivor], spools: list[Spool]) -> None:
-        """Go on with the topics of an earlier Hub; nobody writes them before it is settled how far Instances are."""
-        ends = {}
-        if self._topic_keeper is not None and isinstance(self.topics, Topics):
-            for name, content_type, channel in self._topic_keeper.restore(survivors):
-                self.topics.adopt(name, content_type, channel)
-                ends[channel.number] = channel.written
-                log.info("Topic %s goes on; it holds %d bytes that nobody has read", name, channel.size)
-        for spool in spools:
-            provided = Provided(spool["output"].provided)
-            provided.settle(ends.get(provided.topic, 0))
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
@@ -158,8 +183,8 @@ class Hub:
             for waiting in late:
                 waiting.cancel()
         await self.runtime.close()
-        self.routing.close()
-        self.topics.close()
+        self.feeds.close()
+        await self.topics.close()
         for instance in list(self.instances.values()):
             instance.discard()
         self.log.close()
@@ -197,16 +222,6 @@ class Hub:
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""
         return load_check([Path("/"), Path.home(), self.sequences.root], self.config.safe_operation_limit * MIB)
-
-    def require_room(self) -> None:
-        """Refuse another Instance when the machine has no room for it.
-
-        Raises:
-            ApiError: there is too little memory or disk, or too much load.
-        """
-        if lack := shortage(self.load_check(), self.config.instance_requirements):
-            reason = "Insufficient Space on Resource"
-            raise ApiError(419, f"{reason}: {lack}", reason=reason)
 
     def describe(self, sequence: SequenceInfo) -> SequenceInfo:
         """A Sequence with the ids of its Instances."""
@@ -264,7 +279,13 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def serve(
-    *, host: str = "127.0.0.1", port: int = 0, data_dir: str | os.PathLike[str] | None = None, **settings: Any
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    runtime: Runtime | None = None,
+    topics: TopicBus | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Hub]:
     """Run a Hub in this event loop.
 
@@ -272,6 +293,8 @@ async def serve(
         host: address to listen on; other than loopback needs ``token`` or ``insecure=True``.
         port: port to listen on; 0 takes a free one.
         data_dir: where Sequences are kept; without one they are gone with the Hub.
+        runtime: where Instances run; processes of this machine by default.
+        topics: the bus that has its topics; local ones by default.
         settings: any other field of :class:`transform_hub.hub.config.HubConfig`.
 
     Yields:
@@ -287,7 +310,7 @@ async def serve(
     with contextlib.ExitStack() as stack:
         if data_dir is None:
             data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="sth-data-"))
-        hub = Hub(HubConfig(host=host, port=port, data_dir=Path(data_dir), **settings))
+        hub = Hub(HubConfig(host=host, port=port, data_dir=Path(data_dir), **settings), runtime, topics)
         try:
             await hub.start()
             yield hub

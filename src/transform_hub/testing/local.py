@@ -16,7 +16,7 @@ from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
 from transform_hub.sync import HostClient, InstanceClient, SequenceClient
 from transform_hub.sync.portal import Portal
-from transform_hub.testing.record import Record
+from transform_hub.testing.record import Record, Records
 
 RUNNING: list[LocalHub] = []
 """The Hubs that run now, for the report of a test that fails."""
@@ -108,8 +108,8 @@ def local_hub(*, data_dir: str | os.PathLike[str] | None = None, **settings: Any
 class _RecordingHub(Hub):
     def __init__(self, config: HubConfig) -> None:
         super().__init__(config)
-        self.records: list[Record] = []
-        self.instances.followers.append(lambda instance: self.records.append(Record(instance)))
+        self.records = Records()
+        self.instances.observers.append(self.records)
 
 
 async def _made(config: HubConfig) -> _RecordingHub:

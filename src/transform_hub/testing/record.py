@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import msgspec
 
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.instances.observers import InstanceObserver
 
 KEPT = 16 * 1024
 """Bytes of each stream that are kept: the latest."""
-
-
-class Tail:
-    """The latest bytes of a channel, whether or not anybody reads them.
-
-    Args:
-        channel: what is in it already counts, too.
-    """
-
-    def __init__(self, channel: Channel) -> None:
-        self._kept: deque[bytes] = deque()
-        self._size = 0
-        self._feed = channel.feed
-        for chunk in channel._chunks:  # noqa: SLF001 - it is of use to reports only
-            self._keep(chunk)
-        channel.feed = self._note  # type: ignore[method-assign]
-
-    def text(self) -> str:
-        """What is kept; marked if it is not all."""
-        data = b"".join(list(self._kept))
-        cut = "[...]\n" if self._size > len(data) else ""
-        return cut + data.decode("utf-8", "replace")
-
-    def _note(self, chunk: bytes) -> bool:
-        self._keep(chunk)
-        return self._feed(chunk)
-
-    def _keep(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        self._kept.append(chunk[-KEPT:])
-        while sum(map(len, self._kept)) - len(self._kept[0]) >= KEPT:
-            self._kept.popleft()
 
 
 class Record:
@@ -51,8 +19,19 @@ class Record:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._printed = {name: Tail(instance.streams[name]) for name in ("stdout", "stderr")}
-        self._log = Tail(instance.streams.log)
+        self._kept: dict[str, str] | None = None
+
+    def keep(self) -> None:
+        """Take what the streams have, which is about to go."""
+        self._kept = self._texts()
+
+    def is_of(self, instance: Instance) -> bool:
+        """Whether it is that Instance's."""
+        return self._instance is instance
+
+    def _texts(self) -> dict[str, str]:
+        streams = self._instance.streams
+        return {"stdout": _tail(streams["stdout"]), "stderr": _tail(streams["stderr"]), "log": _tail(streams.log)}
 
     @property
     def title(self) -> str:
@@ -65,10 +44,27 @@ class Record:
 
     def report(self) -> str:
         """Its error, its stdout, stderr and log."""
-        parts = {"error": self._instance.error or ""}
-        parts |= {name: tail.text() for name, tail in self._printed.items()}
-        parts["log"] = "\n".join(_entry(line) for line in self._log.text().splitlines())
+        parts = {"error": self._instance.error or "", **(self._kept or self._texts())}
+        parts["log"] = "\n".join(_entry(line) for line in parts["log"].splitlines())
         return "\n".join(f"{name}:\n{text.rstrip()}" for name, text in parts.items() if text.strip())
+
+
+class Records(InstanceObserver, list[Record]):
+    """The records of all Instances that a Hub has started."""
+
+    def started(self, instance: Instance, seconds: float | None) -> None:
+        self.append(Record(instance))
+
+    def gone(self, instance: Instance) -> None:
+        for record in self:
+            if record.is_of(instance):
+                record.keep()
+
+
+def _tail(channel: Channel) -> str:
+    """The latest that a stream has carried; marked if it is not all."""
+    data = channel.tail(KEPT)
+    return ("[...]\n" if channel.written > len(data) else "") + data.decode("utf-8", "replace")
 
 
 def _entry(line: str) -> str:

@@ -1,16 +1,21 @@
-"""The stream primitive of the Hub: a bounded queue of bytes with many writers and many readers.
+"""The stream primitive of the Hub: a bounded stream of bytes with many writers and many readers.
 
-Every stream of the Hub is a Channel: output, stdout, stderr, logs, audit, events and topics. There are two kinds:
+Every stream of the Hub is a Channel: output, stdout, stderr, logs, audit, events and topics. Its bytes have positions,
+counted from the start of the stream, and lie in a store: in memory, or in a ring that outlives the Hub.
 
-    queue     (default)       What was written waits until somebody reads it, and is then gone. Readers that are
-                              there at the same time each get everything, paced by the slowest. A full channel
-                              holds its writers back.
-    history   (history=True)  The latest `limit` bytes are kept. Every reader starts with what is kept and goes
-                              on live. Writers never wait; a reader that can't keep up misses the oldest
-                              chunks, and `missed` counts them.
+    oldest ─────────────── first ─────────── a reader ──────── taken ─────────── written
+      kept to go on at       held for the slowest               what no reader has had yet
 
-    chunks    first ─────────── position of a reader ──────── taken ─────────── end
-              kept for the slowest reader              what no reader has had yet
+Three ways to read:
+
+    take       reader()              From what no other reader has had. Readers that are there at the same time each
+                                     get everything. The slowest paces the writers, which wait while it is full.
+    follow     reader(at=position)   The same, but from a position on, as far as it is still kept.
+    tap        reader(tap=True)      A copy from now on, which takes nothing and holds nobody. A tap that can't keep up
+                                     misses the oldest bytes; `missed` counts them.
+
+In a channel of the kind `history` writers never wait: the latest bytes are kept, and every reader is a tap that starts
+with the oldest of them.
 """
 
 from __future__ import annotations
@@ -19,62 +24,104 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
+from typing import Protocol
+
+from transform_hub.hub.channels.memory import MemoryStore
 
 LIMIT = 1024 * 1024
-"""Bytes a channel holds before its writers wait."""
-
-JOIN = 64 * 1024
-"""Bytes that small chunks are joined up to when they are read; larger ones are handed on uncopied."""
+"""Bytes that a channel holds before its writers wait."""
 
 
 class ChannelClosedError(Exception):
     """Written to a channel that has been closed."""
 
 
+class Store(Protocol):
+    """The bytes of one stream, by their position in it."""
+
+    @property
+    def oldest(self) -> int:
+        """The first position that can still be read."""
+
+    @property
+    def written(self) -> int:
+        """The position behind the last byte."""
+
+    @property
+    def taken(self) -> int:
+        """Up to where a reader has had it; another Hub goes on there."""
+
+    def append(self, data: bytes) -> None:
+        """Add bytes."""
+
+    def read(self, position: int) -> bytes:
+        """The bytes from a position on, as many as are in one piece; ``b""`` at ``written``."""
+
+    def hold_from(self, position: int) -> None:
+        """Keep all from this position on; what comes before may go when there is need of room."""
+
+    def take(self, position: int) -> None:
+        """A reader has handed on all up to here."""
+
+    def discard(self) -> None:
+        """Forget all bytes: nothing is read any more."""
+
+
 class Channel:
     """A bounded stream of bytes.
 
     Args:
-        limit: bytes it holds; a single chunk may exceed it.
+        store: where the bytes are; in memory by default.
+        limit: bytes that it holds before writers wait, or keeps as history; a single chunk may exceed it.
         history: keep the latest bytes for every reader instead of holding writers back.
     """
 
-    def __init__(self, limit: int = LIMIT, *, history: bool = False) -> None:
+    def __init__(self, store: Store | None = None, *, limit: int = LIMIT, history: bool = False) -> None:
         self.limit = limit
         self.history = history
         self.closed = False
-        self.written = 0
-        self._chunks: deque[bytes] = deque()
-        self._first = 0
-        self._taken = 0
-        self._slowest = 0  # how many readers are at the first of what is held, or fewer: then all are looked at again
-        self._size = 0
+        self._store = store if store is not None else MemoryStore(limit if history else limit + limit // 2)
+        self._taken = self._store.taken
+        self._first = self._store.written if history else self._taken
+        self._at_first = 0  # lower bound of the readers that are at the first byte held; 0 triggers a rescan
+        self._discarded = False
         self._readers: set[ChannelReader] = set()
+        self._taps: set[ChannelReader] = set()
         self._waiting: deque[Callable[[], object]] = deque()
 
     @property
+    def written(self) -> int:
+        """The position behind the last byte: how many bytes the stream has carried."""
+        return self._store.written
+
+    @property
+    def oldest(self) -> int:
+        """The first position that can still be read."""
+        return self._store.written if self._discarded else self._store.oldest
+
+    @property
     def size(self) -> int:
-        """Bytes held now."""
-        return self._size
+        """Bytes that the slowest reader has not had yet; without readers, those that none has had."""
+        return self._store.written - self._first
 
     @property
     def is_full(self) -> bool:
         """Whether writers have to wait."""
-        return self._size >= self.limit and not self.history
+        return self._store.written - self._first >= self.limit
 
     @property
     def is_held(self) -> bool:
-        """Whether a writer is waiting; it goes on when half of the room is free."""
+        """Whether a writer waits; it goes on when half of the room is free."""
         return bool(self._waiting)
 
     @property
     def held_back(self) -> int:
-        """How many writers are waiting."""
+        """How many writers wait."""
         return len(self._waiting)
 
     @property
     def readers(self) -> int:
-        """How many readers there are."""
+        """How many readers there are, taps left out."""
         return len(self._readers)
 
     def feed(self, chunk: bytes) -> bool:
@@ -86,15 +133,19 @@ class Channel:
         if self.closed:
             raise ChannelClosedError
         if chunk:
-            self._chunks.append(chunk)
-            self._size += len(chunk)
-            self.written += len(chunk)
-            if self.history:
-                while self._size > self.limit and len(self._chunks) > 1:
-                    self._drop_first()
-            for reader in self._readers:
-                reader.wake()
+            self._store.append(chunk)
+            self.notify()
         return not self.is_full
+
+    def notify(self) -> None:
+        """Bytes have come into the store: wake the readers."""
+        if self.history:
+            self._first = self._taken = self._store.written
+            self._store.hold_from(self._first)
+        for reader in self._readers:
+            reader.wake()
+        for reader in self._taps:
+            reader.wake()
 
     async def write(self, chunk: bytes) -> None:
         """Add a chunk as soon as there is room.
@@ -133,72 +184,86 @@ class Channel:
         if self.closed:
             return
         self.closed = True
-        for reader in self._readers:
+        for reader in (*self._readers, *self._taps):
             reader.wake()
         self._call_waiting()
 
     def discard(self) -> None:
-        """Close and forget what is held."""
+        """Close and forget all bytes."""
         self.close()
-        self._first += len(self._chunks)
-        self._taken = max(self._taken, self._first)
-        self._chunks.clear()
-        self._size = 0
+        self._first = self._taken = self._store.written
+        self._discarded = True
+        self._store.discard()
 
-    def reader(self) -> ChannelReader:
-        """A new reader: of all that is kept (history), else of what no other reader has had."""
-        reader = ChannelReader(self, self._first if self.history else max(self._taken, self._first))
-        self._readers.add(reader)
+    def reader(self, at: int | None = None, *, tap: bool = False) -> ChannelReader:
+        """A new reader.
+
+        Args:
+            at: the position to begin at, as far as it is kept. By default a reader begins with what no other has had,
+                a tap with what comes from now on (of a history: with all that is kept).
+            tap: take nothing and hold nobody.
+        """
+        if at is None:
+            at = self.oldest if self.history else self.written if tap else self._taken
+        reader = ChannelReader(self, at)
+        (self._taps if tap or self.history else self._readers).add(reader)
+        self.move(reader, at)
         return reader
 
-    # take and leave are called by readers only.
+    def tail(self, size: int) -> bytes:
+        """The last bytes, as many of ``size`` as are kept."""
+        parts, position = [], max(self.written - size, self.oldest)
+        while data := b"" if self._discarded else self._store.read(position):
+            parts.append(data)
+            position += len(data)
+        return b"".join(parts)
+
+    # What follows is called by readers only.
+
+    def move(self, reader: ChannelReader, position: int) -> None:
+        """Let a reader go on elsewhere."""
+        reader.position = min(max(position, self.oldest), self.written)
+        if reader in self._readers:
+            self._at_first = 0  # nobody knows any more who is at the head
+            if reader.position < self._first:
+                self._first = reader.position
+                self._store.hold_from(self._first)
 
     def take(self, reader: ChannelReader) -> bytes:
         """The next bytes for a reader, b"" if there are none now."""
-        if reader.position < self._first:
-            reader.missed += self._first - reader.position
-            reader.position = self._first
-        index = reader.position - self._first
-        if index >= len(self._chunks):
+        if self._discarded:
             return b""
-        chunk = self._chunks[index]
-        count = 1
-        if len(chunk) < JOIN and index + 1 < len(self._chunks):
-            chunk, count = self._join(index)
-        was_slowest = reader.position == self._first
-        reader.position += count
-        if not self.history:
+        if reader not in self._readers:
+            return self._copy(reader)
+        self._store.take(reader.position)  # a reader that asks for more has handed on what came before
+        data = self._store.read(reader.position)
+        if data:
+            was_first = reader.position <= self._first
+            reader.position += len(data)
             self._taken = max(self._taken, reader.position)
-            self._went_on(was_slowest=was_slowest)
-        return chunk
+            # Rescan the readers only when none is left at the head: O(1) per read, however many there are.
+            self._at_first -= was_first
+            if self._at_first <= 0:
+                self._trim()
+        return data
 
-    def _went_on(self, *, was_slowest: bool) -> None:
-        """A reader has; only when none is left at the first of what is held all are looked at: there may be many."""
-        self._slowest -= was_slowest
-        if self._slowest <= 0:
-            self._trim()
-
-    def _join(self, index: int) -> tuple[bytes, int]:
-        parts: list[bytes] = []
-        size = 0
-        while index < len(self._chunks) and size + len(self._chunks[index]) <= JOIN:
-            parts.append(self._chunks[index])
-            size += len(parts[-1])
-            index += 1
-        return b"".join(parts), len(parts)
+    def _copy(self, tap: ChannelReader) -> bytes:
+        if tap.position < self.oldest:
+            tap.missed += self.oldest - tap.position
+            tap.position = self.oldest
+        data = self._store.read(tap.position)
+        tap.position += len(data)
+        return data
 
     def _trim(self) -> None:
-        """Forget what every reader has had; without readers, what any has had."""
-        keep_from = min((reader.position for reader in self._readers), default=self._taken)
-        while self._first < keep_from:
-            self._drop_first()
-        self._slowest = sum(reader.position == self._first for reader in self._readers)
-        if self._waiting and self._size * 2 <= self.limit:
+        """Make room up to where every reader is; without readers, up to where any was."""
+        first = min((reader.position for reader in self._readers), default=self._taken)
+        self._at_first = sum(reader.position <= first for reader in self._readers)
+        if first > self._first:
+            self._first = first
+            self._store.hold_from(first)
+        if self._waiting and self.size * 2 <= self.limit:
             self._call_waiting()
-
-    def _drop_first(self) -> None:
-        self._size -= len(self._chunks.popleft())
-        self._first += 1
 
     def _call_waiting(self) -> None:
         while self._waiting and (self.closed or not self.is_full):
@@ -206,13 +271,22 @@ class Channel:
 
     def leave(self, reader: ChannelReader) -> None:
         """A reader goes."""
-        self._readers.discard(reader)
-        if not self.history:
+        self._taps.discard(reader)
+        if reader in self._readers:
+            self._readers.remove(reader)
+            if not self._discarded:
+                self._store.take(reader.position)
             self._trim()
 
 
 class ChannelReader:
-    """One reader's place in a channel; an async iterator over its bytes and an async context manager."""
+    """One reader's place in a channel; an async iterator over its bytes and a context manager.
+
+    Attributes:
+        position: of the next byte.
+        missed: bytes that a tap was too slow for.
+        finished: whether it is to end with what there is now.
+    """
 
     def __init__(self, channel: Channel, position: int) -> None:
         self.channel = channel
@@ -233,8 +307,12 @@ class ChannelReader:
             finally:
                 self._waiter = None
 
+    def seek(self, position: int) -> None:
+        """Go on at a position, as far as it is kept."""
+        self.channel.move(self, position)
+
     def finish(self) -> None:
-        """What there is now is all for this reader, though the channel may go on."""
+        """End with what there is now, though the channel may go on."""
         self.finished = True
         self.wake()
 
@@ -255,6 +333,14 @@ class ChannelReader:
         return self
 
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> ChannelReader:  # noqa: PYI034 - the same
+        return self
+
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
 from transform_hub.hub.access.auth import Scope
-from transform_hub.hub.channels.channel import ChannelClosedError, ChannelReader
+from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.reattach.ring import SpooledChannel
 
 if TYPE_CHECKING:
     from transform_hub.hub.link.runner_input import SinkWriter
@@ -151,10 +151,20 @@ def require_acceptable(request: web.Request, *types: str) -> None:
     raise ApiError(415, f"This route answers with {types[0]}", reason="Invalid content-type")
 
 
+class Reader(Protocol):
+    """A place in a stream."""
+
+    position: int
+    missed: int
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any; ``b""`` at the end."""
+
+
 class Readable(Protocol):
     """What can be answered with: a Channel, a Topic."""
 
-    def reader(self) -> ChannelReader:
+    def reader(self, at: int | None = None, *, tap: bool = False) -> AbstractAsyncContextManager[Reader]:
         """A new reader."""
 
 
@@ -165,25 +175,15 @@ async def stream_response(request: web.Request, source: Readable) -> web.StreamR
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
-    with _reader(request, source) as reader:
-        if isinstance(source, SpooledChannel):
-            response.headers[POSITION] = str(reader.position)
+    tap = request.query.get("tap", "false").lower() not in ("false", "0")
+    async with source.reader(wanted_position(request), tap=tap) as reader:
+        response.headers[POSITION] = str(reader.position)
         await response.prepare(request)
-        await send_all(request, reader, response)
+        if not await send_all(request, reader, response, tap=tap):
+            return response
     with contextlib.suppress(ConnectionError):
         await response.write_eof()
     return response
-
-
-def _reader(request: web.Request, source: Readable) -> ChannelReader:
-    """A reader, at the position that the request asks for if the source knows positions.
-
-    Raises:
-        ApiError: that is no position.
-    """
-    if not isinstance(source, SpooledChannel):
-        return source.reader()
-    return source.reader(wanted_position(request))
 
 
 def wanted_position(request: web.Request) -> int | None:
@@ -208,23 +208,30 @@ def stream_answer(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def send_all(request: web.Request, reader: ChannelReader, response: web.StreamResponse) -> None:
-    """Write all that a reader gives into an answer that has begun."""
-    outlives = isinstance(reader.channel, SpooledChannel)
-    if outlives and request.transport is not None:
-        request.transport.set_write_buffer_limits(high=0)  # what counts as read is with the kernel
-    async for data in reader:
-        if len(data) < LARGE or not response.chunked or request.transport is None:
+async def send_all(request: web.Request, reader: Reader, response: web.StreamResponse, *, tap: bool = False) -> bool:
+    """Write all that a reader gives into an answer that has begun.
+
+    What counts as read is with the kernel: another reader, or another Hub, goes on there. A tap that has missed bytes
+    is cut off, without the end of the answer; False tells that.
+    """
+    transport = request.transport
+    if transport is not None:
+        transport.set_write_buffer_limits(high=0)
+    while data := await reader.read():
+        if tap and reader.missed:
+            request.protocol.force_close()
+            return False
+        if len(data) < LARGE or not response.chunked or transport is None:
             await response.write(data)
-            if outlives:
-                await request.writer.drain()
+            await request.writer.drain()
             continue
         # response.write() would join head, data and end of the chunk, and so copy all of it once more. Not with
         # writelines(): asyncio's takes any amount without pushing back up to Python 3.12.8 and 3.13.1.
         for part in (b"%x\r\n" % len(data), data, b"\r\n"):
-            request.transport.write(part)
+            transport.write(part)
             request.writer.output_size += len(part)
         await request.writer.drain()
+    return True
 
 
 async def received(request: web.Request) -> AsyncIterator[bytes]:
@@ -297,10 +304,9 @@ async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
         ApiError: the topic was deleted meanwhile.
     """
     try:
-        async for chunk in received(request):
-            await writer.write(chunk)
-        await writer.close()
+        async with writer:
+            async for chunk in received(request):
+                await writer.write(chunk)
+            await writer.end()
     except ChannelClosedError:
         raise ApiError(404, "The topic was deleted") from None
-    finally:
-        writer.leave()

@@ -7,6 +7,7 @@ nothing                yes             anything            completed   137 Insta
 nothing                no              signal n            errored     128+n Runner killed by <signal>, or: <limit>
 nothing                no              exit 0              completed   0 (os._exit in the Sequence)
 nothing                no              exit n, unknown     errored     n or 213 Runner failed
+nothing                no              its machine lost    errored     213 Runner failed: its machine is gone
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from transform_hub.models import InstanceStatus, Terminated
 _GOOD = (protocol.EXIT_OK, protocol.EXIT_KILLED, protocol.EXIT_STOPPED)
 
 
-class Verdict(NamedTuple):
+class ExitStatus(NamedTuple):
     """How an Instance has ended."""
 
     status: InstanceStatus
@@ -31,33 +32,38 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-KILLED = Verdict(
+KILLED = ExitStatus(
     "completed", Terminated(exitcode=protocol.EXIT_KILLED, reason=protocol.EXIT_REASONS[protocol.EXIT_KILLED])
 )
 
 
-def judge(exit_: Exit, said: LastWord | None, *, killing: bool, limits: Mapping[str, Any] | None = None) -> Verdict:
-    """Decide by the runtime's word, the runner's last message, whether it was being killed, and its limits."""
+def exit_status(
+    exit_: Exit, said: LastWord | None, *, killing: bool, limits: Mapping[str, Any] | None = None
+) -> ExitStatus:
+    """How an Instance has ended, by what its runtime and its runner's last message say."""
     if said is not None:
         return _by_code(said.code, said.error)
     if killing:
         return KILLED
     if exit_.signal is not None:
         words = _killed_by(exit_, limits or {})
-        return Verdict("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
+        return ExitStatus("errored", Terminated(exitcode=128 + exit_.signal, reason=words), words)
     if exit_.code == protocol.EXIT_OK:
         return _by_code(protocol.EXIT_OK)
     code = protocol.EXIT_RUNNER_FAILED if exit_.code is None else exit_.code
     reason = protocol.EXIT_REASONS[protocol.EXIT_RUNNER_FAILED]
-    return Verdict("errored", Terminated(exitcode=code, reason=reason), f"{reason}: it ended without a word")
+    why = "the machine that it ran on is gone" if exit_.lost else "it ended without a word"
+    return ExitStatus("errored", Terminated(exitcode=code, reason=reason), f"{reason}: {why}")
 
 
-def _by_code(code: int, error: str | None = None) -> Verdict:
+def _by_code(code: int, error: str | None = None) -> ExitStatus:
     if code in _GOOD and error is not None:  # sys.exit(137) of a Sequence is not a kill
-        return Verdict("errored", Terminated(exitcode=code, reason=protocol.EXIT_REASONS[protocol.EXIT_FAILED]), error)
+        return ExitStatus(
+            "errored", Terminated(exitcode=code, reason=protocol.EXIT_REASONS[protocol.EXIT_FAILED]), error
+        )
     reason = protocol.EXIT_REASONS.get(code, protocol.EXIT_REASONS[protocol.EXIT_FAILED])
     status: InstanceStatus = "completed" if code in _GOOD else "errored"
-    return Verdict(status, Terminated(exitcode=code, reason=reason), error)
+    return ExitStatus(status, Terminated(exitcode=code, reason=reason), error)
 
 
 def _killed_by(exit_: Exit, limits: Mapping[str, Any]) -> str:

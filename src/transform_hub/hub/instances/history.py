@@ -14,14 +14,13 @@ import logging
 from collections import deque
 from collections.abc import Container
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
+from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.models import ENDED, HistoryEntry, PastSequence
-
-if TYPE_CHECKING:
-    from transform_hub.hub.instances.instance import Instance
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ MAX_TEXT = 2000
 HUB_KILLED = "The Hub was killed, and the Instance ended with it"
 
 
-class History:
+class History(InstanceObserver):
     """What has ended, the latest first.
 
     Args:
@@ -68,14 +67,12 @@ class History:
         for entry in [entry for entry in self._running.values() if entry.id not in going_on]:
             self._add(msgspec.structs.replace(entry, status="errored", error=HUB_KILLED))
 
-    def follow(self, instance: Instance) -> None:
-        """Write that an Instance has started, and its end when it comes."""
-        if instance.ended.is_set():
+    def started(self, instance: Instance, seconds: float | None) -> None:
+        if instance.id not in self._running and not instance.ended.is_set():
             self._add(_entry(instance))
-            return
-        if instance.id not in self._running:
-            self._add(_entry(instance))
-        instance.at_end.append(lambda: self._add(_entry(instance)))
+
+    def ended(self, instance: Instance) -> None:
+        self._add(_entry(instance))
 
     def entries(self, sequence: str | None = None, *, limit: int, offset: int = 0) -> list[HistoryEntry]:
         """The entries, the latest end first.

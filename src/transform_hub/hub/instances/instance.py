@@ -9,33 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.events import Events
-from transform_hub.hub.instances.exit_status import KILLED, Verdict
+from transform_hub.hub.instances.exit_status import KILLED, ExitStatus
 from transform_hub.hub.instances.lifecycle import Lifecycle
 from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.restarts import Restarts
-from transform_hub.hub.instances.run import KILL_GRACE, Run
-from transform_hub.hub.link.instance_streams import Streams
+from transform_hub.hub.instances.run import KILL_GRACE, Run, StopOrder, TopicKind
+from transform_hub.hub.instances.start_order import StartOrder
+from transform_hub.hub.link.instance_streams import Backing, MemoryBacking, Streams
 from transform_hub.hub.link.protocols import ChannelProtocol
-from transform_hub.hub.reattach.records import Record, StopOrder, moment
-from transform_hub.hub.reattach.ring import Spool
-from transform_hub.hub.runtimes.runtime import Runtime, Survivor
-from transform_hub.models import (
-    InstanceInfo,
-    InstanceStatus,
-    RestartPolicy,
-    SequenceInfo,
-    StartRequest,
-    Terminated,
-)
+from transform_hub.hub.runtimes.runtime import LaunchOrder, Runtime
+from transform_hub.models import InstanceInfo, InstanceStatus, SequenceInfo, Terminated
 
 log = logging.getLogger(__name__)
 
@@ -49,97 +39,96 @@ def _now(later: float = 0) -> str:
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+class Feed(Protocol):
+    """What connects a run with a topic."""
+
+    async def settle(self) -> None:
+        """The run has ended and another follows: carry what is to be carried, then no more."""
+
+    def end(self) -> None:
+        """The Instance has ended."""
+
+
+class InstanceHost(Protocol):
+    """Where an Instance is kept."""
+
+    def changed(self, instance: Instance) -> None:
+        """Something that another Hub would have to know has changed."""
+
+    def emitted(self, instance: Instance, name: str, message: Any) -> None:
+        """Its Sequence has emitted an event."""
+
+    def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
+        """Its Sequence provides or requires a topic."""
+
+    def ended(self, instance: Instance) -> None:
+        """It has ended."""
+
+    def gone(self, instance: Instance) -> None:
+        """It is no longer kept."""
+
+
 class Instance:
     """A Sequence that is run: once, or again and again as its restart policy says.
 
     Args:
-        sequence: what runs; ``request``: with which arguments.
-        make_spec: says what its runner has to know.
-        runtime: where its process is started.
-        policy: whether it is restarted.
+        order: what runs, and how.
+        host: where it is kept.
+        runtime: where its runners are started.
         retention: seconds that it is kept after its end.
-        on_event: called with the Instance, event name and message for each event it emits.
-        on_gone: called when it is no longer kept.
-        on_change: called when there is something new to write down of it.
-        spool: where its streams are to outlive the Hub.
-        record: what an earlier Hub has written down of it, for :meth:`resume`.
+        backing: what its streams stand on; memory by default.
 
     Attributes:
         run: its present run, or the last there was.
-        at_end: what to call when it has ended.
-        between_runs: what to wait for when a run has ended and before the next begins.
         is_between_runs: whether nothing is left of a run that has ended, and a restart is awaited.
     """
 
     def __init__(
         self,
-        instance_id: str,
-        sequence: SequenceInfo,
-        request: StartRequest,
-        *,
-        make_spec: Callable[[], Awaitable[protocol.Message]],
+        order: StartOrder,
+        host: InstanceHost,
         runtime: Runtime,
-        policy: RestartPolicy,
+        *,
         retention: float,
-        on_event: Callable[[Instance, str, Any], None],
-        on_topic: Callable[[Instance, str, TopicDeclaration], None],
-        on_gone: Callable[[Instance], object],
-        on_change: Callable[[Instance], object] = lambda _: None,
-        record: Record | None = None,
-        spool: Spool | None = None,
+        backing: Backing | None = None,
     ) -> None:
-        self.id = instance_id
-        self.sequence = sequence
-        self.request = request
-        self.restarts = Restarts(policy, record.restarts if record else 0, record.restarts_in_a_row if record else 0)
-        self._life = Lifecycle(self._on_status, record.status if record else "initializing")
-        self._on_change = on_change
-        self.streams = Streams(
-            lambda message: self.run.receive(message),  # noqa: PLW0108 - it is another by then
-            lambda: self.run.lose_control(),  # noqa: PLW0108 - likewise
-            lambda: self._on_change(self),
-            spool=spool,
-            lasting=self.restarts.are_possible,
-        )
-        self.events = Events()
-        self.started_at = record.started if record else None
+        self.order = order
+        self.runtime = runtime
+        self._host = host
+        self._retention = retention
+        # state
+        self.life = Lifecycle(self._on_status)
+        self.restarts = Restarts(order.policy)
+        self.created_at = _now()
+        self.started_at: str | None = None
         self.ended_at: str | None = None
-        self.created_at = record.created if record else _now()
         self.terminated: Terminated | None = None
         self.error: str | None = None
         self.ended = asyncio.Event()
-        self._make_spec = make_spec
-        self._runtime = runtime
-        self._retention = retention
-        self._on_event, self._on_topic, self._on_gone = on_event, on_topic, on_gone
+        self.is_between_runs = False
+        # streams and events
+        self.streams = Streams(backing or MemoryBacking(), lasting=self.restarts.are_possible)
+        self.events = Events()
+        self._feeds: list[Feed] = []
+        self._rate: float | None = None
+        # timers
         self._forgetting: asyncio.TimerHandle | None = None
         self._restarting: asyncio.Task[None] | None = None
-        self._rate: float | None = None
-        self.at_end: list[Callable[[], object]] = []
-        self.between_runs: list[Callable[[], Awaitable[object]]] = []
-        self.is_between_runs = False
-        self.run = self._make_run(record)
-
-    def _make_run(self, record: Record | None = None) -> Run:
-        return Run(
-            self.id,
-            self.request,
-            life=self._life,
-            streams=self.streams,
-            runtime=self._runtime,
-            on_event=self._emit,
-            on_topic=functools.partial(self._on_topic, self),
-            on_change=lambda: self._on_change(self),
-            on_over=self._on_over,
-            record=record,
-        )
+        self.run = Run(self)
 
     # --- what it is ---------------------------------------------------------------------------------------
 
     @property
+    def id(self) -> str:
+        return self.order.id
+
+    @property
+    def sequence(self) -> SequenceInfo:
+        return self.order.sequence
+
+    @property
     def status(self) -> InstanceStatus:
-        """What it is doing."""
-        return self._life.status
+        return self.life.status
 
     @property
     def secret(self) -> str:
@@ -166,8 +155,8 @@ class Instance:
         )
         return InstanceInfo(
             id=self.id,
-            app_config=self.request.app_config,
-            args=self.request.args,
+            app_config=self.order.request.app_config,
+            args=self.order.request.args,
             provides=self.provides,
             requires=self.requires,
             sequence=sequence,
@@ -176,38 +165,18 @@ class Instance:
             ended=self.ended_at,
             status=self.status,
             terminated=self.terminated,
-            limits=self.request.limits,
+            limits=self.order.request.limits,
             error=self.error,
-            **self.restarts.told(),
+            **self.restarts.info(),
         )
 
     async def health(self) -> dict[str, Any]:
         """The latest health message, which is waited for, and what the Hub knows: the process and its traffic."""
         while self.run.health is None and not self.run.is_over:
-            await self._life.change()
+            await self.life.change()
         ended = {"healthy": False} if self.run.is_over else {}
         known = {"processId": self.run.pid, "traffic": self.streams.traffic}
         return {"healthy": False, **(self.run.health or {}), **ended, **known}
-
-    def record(self) -> Record:
-        """What another Hub has to know to go on with it."""
-        return Record(
-            id=self.id,
-            secret=self.secret,
-            sequence_id=self.sequence.id,
-            request=self.request,
-            status=self.status,
-            created=self.created_at,
-            started=self.started_at,
-            pid=self.run.pid,
-            input_type=self.run.input_type,
-            stopping=self.run.stop_order,
-            ended_sinks=self.streams.ended_sinks,
-            restarts=self.restarts.count,
-            restarts_in_a_row=self.restarts.in_a_row,
-            next_restart=self.restarts.next_at if self.is_between_runs else None,
-            **self.run.topics,
-        )
 
     @property
     def was_cut_off(self) -> bool:
@@ -223,15 +192,27 @@ class Instance:
         Raises:
             ApiError: the runner was not started, ended, or did not dial in, before it could be an Instance.
         """
-        await self.run.launch(self._make_spec)
+        await self.run.launch(self._launch_order())
         while self.status == "initializing" and self.started_at is None:
-            await self._life.change()
+            await self.life.change()
         if self.started_at is None:
             raise ApiError(400, self.error or "The runner ended, or was killed, and did not connect to the Hub")
         try:
-            await asyncio.wait_for(self._life.leave("starting"), START_ANSWER)
+            await asyncio.wait_for(self.life.leave("starting"), START_ANSWER)
         except asyncio.TimeoutError:
             self.streams.note("INFO", "The Sequence is still being loaded")
+
+    def _launch_order(self, *, is_restart: bool = False) -> LaunchOrder:
+        request = self.order.request
+        return LaunchOrder(
+            id=self.id,
+            secret=self.secret,
+            sequence=self.sequence.config,
+            args=request.args or [],
+            config=request.app_config or {},
+            limits=request.limits or {},
+            is_restart=is_restart,
+        )
 
     def attach(self, hello: protocol.Message, transport: asyncio.Transport) -> ChannelProtocol | None:
         """The runner has dialled one of its channels; None refuses it."""
@@ -243,18 +224,28 @@ class Instance:
                 self.set_monitoring_rate(self._rate)
         return connected
 
-    async def resume(self, record: Record, survivor: Survivor) -> None:
-        """Go on with a runner that has outlived its Hub."""
-        await self.run.resume(record, survivor)
+    def announce_input(self, content_type: str) -> None:
+        """Tell the Sequence what its input is; only the first time counts."""
+        self.run.announce_input(content_type)
 
-    def await_restart(self, next_at: str) -> None:
-        """Go on with the pause before a restart, in which an earlier Hub was killed."""
-        pause = (moment(next_at) - datetime.now(timezone.utc)).total_seconds() * 1000
-        self._pause_for(min(max(pause, 0), self.restarts.policy.max_delay) / 1000)
+    # --- what its runs tell it ----------------------------------------------------------------------------
 
-    def _emit(self, name: str, message: Any) -> None:
+    def changed(self) -> None:
+        """Something that another Hub would have to know has changed."""
+        self._host.changed(self)
+
+    def emitted(self, name: str, message: Any) -> None:
+        """The Sequence has emitted an event."""
         self.events.publish(name, message)
-        self._on_event(self, name, message)
+        self._host.emitted(self, name, message)
+
+    def connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
+        """The Sequence provides or requires a topic."""
+        self._feeds.append(self._host.connect(self, kind, topic))
+
+    def await_restart(self, seconds: float) -> None:
+        """Go on with the pause before a restart, in which an earlier Hub was killed."""
+        self._pause_for(min(max(seconds, 0), self.restarts.policy.max_delay / 1000))
 
     def set_monitoring_rate(self, per_second: float) -> None:
         """Set how often the runner reports its health."""
@@ -270,7 +261,7 @@ class Instance:
         """
         if self.status == "initializing":  # there is nobody yet who could be asked
             self.kill()
-        self._life.enter("stopping")
+        self.life.enter("stopping")
         if self.status == "stopping":
             await self.run.stop(StopOrder(timeout_ms, can_keep_alive))
         if self.status == "killing":
@@ -281,9 +272,9 @@ class Instance:
         """End the Instance at once; may be called in any state, any number of times."""
         if remove_immediately:
             self._retention = 0
-            if self._life.has_ended:
+            if self.life.has_ended:
                 self.discard()
-        if not self._life.enter("killing"):
+        if not self.life.enter("killing"):
             return
         if self.run.is_over:  # and the next would have begun later
             self._end(KILLED)
@@ -292,34 +283,35 @@ class Instance:
 
     def _on_status(self, status: InstanceStatus) -> None:
         self.streams.note("DEBUG", f"The Instance is {status}")
-        self._on_change(self)
+        self.changed()
 
     # --- end ----------------------------------------------------------------------------------------------
 
-    def _on_over(self, verdict: Verdict) -> None:
-        if self.started_at is None or not self._goes_on(verdict):
-            self._end(verdict)
+    def run_over(self, exit_status: ExitStatus) -> None:
+        """Its run has ended."""
+        if self.started_at is None or not self._goes_on(exit_status):
+            self._end(exit_status)
 
-    def _end(self, verdict: Verdict) -> None:
-        status, self.terminated, self.error = verdict
+    def _end(self, exit_status: ExitStatus) -> None:
+        status, self.terminated, self.error = exit_status
         self.ended_at = _now()
-        self._life.enter(status)
+        self.life.enter(status)
         if self.error:
             self.streams.note("ERROR", self.error)
         self._wind_up()
         self.streams.end()
         self._forgetting = asyncio.get_running_loop().call_later(self._retention, self.discard)
 
-    def _goes_on(self, verdict: Verdict) -> bool:
+    def _goes_on(self, exit_status: ExitStatus) -> bool:
         """Whether the policy lets another run follow one that has ended, which is then prepared."""
         lasted = 0 if self.run.begun is None else asyncio.get_running_loop().time() - self.run.begun
-        pause = self.restarts.pause(self.status, verdict, lasted)
+        pause = self.restarts.pause(self.status, exit_status, lasted)
         if pause is None:
             return False
-        why = verdict.error or verdict.terminated.reason
-        told = f"ended with exit code {verdict.terminated.exitcode}: {why}; {self.restarts} follows in {pause:g} s"
-        self.streams.note("WARN", f"The Instance {told}")
-        log.warning("Instance %s %s", self.id, told, extra={"instance": self.id, "sequence": self.sequence.id})
+        why = exit_status.error or exit_status.terminated.reason
+        what = f"ended with exit code {exit_status.terminated.exitcode}: {why}; {self.restarts} follows in {pause:g} s"
+        self.streams.note("WARN", f"The Instance {what}")
+        log.warning("Instance %s %s", self.id, what, extra={"instance": self.id, "sequence": self.sequence.id})
         self._pause_for(pause)
         return True
 
@@ -328,39 +320,38 @@ class Instance:
         self.restarts.next_at = _now(seconds)
         self.run.close()
         self.run.leave()
-        self.streams.part()
-        self._life.enter("initializing")
+        self.streams.detach_run()
+        self.life.enter("initializing")
         self._restarting = asyncio.ensure_future(self._restart(seconds))
 
     async def _restart(self, pause: float) -> None:
         await asyncio.gather(asyncio.sleep(pause), self._settle())
         self.is_between_runs = False
-        self.run = self._make_run()
+        self.run = Run(self)
         self.restarts.next_at = None
         self.streams.note("INFO", f"{self.restarts} begins".capitalize())
         try:
-            await self.run.launch(self._make_spec)
+            await self.run.launch(self._launch_order(is_restart=True))
         except ApiError as error:
             self.run.fail(str(error))
 
     async def _settle(self) -> None:
         """Wait until what the run has written is where it belongs, and nothing is connected with it any more."""
-        await self.streams.run_dry()
+        await self.streams.drained()
         self.is_between_runs = True
-        self._on_change(self)  # first: whoever finds both knows by the record that the run is over
-        self._runtime.release(self.id)
-        for settle in self.between_runs:
-            await settle()
-        self.between_runs.clear()
+        self.changed()
+        for feed in self._feeds:
+            await feed.settle()
+        self._feeds.clear()
 
     def discard(self) -> None:
         """Forget the Instance and what it left unread; ends its process if there still is one."""
-        if not self._life.has_ended:
-            self._runtime.kill(self.id)
-        if self._life.enter("gone"):
+        if not self.life.has_ended:
+            self.runtime.kill(self.id)
+        if self.life.enter("gone"):
             self._wind_up()
+            self._host.gone(self)
             self.streams.discard()
-            self._on_gone(self)
 
     def _wind_up(self) -> None:
         """Tell everybody who waits for something of it that nothing more comes; the second time it adds nothing."""
@@ -370,9 +361,11 @@ class Instance:
         if self._restarting is not None:
             self._restarting.cancel()
         self.restarts.next_at = None
-        for call in self.at_end:
-            call()
-        self.at_end.clear()
+        for feed in self._feeds:
+            feed.end()
+        self._feeds.clear()
         self.events.close()
-        self.ended.set()
-        self._life.notify()
+        if not self.ended.is_set():
+            self.ended.set()
+            self._host.ended(self)
+        self.life.notify()

@@ -11,6 +11,7 @@ n, more than m   m                is refused
 from __future__ import annotations
 
 import resource
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -30,48 +31,45 @@ LEAST_PROCESSES = 16
 NO_GROUPS = "processes are counted in control groups (cgroups v2), and this Hub has none for itself"
 
 MB = 1024 * 1024
-_NAMES = ("memory", "cpu", "files", "processes")
+NAMES = ("memory", "cpu", "files", "processes")
 
 
-def limits_for(asked: dict[str, Any] | None, of_hub: InstanceLimits, *, has_groups: bool) -> dict[str, Any] | None:
+def limits_for(
+    asked: dict[str, Any] | None, of_hub: InstanceLimits, supported: Collection[str]
+) -> dict[str, Any] | None:
     """The limits of an Instance, as they are shown.
 
     Args:
         asked: ``limits`` of the request.
         of_hub: those that no Instance may exceed.
-        has_groups: whether the Hub has control groups.
+        supported: the limits that its runtime can hold it to.
 
     Raises:
         ApiError: they are not possible, or more than the Hub allows.
     """
-    limits = understood(asked or {})
-    if limits.processes is not None and not has_groups:
+    limits = _parse(asked or {})
+    if limits.processes is not None and "processes" not in supported:
         raise ApiError(400, f"Invalid limits.processes: {NO_GROUPS}")
-    for name in _NAMES:
+    for name in NAMES:
         wanted, most = getattr(limits, name), getattr(of_hub, name)
         if wanted is not None and most is not None and wanted > most:
             raise ApiError(400, f"Invalid limits.{name}: {wanted:g} is more than this Hub allows, {most:g}")
-    given = {name: getattr(of_hub, name) for name in _NAMES if getattr(of_hub, name) is not None}
+    given = {name: getattr(of_hub, name) for name in NAMES if getattr(of_hub, name) is not None}
     return {**given, **(asked or {})} or asked
 
 
-def understood(asked: dict[str, Any]) -> InstanceLimits:
-    """What a request asks for.
-
-    Raises:
-        ApiError: it is not possible.
-    """
+def _parse(asked: dict[str, Any]) -> InstanceLimits:
     try:
         limits = msgspec.convert({name: each for name, each in asked.items() if each is not None}, InstanceLimits)
     except msgspec.ValidationError as error:
         raise ApiError(400, f"Invalid limits format: {error}") from None
-    if impossible := impossibility(limits):
-        raise ApiError(400, f"Invalid limits.{impossible}")
+    if defect := limit_defect(limits):
+        raise ApiError(400, f"Invalid limits.{defect}")
     return limits
 
 
-def impossibility(limits: InstanceLimits) -> str | None:
-    """Which limit is not possible, and why; None if all are."""
+def limit_defect(limits: InstanceLimits) -> str | None:
+    """Which limit no Instance could run with, and why; None if all are possible."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if limits.memory is not None and limits.memory < LEAST_MEMORY:
         return f"memory: a runner alone needs {LEAST_MEMORY} MB"
@@ -86,7 +84,7 @@ def impossibility(limits: InstanceLimits) -> str | None:
 
 def for_runner(limits: dict[str, Any] | None) -> dict[str, int]:
     """Limits as :mod:`transform_hub.runner.limits` takes them: bytes, seconds, numbers."""
-    limits = {name: each for name, each in (limits or {}).items() if name in _NAMES and each is not None}
+    limits = {name: each for name, each in (limits or {}).items() if name in NAMES and each is not None}
     if "memory" in limits:
         limits["memory"] = int(limits["memory"] * MB)
     return limits

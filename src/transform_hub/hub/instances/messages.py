@@ -58,11 +58,11 @@ class LastWord(msgspec.Struct, tag="exit"):
 RunnerMessage = Declared | Running | Health | Event | Alive | LastWord
 
 
-def understand(message: Message) -> RunnerMessage:
-    """The message that a line of control is.
+def parse_message(message: Message) -> RunnerMessage:
+    """Parse a line of control.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no message.
     """
     try:
         known: RunnerMessage = msgspec.convert(message, RunnerMessage)

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from transform_hub.hub.instances.exit_status import Verdict
+from transform_hub.hub.instances.exit_status import ExitStatus
 from transform_hub.models import InstanceStatus, RestartPolicy
 
 _SHORT = re.compile(r"never|(on-failure|always)(:[1-9]\d{0,8})?", re.ASCII)
@@ -66,15 +66,15 @@ class Restarts:
         """Whether a run may be followed by another."""
         return self.policy.policy != "never"
 
-    def pause(self, during: InstanceStatus, verdict: Verdict, lasted: float) -> float | None:
+    def pause(self, during: InstanceStatus, exit_status: ExitStatus, lasted: float) -> float | None:
         """The seconds before the next run, which counts from now on; None if there is no other.
 
         Args:
             during: what the Instance was doing when its run ended.
-            verdict: how it ended.
+            exit_status: how it ended.
             lasted: seconds that it had been there.
         """
-        if not self._follows(during, verdict):
+        if not self._follows(during, exit_status):
             return None
         policy = self.policy
         if lasted * 1000 >= policy.reset_after:
@@ -86,13 +86,15 @@ class Restarts:
         self.count += 1
         return pause / 1000
 
-    def _follows(self, during: InstanceStatus, verdict: Verdict) -> bool:
+    def _follows(self, during: InstanceStatus, exit_status: ExitStatus) -> bool:
         if during not in ("initializing", "starting", "running"):
             return False
-        return self.policy.policy == "always" or (self.policy.policy == "on-failure" and verdict.status == "errored")
+        return self.policy.policy == "always" or (
+            self.policy.policy == "on-failure" and exit_status.status == "errored"
+        )
 
-    def told(self) -> dict[str, Any]:
-        """What the Instance's info says of it; nothing if there are no restarts."""
+    def info(self) -> dict[str, Any]:
+        """Restart fields of InstanceInfo; empty without a policy."""
         if not self.are_possible:
             return {}
         return {"restarts": self.count, "restart_policy": self.policy, "next_restart": self.next_at}

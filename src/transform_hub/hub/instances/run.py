@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, get_args
+
+import msgspec
 
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.instances.exit_status import Verdict, judge
+from transform_hub.hub.instances.exit_status import ExitStatus, exit_status
 from transform_hub.hub.instances.lifecycle import Lifecycle
 from transform_hub.hub.instances.messages import (
     Alive,
@@ -27,13 +28,12 @@ from transform_hub.hub.instances.messages import (
     LastWord,
     Running,
     TopicDeclaration,
-    understand,
+    parse_message,
 )
+from transform_hub.hub.instances.start_order import StartOrder
 from transform_hub.hub.link.instance_streams import Streams
 from transform_hub.hub.link.protocols import ChannelProtocol
-from transform_hub.hub.reattach.records import Record, StopOrder, moment
-from transform_hub.hub.runtimes.runtime import Exit, Runtime, Survivor
-from transform_hub.models import StartRequest
+from transform_hub.hub.runtimes.runtime import Exit, LaunchOrder, Runtime
 
 CONNECT_TIMEOUT = 30.0
 """Seconds a runner has to dial in."""
@@ -41,23 +41,48 @@ CONNECT_TIMEOUT = 30.0
 KILL_GRACE = 2.0
 """Seconds between asking a runner to end and ending its process."""
 
+TopicKind = Literal["provides", "requires"]
+
+
+class StopOrder(msgspec.Struct):
+    """A stop that is under way."""
+
+    timeout_ms: int
+    can_keep_alive: bool
+
+
+class Owner(Protocol):
+    """The Instance that a run is of.
+
+    Attributes:
+        life: its state, which its runs lead from one to the next.
+        streams: which its runs share.
+    """
+
+    order: StartOrder
+    life: Lifecycle
+    streams: Streams
+    runtime: Runtime
+
+    def changed(self) -> None:
+        """Something that another Hub would have to know has changed."""
+
+    def emitted(self, name: str, message: Any) -> None:
+        """The Sequence has emitted an event."""
+
+    def connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
+        """The Sequence provides or requires a topic."""
+
+    def run_over(self, exit_status: ExitStatus) -> None:
+        """The run has ended."""
+
 
 class Run:
-    """What is known of a runner, and what it is told.
-
-    Args:
-        instance_id: of the Instance that it runs; ``request``: with which arguments.
-        life: the state of the Instance, which its runs lead from one to the next; ``streams``: which they share.
-        runtime: where the process is started.
-        on_event: called with name and message of each event that the Sequence emits.
-        on_topic: called with ``provides`` or ``requires`` and the topic, when that is declared.
-        on_change: called when there is something new to write down.
-        on_over: called with how it has ended.
-        record: what an earlier Hub has written down, for :meth:`resume`.
+    """One runner process of an Instance, from launch to exit.
 
     Attributes:
         secret: what the runner proves itself with.
-        is_over: whether it has ended, or nobody wants to know any more how it does.
+        is_over: ended or abandoned.
         begun: when the runner had dialled all its channels, in seconds of the event loop.
         topics: what the Sequence provides and requires.
         input_type: content type of the input, once there is any.
@@ -66,35 +91,25 @@ class Run:
         last_word: its last message.
     """
 
-    def __init__(
-        self,
-        instance_id: str,
-        request: StartRequest,
-        *,
-        life: Lifecycle,
-        streams: Streams,
-        runtime: Runtime,
-        on_event: Callable[[str, Any], None],
-        on_topic: Callable[[str, TopicDeclaration], None],
-        on_change: Callable[[], object],
-        on_over: Callable[[Verdict], None],
-        record: Record | None = None,
-    ) -> None:
-        self._id, self._request = instance_id, request
-        self._life, self._streams, self._runtime = life, streams, runtime
-        self._on_event, self._on_topic, self._on_change, self._on_over = on_event, on_topic, on_change, on_over
-        self.secret = record.secret if record else secrets.token_hex(16)
-        self.pid = record.pid if record else None
-        self.input_type = record.input_type if record else None
-        self.topics: dict[str, TopicDeclaration] = {}
+    def __init__(self, instance: Owner) -> None:
+        self._instance = instance
+        self._life, self._streams, self._runtime = instance.life, instance.streams, instance.runtime
+        self._streams.observer = self
+        self.secret = secrets.token_hex(16)
+        # what it has said
+        self.pid: int | None = None
+        self.topics: dict[TopicKind, TopicDeclaration] = {}
         self.health: dict[str, Any] | None = None
-        self.begun: float | None = None
-        self.stop_order: StopOrder | None = None
         self.last_word: LastWord | None = None
-        self.is_over = False
         self._loaded: Running | None = None
         self._kept_alive = False
+        # what it was told
+        self.input_type: str | None = None
+        self.stop_order: StopOrder | None = None
         self._deaf = False
+        # its begin and end
+        self.begun: float | None = None
+        self.is_over = False
         self._exit: Exit | None = None
         self._control_lost = False
         self._error: str | None = None
@@ -103,19 +118,15 @@ class Run:
 
     # --- begin --------------------------------------------------------------------------------------------
 
-    async def launch(self, make_spec: Callable[[], Awaitable[protocol.Message]]) -> None:
+    async def launch(self, order: LaunchOrder) -> None:
         """Start the runner.
 
-        Args:
-            make_spec: says what it has to know.
-
         Raises:
-            ApiError: it can't be run here, or the system refuses another process.
+            ApiError: it can't be run, there is no room for it, or the system refuses another process.
         """
         self._after(CONNECT_TIMEOUT, self._give_up)
         try:
-            spec = {**await make_spec(), "id": self._id, "secret": self.secret}
-            await self._runtime.launch(spec, self._on_exit)
+            await self._runtime.launch(order, self.exited)
         except OSError as error:
             raise ApiError(500, f"No runner could be started: {error.strerror}") from error
         if self._life.status == "killing" and self._exit is None:  # there was nothing yet that could be ended
@@ -137,36 +148,35 @@ class Run:
         """All channels are there."""
         self.begun = asyncio.get_running_loop().time()
         self._life.enter("starting")
-        self._runtime.hold(self._id, self._streams.descriptors)
         self._streams.send({"type": "start"})
         self._announce()
 
-    async def resume(self, record: Record, survivor: Survivor) -> None:
-        """Go on with a runner that has outlived its Hub."""
-        self.begun = asyncio.get_running_loop().time() - _age(record.started)
-        for name, descriptor in survivor.channels.items():
-            await self._streams.adopt(name, descriptor)
-        for name in record.ended_sinks:
-            getattr(self._streams, name).end()  # again: it was killed before, or after, it told the runner
+    def resume(self, topics: dict[TopicKind, TopicDeclaration], stop_order: StopOrder | None, lasted: float) -> None:
+        """Go on with a runner that has outlived its Hub, and whose channels are there again.
+
+        Args:
+            topics: what the Sequence has declared.
+            stop_order: the stop that was under way, if one was.
+            lasted: seconds that it has run.
+        """
+        self.begun = asyncio.get_running_loop().time() - lasted
         if self.input_type is not None:
             self._tell_input_type()
         self._streams.note("INFO", "The Hub was away; entries that were on their way to it may be missing")
-        for kind in ("provides", "requires"):
-            if (topic := getattr(record, kind)) is not None:
-                self._connect(kind, topic)
-        self._streams.send({"type": "start"})  # whether all it has said to the earlier Hub was understood is not known
+        for kind, topic in topics.items():
+            self._connect(kind, topic)
+        self._streams.send({"type": "start"})  # whether the earlier Hub understood all the runner has said is not known
         if self._life.status == "killing":
             self.kill()
-        elif self._life.status == "stopping" and record.stopping is not None:
-            self._stopping = asyncio.ensure_future(self.stop(record.stopping))
-        self._runtime.watch(self._id, self._on_exit)
+        elif self._life.status == "stopping" and stop_order is not None:
+            self._stopping = asyncio.ensure_future(self.stop(stop_order))
 
     # --- what it says -------------------------------------------------------------------------------------
 
     def receive(self, line: protocol.Message) -> None:
         """Take a message of the runner."""
         try:
-            message = understand(line)
+            message = parse_message(line)
         except ValueError as error:
             self._streams.note("WARN", f"A message of the runner is not understood and ignored: {error}")
             return
@@ -174,7 +184,7 @@ class Run:
             self.health = message.health
             self._life.notify()
         elif isinstance(message, Event):
-            self._on_event(message.event_name, message.message)
+            self._instance.emitted(message.event_name, message.message)
         elif isinstance(message, Running):
             self._loaded = message
             self._announce()
@@ -194,18 +204,17 @@ class Run:
 
     def _route_topics(self, declared: Declared) -> None:
         """Connect the topics that are declared, each kind once."""
-        if declared.provides is not None and "provides" not in self.topics:
-            self._route("provides", declared.provides, self._request.output_topic)
-        if declared.requires is not None and "requires" not in self.topics:
-            self._route("requires", declared.requires, self._request.input_topic)
+        request = self._instance.order.request
+        names = {"provides": request.output_topic, "requires": request.input_topic}
+        for kind in get_args(TopicKind):
+            topic: TopicDeclaration | None = getattr(declared, kind)
+            if topic is not None and kind not in self.topics:
+                self._connect(kind, TopicDeclaration(names[kind] or topic.topic, topic.content_type))
+                self._instance.changed()
 
-    def _route(self, kind: str, declared: TopicDeclaration, new_name: str | None) -> None:
-        self._connect(kind, TopicDeclaration(new_name or declared.topic, declared.content_type))
-        self._on_change()
-
-    def _connect(self, kind: str, topic: TopicDeclaration) -> None:
+    def _connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
         self.topics[kind] = topic
-        self._on_topic(kind, topic)
+        self._instance.connect(kind, topic)
 
     # --- what it is told ----------------------------------------------------------------------------------
 
@@ -225,7 +234,7 @@ class Run:
         """Tell the Sequence what its input is; only the first time counts."""
         if self.input_type is None:
             self.input_type = content_type
-            self._on_change()
+            self._instance.changed()
             self._tell_input_type()
 
     def _tell_input_type(self) -> None:
@@ -235,7 +244,7 @@ class Run:
         """Ask the Sequence to stop; kill it if it has neither ended nor asked to go on when the time is over."""
         self._kept_alive = False
         self.stop_order = order
-        self._on_change()
+        self._instance.changed()
         self._streams.send({"type": "stop", "timeout": order.timeout_ms, "canCallKeepalive": order.can_keep_alive})
         try:
             await asyncio.wait_for(self._until_stopped(order), order.timeout_ms / 1000)
@@ -257,12 +266,14 @@ class Run:
         self._after(KILL_GRACE if connected else 0, self._end_process)
 
     def _end_process(self) -> None:
-        self._runtime.kill(self._id)
+        self._runtime.kill(self._instance.order.id)
 
     # --- end ----------------------------------------------------------------------------------------------
 
-    def _on_exit(self, exit_: Exit) -> None:
+    def exited(self, exit_: Exit) -> None:
+        """The runtime tells how its process has ended."""
         self._exit = exit_
+        self._control_lost |= exit_.lost  # nothing more comes from a machine that is gone
         self._check_end()
         if not self.is_over:  # a process that it left behind may hold the channel
             self._after(KILL_GRACE, self.lose_control)
@@ -277,20 +288,24 @@ class Run:
     def fail(self, error: str) -> None:
         """It was not launched."""
         self._error = error
-        self._on_exit(Exit())
+        self.exited(Exit())
 
     def _check_end(self) -> None:
         if self._exit is None or self.is_over:
             return
         if self._streams.control is not None and not self._control_lost:
             return
-        killing, limits = self._life.status == "killing", self._request.limits
-        verdict = judge(self._exit, self.last_word, killing=killing, limits=limits)
+        killing, limits = self._life.status == "killing", self._instance.order.request.limits
+        status = exit_status(self._exit, self.last_word, killing=killing, limits=limits)
         self.close()
-        self._on_over(verdict._replace(error=self._error or verdict.error))
+        self._instance.run_over(status._replace(error=self._error or status.error))
+
+    def note_change(self) -> None:
+        """Input or stdin is about to end."""
+        self._instance.changed()
 
     def close(self) -> None:
-        """Nobody wants to know any more how it ends."""
+        """Abandon it: how it ends does not matter any more."""
         self.is_over = True
         for timer in self._timers:
             timer.cancel()
@@ -303,10 +318,3 @@ class Run:
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
-
-
-def _age(started: str | None) -> float:
-    """The seconds since a run began, which another Hub has written down."""
-    if started is None:
-        return 0
-    return max((datetime.now(timezone.utc) - moment(started)).total_seconds(), 0)

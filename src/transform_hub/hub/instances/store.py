@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
-
-from transform_hub.hub.errors import ApiError
-from transform_hub.hub.instances.instance import Instance
-from transform_hub.hub.instances.limits import for_runner, limits_for
-from transform_hub.hub.instances.restarts import policy_of
-from transform_hub.hub.reattach.records import Record
-from transform_hub.hub.reattach.ring import Spool, can_spool
-from transform_hub.hub.runtimes.node import find_node
-from transform_hub.hub.sequences.engines import engine_of, require_engine
+from transform_hub.hub.errors import ApiError, NoRoomError
+from transform_hub.hub.instances.instance import Feed, Instance
+from transform_hub.hub.instances.messages import TopicDeclaration
+from transform_hub.hub.instances.observers import InstanceObserver
+from transform_hub.hub.instances.run import TopicKind
+from transform_hub.hub.instances.start_order import StartOrder, StartRules
+from transform_hub.hub.link.instance_streams import Backing
+from transform_hub.hub.runtimes.runtime import Runtime
 from transform_hub.models import SequenceInfo, StartRequest
-
-if TYPE_CHECKING:
-    from transform_hub.hub.server import Hub
 
 
 class InstanceStore(Mapping[str, Instance]):
-    """The Instances that run or are kept after their end, by id.
+    """The Instances that run or are kept after their end, by id; itself the host of each.
 
     Args:
-        hub: whose they are.
+        runtime: where they run.
+        rules: what is added to a start, and allowed.
+        max_running: how many may run at the same time; None sets no limit.
+        retention: seconds that an Instance is kept after its end.
+        connect: connects an Instance with a topic that it provides or requires.
 
     Attributes:
-        followers: called with each Instance that has come, by a start or from an earlier Hub.
+        observers: who is told what becomes of them.
+        make_backing: makes what the streams of an Instance stand on; None for memory.
     """
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(
+        self,
+        runtime: Runtime,
+        connect: Callable[[Instance, TopicKind, TopicDeclaration], Feed],
+        *,
+        rules: StartRules = StartRules(),  # noqa: B008 - it is frozen
+        max_running: int | None = None,
+        retention: float = 180.0,
+    ) -> None:
+        self._runtime = runtime
+        self._connect = connect
+        self._rules = rules
+        self._max_running = max_running
+        self._retention = retention
         self._instances: dict[str, Instance] = {}
+        self._observed: set[str] = set()
         self._unclaimed: list[Instance] = []
         self._gone = asyncio.Event()
-        self.followers: list[Callable[[Instance], object]] = []
+        self.observers: list[InstanceObserver] = []
+        self.make_backing: Callable[[], Backing] | None = None
 
     def __getitem__(self, instance_id: str) -> Instance:
         return self._instances[instance_id]
@@ -57,136 +69,97 @@ class InstanceStore(Mapping[str, Instance]):
 
     # --- how they come ------------------------------------------------------------------------------------
 
-    async def start(self, sequence: SequenceInfo, request: StartRequest) -> Instance:
+    def order(self, sequence: SequenceInfo, request: StartRequest, *, id: str | None = None) -> StartOrder:
+        """Parse a start.
+
+        Raises:
+            ApiError: something in it is not possible.
+        """
+        return self._rules.parse(sequence, request, self._runtime.limits, id=id)
+
+    async def start(self, order: StartOrder) -> Instance:
         """Start an Instance; it is running, or has failed in its own code, when this returns.
 
         Raises:
-            ApiError: the id is taken, the language can't be run here, or the runner could not be started.
+            ApiError: the id is taken, the Sequence can't be run here, or the runner could not be started.
+            NoRoomError: there is no room for it.
         """
         began = time.monotonic()
-        request = self._with_limits(request)
-        await self._engine(sequence)
-        instance_id = request.instance_id or str(uuid.uuid4())
-        if instance_id in self:
+        if order.id in self:
             raise ApiError(409, "Instance with a given ID already exists")
-        self._require_few()
-        spool = Spool() if self._hub.survival is not None and can_spool() else None
-        instance = self._add(instance_id, sequence, request, spool=spool)
+        running = sum(not instance.ended.is_set() for instance in self.values())
+        if self._max_running is not None and running >= self._max_running:
+            raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
+        instance = self._add(order, self.make_backing() if self.make_backing else None)
         try:
             await instance.start()
         except ApiError:
             instance.discard()
-            self._hub.metrics.refused()
+            for observer in self.observers:
+                observer.refused()
             raise
-        self._hub.metrics.started(began)
-        self._follow(instance)
+        self._observe(instance, time.monotonic() - began)
         return instance
 
-    def revive(self, record: Record, spool: Spool | None) -> Instance | None:
-        """The Instance of an earlier Hub; None if its Sequence is gone."""
-        sequence = self._hub.sequences.get(record.sequence_id)
-        if sequence is None:
-            return None
-        instance = self._add(record.id, sequence, record.request, spool=spool, record=record)
-        self._follow(instance)
-        self._unclaimed.append(instance)
-        return instance
-
-    def claim(self, sequence: SequenceInfo, request: StartRequest) -> Instance | None:
-        """An Instance that has outlived an earlier Hub and was started so; each is given once.
+    def make(self, sequence: SequenceInfo, request: StartRequest, *, id: str, backing: Backing | None) -> Instance:
+        """Make an Instance that an earlier Hub has started.
 
         Raises:
-            ApiError: the limits are not possible, or more than the Hub allows.
+            ApiError: it could not be started so any more.
         """
-        request = self._with_limits(request)
+        return self._add(self.order(sequence, request, id=id), backing)
+
+    def adopt(self, instance: Instance) -> None:
+        """Have an Instance, made by :meth:`make`, as one that goes on."""
+        self._unclaimed.append(instance)
+        self._observe(instance, None)
+
+    def claim(self, order: StartOrder) -> Instance | None:
+        """An adopted Instance matching this order; each is returned once."""
         for instance in self._unclaimed:
-            if instance.sequence.id == sequence.id and instance.request == request:
+            if instance.sequence.id == order.sequence.id and instance.order.request == order.request:
                 self._unclaimed.remove(instance)
                 return instance
         return None
 
-    def _with_limits(self, request: StartRequest) -> StartRequest:
-        of_hub, has_groups = self._hub.config.instance_limits, self._hub.runtime.has_groups
-        limits = limits_for(request.limits, of_hub, has_groups=has_groups)
-        return msgspec.structs.replace(request, limits=limits)
-
-    def _require_few(self) -> None:
-        most = self._hub.config.max_instances
-        running = sum(not instance.ended.is_set() for instance in self.values())
-        if most is not None and running >= most:
-            reason = "Insufficient Space on Resource"
-            raise ApiError(419, f"{reason}: {running} Instances run, and maxInstances allows no more", reason=reason)
-
-    def _add(
-        self,
-        instance_id: str,
-        sequence: SequenceInfo,
-        request: StartRequest,
-        *,
-        spool: Spool | None,
-        record: Record | None = None,
-    ) -> Instance:
-        hub = self._hub
-        instance = self._instances[instance_id] = Instance(
-            instance_id,
-            sequence,
-            request,
-            make_spec=functools.partial(self._spec, sequence, request),
-            runtime=hub.runtime,
-            policy=policy_of(request.restart or hub.config.restart_policy),
-            retention=hub.config.retention_ms / 1000,
-            on_event=self._spread_event,
-            on_topic=hub.routing.connect,
-            on_gone=self._forget,
-            on_change=hub.survival.note if hub.survival is not None else lambda _: None,
-            spool=spool,
-            record=record,
-        )
+    def _add(self, order: StartOrder, backing: Backing | None) -> Instance:
+        instance = Instance(order, self, self._runtime, retention=self._retention, backing=backing)
+        self._instances[order.id] = instance
         return instance
 
-    def _follow(self, instance: Instance) -> None:
-        for follow in self.followers:
-            follow(instance)
+    def _observe(self, instance: Instance, seconds: float | None) -> None:
+        self._observed.add(instance.id)
+        for observer in self.observers:
+            observer.started(instance, seconds)
+        if instance.ended.is_set():  # before the start was answered
+            self.ended(instance)
 
-    # --- what their runners have to know ------------------------------------------------------------------
+    # --- what they tell (see InstanceHost) ----------------------------------------------------------------
 
-    async def _spec(self, sequence: SequenceInfo, request: StartRequest) -> dict[str, Any]:
-        return {
-            **await self._engine(sequence),
-            "link": self._hub.link.address,
-            "hub": self._hub.listener.local_url,
-            "dir": sequence.config.sequence_dir,
-            "main": sequence.config.entrypoint_path,
-            "args": request.args or [],
-            "config": request.app_config or {},
-            "limits": for_runner(request.limits),
-        }
+    def changed(self, instance: Instance) -> None:
+        for observer in self.observers:
+            observer.changed(instance)
 
-    async def _engine(self, sequence: SequenceInfo) -> dict[str, str]:
-        if engine_of(sequence.config) != "node":
-            require_engine(sequence.config, self._hub.engines)
-            return {}
-        node = await find_node()
-        require_engine(sequence.config, {"node": node.version} if node else {})
-        assert node is not None
-        return {"node": node.path}
+    def emitted(self, instance: Instance, name: str, message: Any) -> None:
+        for other in self.values():
+            if other is not instance:
+                other.run.send_event(name, message, instance.id)
 
-    def _spread_event(self, source: Instance, name: str, message: Any) -> None:
-        for instance in self.values():
-            if instance is not source:
-                instance.run.send_event(name, message, source.id)
+    def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
+        return self._connect(instance, kind, topic)
 
-    # --- how they go --------------------------------------------------------------------------------------
+    def ended(self, instance: Instance) -> None:
+        if instance.id in self._observed:
+            for observer in self.observers:
+                observer.ended(instance)
 
-    def _forget(self, instance: Instance) -> None:
+    def gone(self, instance: Instance) -> None:
         self._instances.pop(instance.id, None)
-        self._hub.metrics.gone(instance)
+        self._observed.discard(instance.id)
         if instance in self._unclaimed:
             self._unclaimed.remove(instance)
-        if self._hub.survival is not None:
-            self._hub.survival.forget(instance.id)
-        else:
-            self._hub.runtime.release(instance.id)
+        for observer in self.observers:
+            observer.gone(instance)
         self._gone.set()
 
     async def last_gone(self) -> None:

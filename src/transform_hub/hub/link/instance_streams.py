@@ -2,7 +2,7 @@
 
 They outlive a runner that another follows. Then output, stdout, stderr and log do not end with its connections, and
 those of the next are taken only when these have run dry, so that what two runners wrote never mixes. Input and stdin
-are the runner's own: who writes them learns that it is gone.
+are the runner's own: a writer learns that it is gone.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import asyncio
 import functools
 import socket
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Protocol, cast
 
 import msgspec
 
-from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.channels.channel import LIMIT, Channel, Store
+from transform_hub.hub.channels.memory import MemoryStore
 from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, Source, cut
-from transform_hub.hub.link.runner_input import LastingSink, Sink
-from transform_hub.hub.reattach.ring import NAMES, LastingLog, Spool, SpooledChannel, SpoolSource
-from transform_hub.hub.reattach.topic_rings import Provided, Required
+from transform_hub.hub.link.runner_input import Sink
+from transform_hub.hub.topics.progress import Provided, Required
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
+
+READABLE = ("output", "stdout", "stderr")
+WRITABLE = ("input", "stdin")
 
 STALL = 10.0
 """Seconds that a stream is held up by a reader before the log tells of it."""
@@ -31,45 +34,113 @@ LINGER = 0.5
 """Seconds of silence, twice, after which a stream of an ended Instance has no more to say."""
 
 
+class Backing(Protocol):
+    """What the streams of an Instance stand on: memory of this process, or what outlives it.
+
+    Attributes:
+        descriptors: what has to be held for another Hub besides the channels.
+        provided, required: where it is written down how far output and input are in topics.
+    """
+
+    descriptors: dict[str, int]
+    provided: Provided
+    required: Required
+
+    def store(self, name: str) -> Store:
+        """The bytes of ``output``, ``stdout``, ``stderr`` or ``log``."""
+
+    def source(
+        self,
+        name: str,
+        channel: Channel,
+        transport: asyncio.Transport,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None],
+    ) -> ChannelProtocol:
+        """What reads a connection of the runner into a channel."""
+
+    def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
+        """What writes ``input`` or ``stdin`` into a connection of the runner."""
+
+    def recover(self, name: str, sock: socket.socket) -> None:
+        """Count what an earlier Hub has read of a connection without counting it."""
+
+    def close(self) -> None:
+        """The Instance is gone."""
+
+
+class MemoryBacking:
+    """Streams that end with the Hub."""
+
+    def __init__(self) -> None:
+        self.descriptors: dict[str, int] = {}
+        self.provided = Provided([0] * 4)
+        self.required = Required([0] * 2)
+
+    def store(self, name: str) -> Store:
+        return MemoryStore(LIMIT if name == "log" else LIMIT + LIMIT // 2)
+
+    def source(
+        self,
+        name: str,
+        channel: Channel,
+        transport: asyncio.Transport,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None],
+    ) -> ChannelProtocol:
+        return Source(transport, channel, on_lost, on_stall)
+
+    def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
+        if name == "input":
+            self.required.begin(0, 0, 0)  # this runner has had nothing yet
+        return Sink(transport, on_end)
+
+    def recover(self, name: str, sock: socket.socket) -> None:
+        """Nothing outlives the Hub."""
+
+    def close(self) -> None:
+        """Nothing is to be given back."""
+
+
+class Observer(Protocol):
+    """Who runs the runner at the other end."""
+
+    def receive(self, message: Message) -> None:
+        """The runner has sent a message."""
+
+    def lose_control(self) -> None:
+        """The runner has closed its control channel."""
+
+    def note_change(self) -> None:
+        """Input or stdin is about to end."""
+
+
 class Streams:
     """Output, stdout, stderr and log to read; input and stdin to write; control for the Instance itself.
 
     Args:
-        on_message: called with each message of the runner.
-        on_control_lost: called when the runner has closed its control channel.
-        on_sink_end: called before the end of input or stdin is told to the runner.
+        backing: what they stand on.
         lasting: whether another runner may follow the first.
-        spool: where output, stdout and stderr are to outlive the Hub.
 
     Attributes:
+        observer: of the runner that is there now; to be set before one dials.
         log: entries of the runner and of the Hub, one line of JSON each.
         input, stdin, control: None until the runner has dialled them.
     """
 
-    def __init__(
-        self,
-        on_message: Callable[[Message], None],
-        on_control_lost: Callable[[], None],
-        on_sink_end: Callable[[], object] = lambda: None,
-        *,
-        spool: Spool | None = None,
-        lasting: bool = False,
-    ) -> None:
-        self.log = Channel(history=True) if spool is None else LastingLog(spool["log"])
+    observer: Observer
+
+    def __init__(self, backing: Backing, *, lasting: bool = False) -> None:
+        self.log = Channel(backing.store("log"), history=True)
         self.input: Sink | None = None
         self.stdin: Sink | None = None
         self.control: Control | None = None
-        self._on_message = on_message
-        self._on_control_lost = on_control_lost
-        self._on_sink_end = on_sink_end
-        self._spool = spool
-        self._readable: dict[str, Channel] = {
-            name: Channel() if spool is None else SpooledChannel(spool[name]) for name in NAMES
-        }
+        self._backing = backing
+        self._readable = {name: Channel(backing.store(name)) for name in READABLE}
         self._attached: dict[str, asyncio.Transport] = {}
         self._flowing: set[str] = set()
         self._dry = asyncio.Event()
-        self._written = {"input": 0, "stdin": 0}
+        self._written = dict.fromkeys(WRITABLE, 0)
         self._stalls: dict[str, asyncio.TimerHandle] = {}
         self._is_resumed = False
         self._lasting = lasting
@@ -90,73 +161,58 @@ class Streams:
             return None
         self._attached[name] = transport
         if name == "control":
-            self.control = control = Control(
-                transport, self._on_message, lambda: self._lose_control(control), resumed=self._is_resumed
+            control = self.control = Control(
+                transport, self._receive, lambda: self._lose_control(control), resumed=self._is_resumed
             )
             return control
-        if name == "stdin":
-            self.stdin = self._sink(name, transport)
-            return self.stdin
-        if name == "input":
-            self.input = self._sink(name, transport)
-            return self.input
+        if name in WRITABLE:
+            sink = self._backing.sink(name, transport, self._on_sink_end, resumed=self._is_resumed)
+            setattr(self, name, sink)
+            return sink
         self._flowing.add(name)
-        if name == "log":
-            return LogSource(self._write_log, lambda: self._on_lost(name), resumed=self._is_resumed)
-        return self._source(name, transport)
-
-    def _sink(self, name: str, transport: asyncio.Transport) -> Sink:
-        if self._spool is None:
-            return Sink(transport, self._on_sink_end)
-        return LastingSink(transport, self._on_sink_end, self._spool.outlets[name], resumed=self._is_resumed)
-
-    def _source(self, name: str, transport: asyncio.Transport) -> ChannelProtocol:
-        channel = self._readable[name]
         lost = functools.partial(self._on_lost, name)
-
-        def stall(stalled: bool) -> None:  # noqa: FBT001 - it is called so
-            self._on_stall(name, stalled=stalled)
-
-        if isinstance(channel, SpooledChannel):
-            return SpoolSource(transport, channel, lost, stall)
-        return Source(transport, channel, lost, stall)
+        if name == "log":
+            return LogSource(self._write_log, lost, resumed=self._is_resumed)
+        stall = functools.partial(self._on_stall, name)
+        return self._backing.source(name, self._readable[name], transport, lost, stall)
 
     async def adopt(self, name: str, descriptor: int) -> None:
         """Connect a channel that the runner had dialled to an earlier Hub."""
         sock = socket.socket(fileno=descriptor)
-        if self._spool is not None and name in NAMES:
-            cast(SpooledChannel, self._readable[name]).recover(sock)
+        self._backing.recover(name, sock)
         self._is_resumed = True
         await asyncio.get_running_loop().create_unix_connection(lambda: _Adoption(self, name), sock=sock)
         self._is_resumed = False
 
     @property
     def descriptors(self) -> dict[str, int]:
-        """What has to be held for another Hub: the channels that the runner has dialled, and the spool."""
+        """What has to be held for another Hub: the channels that the runner has dialled, and those of the backing."""
         held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
-        return held if self._spool is None else {**held, **self._spool.descriptors}
+        return {**held, **self._backing.descriptors}
 
     @property
-    def provided(self) -> Provided | None:
+    def provided(self) -> Provided:
         """Where it is written down how far the output is in a topic."""
-        return None if self._spool is None else Provided(self._spool["output"].provided)
+        return self._backing.provided
 
     @property
-    def required(self) -> Required | None:
+    def required(self) -> Required:
         """Where it is written down how far the input is in a topic."""
-        return None if self._spool is None else Required(self._spool.outlets["input"].required)
+        return self._backing.required
+
+    @property
+    def _sinks(self) -> Mapping[str, Sink | None]:
+        return {"input": self.input, "stdin": self.stdin}
 
     @property
     def ended_sinks(self) -> tuple[str, ...]:
         """Which of input and stdin have ended."""
-        sinks = (("input", self.input), ("stdin", self.stdin))
-        return tuple(name for name, sink in sinks if sink is not None and sink.ended)
+        return tuple(name for name, sink in self._sinks.items() if sink is not None and sink.ended)
 
     @property
     def traffic(self) -> dict[str, int]:
         """Bytes that each stream has carried."""
-        sinks = {"input": self.input, "stdin": self.stdin}
-        written = {name: self._written[name] + (sink.position if sink else 0) for name, sink in sinks.items()}
+        written = {name: self._written[name] + (sink.position if sink else 0) for name, sink in self._sinks.items()}
         return {**written, **{name: channel.written for name, channel in self._readable.items()}}
 
     def send(self, message: Message) -> None:
@@ -177,7 +233,7 @@ class Streams:
                 channel.close()
         self._watch_flowing()
 
-    def part(self) -> None:
+    def detach_run(self) -> None:
         """The runner has ended, and another will follow."""
         self._written.update({name: self.traffic[name] for name in self._written})
         self.input = self.stdin = self.control = None
@@ -186,8 +242,8 @@ class Streams:
                 cut(transport)
         self._watch_flowing()
 
-    async def run_dry(self) -> None:
-        """After :meth:`part`: wait until there is room for all that the runner has written; then the next may dial."""
+    async def drained(self) -> None:
+        """Wait, after :meth:`detach_run`, until all that the runner has written is taken; then the next may dial."""
         while self._flowing:
             self._dry.clear()
             await self._dry.wait()
@@ -225,8 +281,7 @@ class Streams:
             channel.discard()  # which wakes its source, and so ends what it was held up by
         for transport in self._attached.values():
             cut(transport)
-        if self._spool is not None:
-            self._spool.close()
+        self._backing.close()
 
     def _write_log(self, line: bytes) -> None:
         if not self.log.closed:
@@ -238,11 +293,17 @@ class Streams:
         if self._ended or not (self._lasting or name == "log"):
             self._channels[name].close()
 
+    def _receive(self, message: Message) -> None:
+        self.observer.receive(message)
+
     def _lose_control(self, control: Control) -> None:
         if control is self.control:  # not that of a runner which another follows
-            self._on_control_lost()
+            self.observer.lose_control()
 
-    def _on_stall(self, name: str, *, stalled: bool) -> None:
+    def _on_sink_end(self) -> None:
+        self.observer.note_change()
+
+    def _on_stall(self, name: str, stalled: bool) -> None:  # noqa: FBT001 - a source calls it so
         if timer := self._stalls.pop(name, None):
             timer.cancel()
         if stalled and self._readable[name].readers == 0:

@@ -4,8 +4,8 @@
     log                       LogSource   runner -> lines
     control                   Control     messages both ways
 
-Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`. Where streams outlive the Hub the first is
-another, see :mod:`transform_hub.hub.reattach.ring`.
+Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`. Streams that outlive the Hub have other
+sources, see :mod:`transform_hub.hub.link.instance_streams`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.protocol import Message, MessageBuffer, encode
+from transform_hub.protocol import LineBuffer, Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class ChannelProtocol(Protocol):
 
 
 def cut(transport: asyncio.Transport) -> None:
-    """End a connection at once, for the runner too: closing alone does not while a keeper holds it as well."""
+    """End a connection at once, for the runner too."""
+    # The descriptor store holds a duplicate descriptor, so close() alone would not reach the runner.
     shut(transport, socket.SHUT_RDWR)
     transport.abort()
 
@@ -70,7 +71,7 @@ class Source(asyncio.Protocol):
         transport: asyncio.Transport,
         channel: Channel,
         on_lost: Callable[[], None],
-        on_stall: Callable[[bool], None] | None = None,
+        on_stall: Callable[[bool], None],
     ) -> None:
         self._transport = transport
         self._channel = channel
@@ -82,14 +83,12 @@ class Source(asyncio.Protocol):
             if not self._channel.feed(data):
                 self._transport.pause_reading()
                 self._channel.when_room(self._resume)
-                if self._on_stall is not None:
-                    self._on_stall(True)
+                self._on_stall(True)
         except ChannelClosedError:
             cut(self._transport)
 
     def _resume(self) -> None:
-        if self._on_stall is not None:
-            self._on_stall(False)
+        self._on_stall(False)
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -100,41 +99,30 @@ class Source(asyncio.Protocol):
 class LogSource(asyncio.Protocol):
     """Runner -> Hub: log entries, handed over line by line; ``on_lost`` is called after the last.
 
-    With ``resumed`` an earlier Hub may have read the beginning of the first, whose rest is dropped then.
+    With ``resumed`` an earlier Hub may have read the start of the first line, whose tail is dropped then.
     Logs are always read, so that a Sequence never waits for somebody to read its log.
     """
 
     def __init__(self, write: Callable[[bytes], object], on_lost: Callable[[], None], *, resumed: bool = False) -> None:
         self._write = write
-        self._may_be_rest = resumed
+        self._may_be_tail = resumed
         self._on_lost = on_lost
-        self._begun: list[bytes] = []
-        self._size = 0
+        self._lines = LineBuffer()
 
     def data_received(self, data: bytes) -> None:
-        first, *lines = data.split(b"\n")
-        self._keep(first)
-        for line in lines:
-            self._hand_on()
-            self._keep(line)
-        if self._size > LOG_LINE_LIMIT:
-            self._hand_on()
+        for line in self._lines.lines(data):
+            self._hand_on(line)
+        if self._lines.size > LOG_LINE_LIMIT:
+            self._hand_on(self._lines.flush() + b"\n")
 
-    def _keep(self, piece: bytes) -> None:
-        self._begun.append(piece)
-        self._size += len(piece)
-
-    def _hand_on(self) -> None:
-        self._begun.append(b"\n")
-        line = b"".join(self._begun)
-        if not (self._may_be_rest and _is_rest(line)):
+    def _hand_on(self, line: bytes) -> None:
+        if not (self._may_be_tail and _is_tail(line)):
             self._write(line)
-        self._may_be_rest = False
-        self._begun, self._size = [], 0
+        self._may_be_tail = False
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._size:
-            self._hand_on()
+        if self._lines.size:
+            self._hand_on(self._lines.flush() + b"\n")
         self._on_lost()
 
 
@@ -158,8 +146,8 @@ class Control(asyncio.Protocol):
         self._transport = transport
         self._on_message = on_message
         self._on_lost = on_lost
-        self._lines = MessageBuffer()
-        self._first: bytes | None = b"" if resumed else None
+        self._messages = MessageBuffer()
+        self._start = LineBuffer() if resumed else None
 
     @property
     def is_full(self) -> bool:
@@ -171,10 +159,14 @@ class Control(asyncio.Protocol):
             self._transport.write(encode(message))
 
     def data_received(self, data: bytes) -> None:
-        if self._first is not None:
-            data = self._without_rest(self._first + data)
+        if self._start is not None:
+            lines = self._start.lines(data)
+            if not lines:
+                return
+            data = b"".join(lines[_is_tail(lines[0]) :]) + self._start.flush()
+            self._start = None
         try:
-            messages = self._lines.feed(data)
+            messages = self._messages.feed(data)
         except (ValueError, RecursionError) as error:
             log.warning("A runner sent what is no control message, and is cut off: %s", error)
             cut(self._transport)
@@ -182,20 +174,12 @@ class Control(asyncio.Protocol):
         for message in messages:
             self._on_message(message)
 
-    def _without_rest(self, data: bytes) -> bytes:
-        """Leave out the first line if it is the rest of one."""
-        line, newline, following = data.partition(b"\n")
-        self._first = None if newline else data
-        if not newline:
-            return b""
-        return following if _is_rest(line + newline) else data
-
     def connection_lost(self, error: Exception | None) -> None:
         self._on_lost()
 
 
-def _is_rest(line: bytes) -> bool:
-    """Whether it is no line of JSON, but the rest of one."""
+def _is_tail(line: bytes) -> bool:
+    """Whether the start of a line of JSON is missing."""
     try:
         MessageBuffer().feed(line)
     except (ValueError, RecursionError):

@@ -20,16 +20,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.models import AuditRecord, OpState
 from transform_hub.protocol import EXIT_OK, EXIT_STOPPED
-
-if TYPE_CHECKING:
-    from transform_hub.hub.instances.instance import Instance
 
 TYPES = {"sequence": 0, "instance": 1, "topic": 2}
 VERBS = {"POST": 1, "GET": 2, "PUT": 3, "DELETE": 4}
@@ -91,7 +89,7 @@ class OpenRequest:
         return before != (self.record.rx, self.record.tx)
 
 
-class Audit:
+class Audit(InstanceObserver):
     """Keeps the latest records in a Channel.
 
     Args:
@@ -147,16 +145,11 @@ class Audit:
         """Something happened to a Sequence, an Instance or the Hub."""
         self._write(_event("", code, object_id, limits))
 
-    def follow(self, instance: Instance) -> None:
-        """Write of an Instance that it has started, and how it ends."""
+    def started(self, instance: Instance, seconds: float | None) -> None:
         self.note(INSTANCE_CONNECTED, instance.id)
-        self.note(INSTANCE_STARTED, instance.id, instance.request.limits)
-        if instance.ended.is_set():
-            self._note_end(instance)
-        else:
-            instance.at_end.append(lambda: self._note_end(instance))
+        self.note(INSTANCE_STARTED, instance.id, instance.order.request.limits)
 
-    def _note_end(self, instance: Instance) -> None:
+    def ended(self, instance: Instance) -> None:
         ends = {EXIT_OK: INSTANCE_ENDED, EXIT_STOPPED: INSTANCE_STOPPED}
         code = INSTANCE_TERMINATED
         if instance.status == "completed" and instance.terminated is not None:
@@ -191,7 +184,7 @@ class Audit:
         self._write(_event("ACTIVE", HUB_HEARTBEAT, self._hub_id))
         for instance in self._instances():
             if not instance.ended.is_set():
-                self._write(_event("ACTIVE", INSTANCE_HEARTBEAT, instance.id, instance.request.limits))
+                self._write(_event("ACTIVE", INSTANCE_HEARTBEAT, instance.id, instance.order.request.limits))
         self.listen()
 
     def _write(self, record: AuditRecord) -> None:

@@ -6,7 +6,6 @@ measured. Starts and ends of Instances are counted when they happen.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, get_args
@@ -17,11 +16,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.observability.lag import BOUNDS
+from transform_hub.hub.topics.bus import TopicFigures
 from transform_hub.models import InstanceStatus
 
 if TYPE_CHECKING:
-    from transform_hub.hub.instances.instance import Instance
     from transform_hub.hub.server import Hub
 
 STREAMS = ("stdin", "input", "output", "stdout", "stderr")
@@ -29,7 +30,7 @@ READABLE = ("output", "stdout", "stderr")
 START_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Metrics(Collector):
+class Metrics(InstanceObserver, Collector):
     """All metrics of one Hub, in a registry of its own.
 
     Args:
@@ -39,6 +40,7 @@ class Metrics(Collector):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._gone: Counter[str] = Counter()
+        self._topics: list[tuple[str, TopicFigures]] = []
         self._registry = CollectorRegistry()
         self._starts = Histogram(
             "sth_instance_start_seconds",
@@ -52,39 +54,31 @@ class Metrics(Collector):
         )
         self._registry.register(self)
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    async def exposition(self, accept: str) -> tuple[bytes, str]:
         """What a scrape gets, and its content type.
 
         Args:
             accept: the formats that the client takes.
         """
+        self._topics = [(topic.name, topic.figures()) for topic in await self._hub.topics.topics()]
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     # --- what happens -------------------------------------------------------------------------------------
 
-    def started(self, began: float) -> None:
-        """An Instance was started; ``began`` is the monotonic time of the request."""
-        self._starts.observe(time.monotonic() - began)
-
-    def follow(self, instance: Instance) -> None:
-        """Count the end of an Instance when it comes."""
-        if instance.ended.is_set():
-            self._ended(instance)
-        else:
-            instance.at_end.append(lambda: self._ended(instance))
+    def started(self, instance: Instance, seconds: float | None) -> None:
+        if seconds is not None:
+            self._starts.observe(seconds)
 
     def refused(self) -> None:
-        """An Instance could not be started."""
         self._refused.inc()
 
-    def _ended(self, instance: Instance) -> None:
+    def ended(self, instance: Instance) -> None:
         reason = instance.terminated.reason if instance.terminated else "The Hub closed"
         self._ends.labels(instance.status, reason).inc()
 
     def gone(self, instance: Instance) -> None:
-        """An Instance is no longer kept; what its streams have carried still counts."""
-        self._gone.update(instance.streams.traffic)
+        self._gone.update(instance.streams.traffic)  # what its streams have carried still counts
 
     # --- what is read at a scrape -------------------------------------------------------------------------
 
@@ -126,9 +120,9 @@ class Metrics(Collector):
             ),
             "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
         }
-        for topic in self._hub.topics:
-            for name, value in topic.figures().items():
-                families[name].add_metric([topic.name], value)
+        for topic, figures in self._topics:
+            for name, value in figures._asdict().items():
+                families[name].add_metric([topic], value)
         yield from families.values()
 
     def _of_requests(self) -> Iterator[Metric]:

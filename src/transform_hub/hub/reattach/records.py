@@ -16,17 +16,12 @@ from pathlib import Path
 import msgspec
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.messages import TopicDeclaration
+from transform_hub.hub.instances.run import StopOrder, TopicKind
 from transform_hub.models import InstanceStatus, Model, StartRequest
 
 log = logging.getLogger(__name__)
-
-
-class StopOrder(msgspec.Struct):
-    """A stop that is under way."""
-
-    timeout_ms: int
-    can_keep_alive: bool
 
 
 class Record(Model, kw_only=True):
@@ -49,11 +44,48 @@ class Record(Model, kw_only=True):
     restarts_in_a_row: int = 0
     next_restart: str | None = None
 
+    @property
+    def topics(self) -> dict[TopicKind, TopicDeclaration]:
+        """What the Sequence has declared."""
+        both: dict[TopicKind, TopicDeclaration | None] = {"provides": self.provides, "requires": self.requires}
+        return {kind: topic for kind, topic in both.items() if topic is not None}
+
     def __post_init__(self) -> None:
         """Refuse times that are none, which makes the record unreadable."""
         for time in (self.created, self.started, self.next_restart):
             if time is not None:
                 moment(time)
+
+
+def record_of(instance: Instance) -> Record:
+    """What another Hub has to know to go on with an Instance."""
+    run = instance.run
+    return Record(
+        id=instance.id,
+        secret=run.secret,
+        sequence_id=instance.sequence.id,
+        request=instance.order.request,
+        status=instance.status,
+        created=instance.created_at,
+        started=instance.started_at,
+        pid=run.pid,
+        input_type=run.input_type,
+        stopping=run.stop_order,
+        ended_sinks=instance.streams.ended_sinks,
+        restarts=instance.restarts.count,
+        restarts_in_a_row=instance.restarts.in_a_row,
+        next_restart=instance.restarts.next_at if instance.is_between_runs else None,
+        provides=run.topics.get("provides"),
+        requires=run.topics.get("requires"),
+    )
+
+
+def restore(instance: Instance, record: Record) -> None:
+    """Bring an Instance that was just made to where a record says that it is."""
+    instance.life.status = record.status
+    instance.created_at, instance.started_at = record.created, record.started
+    instance.restarts.count, instance.restarts.in_a_row = record.restarts, record.restarts_in_a_row
+    instance.run.secret, instance.run.pid, instance.run.input_type = record.secret, record.pid, record.input_type
 
 
 def moment(time: str) -> datetime:

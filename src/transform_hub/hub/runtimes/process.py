@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import logging
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.errors import NoRoomError
+from transform_hub.hub.instances.limits import NAMES
+from transform_hub.hub.reattach.fdstore import FdStoreFiles, Survivor
 from transform_hub.hub.runtimes import interpreter
 from transform_hub.hub.runtimes.cgroups import LIMITED, ControlGroups, entering, open_groups
+from transform_hub.hub.runtimes.node import find_node
 from transform_hub.hub.runtimes.process_group import kill_group, kill_runner
-from transform_hub.hub.runtimes.runtime import Exit, Survivor
+from transform_hub.hub.runtimes.runtime import Exit, HubAddresses, LaunchOrder
 from transform_hub.hub.runtimes.sandbox import Sandbox
 from transform_hub.hub.runtimes.zygote import Zygote
-
-log = logging.getLogger(__name__)
+from transform_hub.hub.sequences.engines import engine_of, require_engine
+from transform_hub.models import SequenceConfig
 
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV")
 _PASSED_ON_PREFIXES = ("LC_", "PYTHON", "SSL_CERT_")
@@ -36,17 +39,18 @@ def runner_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 
 class ProcessRuntime:
-    """Starts runner processes.
+    """Starts runner processes, and stores descriptors for another Hub where it is told where.
 
     Args:
         zygote: fork runners from a warmed-up process (milliseconds); otherwise start an interpreter for each.
         environment: variables that Sequences get in addition.
-        sandbox: what each runner is shut in; none is forked then, as what a zygote is shut in were the same for all.
-        keepers: where zygotes are found that have outlived their Hub; None to let runners end with it.
+        sandbox: what each runner is shut in; disables the zygote: forks would share one sandbox.
+        fdstore: where zygotes are found that have outlived their Hub; None to let runners end with it.
         groups_of: the Hub's directory, to have control groups of its own; None to do without.
+        shortage: says what this machine lacks for another Instance, None if nothing.
     """
 
-    has_groups = False
+    _hub: HubAddresses
 
     def __init__(
         self,
@@ -54,63 +58,78 @@ class ProcessRuntime:
         zygote: bool = hasattr(os, "fork"),
         environment: dict[str, str] | None = None,
         sandbox: Sandbox | None = None,
-        keepers: KeeperPlaces | None = None,
+        fdstore: FdStoreFiles | None = None,
         groups_of: Path | None = None,
+        shortage: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._groups_of = groups_of
-        self._groups: ControlGroups | None = None
         self._environment = runner_environment(environment)
         self._sandbox = sandbox
+        self._shortage = shortage
+        # control groups
+        self._groups_of = groups_of
+        self._groups: ControlGroups | None = None
+        # zygotes, those of an earlier Hub included, and what they hold
         self._use_zygote = zygote and sandbox is None
-        self._keepers = keepers
+        self._fdstore = fdstore
         self._zygote: Zygote | None = None
-        self._older: list[Zygote] = []
-        self._zygote_of: dict[str, Zygote] = {}
+        self._starting = asyncio.Lock()
+        self._launched_by: dict[str, Zygote] = {}
+        self._survived_in: dict[str, Zygote] = {}
+        self._held: dict[str, dict[str, int]] = {}
+        # processes
         self._pids: dict[str, int] = {}
         self._watching: set[asyncio.Task[None]] = set()
-        self._starting = asyncio.Lock()
-        self._kept: dict[str, int] = {}
 
-    async def start(self) -> None:
+    @property
+    def limits(self) -> frozenset[str]:
+        return frozenset(NAMES) if self._groups is not None else frozenset(NAMES) - {"processes"}
+
+    async def start(self, hub: HubAddresses) -> None:
+        self._hub = hub
         if self._groups_of is not None:
-            self._open_groups(self._groups_of)
+            self._groups = open_groups(self._groups_of)
+            if self._groups is not None and self._fdstore is None:
+                self._groups.keep(())
         if self._sandbox is not None:
             await self._sandbox.check()
-        async with self._starting:
-            if self._use_zygote and (self._zygote is None or self._zygote.lost):
-                self._zygote = await Zygote.start(self._environment, self._pids, self._keepers)
-                for name, descriptor in self._kept.items():
-                    self.keep(name, descriptor)
-
-    def _open_groups(self, directory: Path) -> None:
-        self._groups_of = None
-        self._groups = open_groups(directory)
-        self.has_groups = self._groups is not None
-        if self._groups is not None and self._keepers is None:
-            self._groups.keep(())
-
-    async def survivors(self) -> list[Survivor]:
-        if self._keepers is None:
-            return []
-        found = []
-        for place in list(self._keepers.find()):
-            if (zygote := await Zygote.join(place, self._pids, self._keepers)) is not None:
-                self._older.append(zygote)
-                found += zygote.survivors
-                self._zygote_of.update(dict.fromkeys((each.id for each in zygote.survivors), zygote))
-        if self._groups is not None:
-            self._groups.keep(each.id for each in found)
-        return found
-
-    async def launch(self, spec: dict[str, Any], on_exit: Callable[[Exit], None]) -> None:
-        group = self._make_group(spec)
-        on_exit = self._ending_group(spec["id"], on_exit)
         if self._use_zygote:
-            await self.start()
-            assert self._zygote is not None
-            self._zygote_of[spec["id"]] = self._zygote
-            self._zygote.launch({**spec, "group": str(group)} if group else spec, on_exit)
-            return
+            await self._warm_up()
+
+    async def _warm_up(self) -> Zygote:
+        """The zygote that forks from now on."""
+        async with self._starting:
+            if self._zygote is None or self._zygote.lost:
+                self._zygote = await Zygote.start(self._environment, self._pids, self._fdstore)
+                for name, descriptors in self._held.items():
+                    self._zygote.hold(name, descriptors)
+            return self._zygote
+
+    # --- runners ------------------------------------------------------------------------------------------
+
+    async def launch(self, order: LaunchOrder, on_exit: Callable[[Exit], None]) -> None:
+        of_node = await self._engine(order.sequence)
+        if not order.is_restart and (lack := self._shortage()):
+            raise NoRoomError(lack)
+        spec = order.spec(link=self._hub.link, api=self._hub.api, **of_node)
+        group = self._make_group(spec)
+        on_exit = self._ending_group(order.id, on_exit)
+        if self._use_zygote:
+            zygote = self._launched_by[order.id] = await self._warm_up()
+            zygote.launch({**spec, "group": str(group)} if group else spec, on_exit)
+        else:
+            await self._spawn(spec, group, on_exit)
+
+    async def _engine(self, config: SequenceConfig) -> dict[str, str]:
+        """Where the engine of a Sequence is, which this machine has in the right version."""
+        if engine_of(config) != "node":
+            require_engine(config, {"python3": platform.python_version()})
+            return {}
+        node = await find_node()
+        require_engine(config, {"node": node.version} if node else {})
+        assert node is not None
+        return {"node": node.path}
+
+    async def _spawn(self, spec: dict[str, Any], group: Path | None, on_exit: Callable[[Exit], None]) -> None:
         process = await asyncio.create_subprocess_exec(
             *(entering(group) if group else ()),
             *(self._sandbox.command(spec) if self._sandbox else ()),
@@ -123,12 +142,22 @@ class ProcessRuntime:
         process.stdin.write(json.dumps(spec).encode())
         process.stdin.close()
         self._pids[spec["id"]] = process.pid
-        watch = asyncio.create_task(self._watch(process, spec["id"], on_exit))
+        watch = asyncio.create_task(self._watch_process(process, spec["id"], on_exit))
         self._watching.add(watch)
         watch.add_done_callback(self._watching.discard)
 
+    async def _watch_process(
+        self, process: asyncio.subprocess.Process, instance_id: str, on_exit: Callable[[Exit], None]
+    ) -> None:
+        code = await process.wait()
+        del self._pids[instance_id]
+        kill_group(process.pid)
+        if self._sandbox is not None and code > 128:  # so bwrap tells of a signal
+            code = 128 - code
+        on_exit(Exit(code=code) if code >= 0 else Exit(signal=-code))
+
     def _make_group(self, spec: dict[str, Any]) -> Path | None:
-        limits = spec.get("limits") or {}
+        limits = spec["limits"]
         return self._groups.make(spec["id"], limits) if self._groups and limits.keys() & LIMITED else None
 
     def _ending_group(self, instance_id: str, on_exit: Callable[[Exit], None]) -> Callable[[Exit], None]:
@@ -137,40 +166,10 @@ class ProcessRuntime:
             return on_exit
         return lambda exit_: on_exit(dataclasses.replace(exit_, out_of_memory=groups.end(instance_id)))
 
-    def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
-        self._zygote_of[instance_id].watch(instance_id, self._ending_group(instance_id, on_exit))
-
-    def hold(self, instance_id: str, sockets: dict[str, int]) -> None:
-        if self._keepers is not None and (zygote := self._zygote_of.get(instance_id)) is not None:
-            zygote.hold(instance_id, sockets)
-
-    def keep(self, name: str, descriptor: int) -> None:
-        self._kept[name] = descriptor
-        if self._zygote is not None:
-            self._zygote.hold(name, {"topic": descriptor})
-
-    def unkeep(self, name: str) -> None:
-        if self._kept.pop(name, None) is not None and self._zygote is not None:
-            self._zygote.release(name)
-
-    def release(self, instance_id: str) -> None:
-        if (zygote := self._zygote_of.pop(instance_id, None)) is not None:
-            zygote.release(instance_id)
-            if zygote in self._older and zygote not in self._zygote_of.values():
-                zygote.quit()
-
-    async def _watch(self, process: asyncio.subprocess.Process, id_: str, on_exit: Callable[[Exit], None]) -> None:
-        code = await process.wait()
-        del self._pids[id_]
-        kill_group(process.pid)
-        if self._sandbox is not None and code > 128:  # so bwrap tells of a signal
-            code = 128 - code
-        on_exit(Exit(code=code) if code >= 0 else Exit(signal=-code))
-
     def kill(self, instance_id: str) -> None:
         if (pid := self._pids.get(instance_id)) is not None:
             kill_runner(pid)
-        elif (zygote := self._zygote_of.get(instance_id)) is not None:
+        elif (zygote := self._launched_by.get(instance_id)) is not None:
             zygote.doomed.add(instance_id)
 
     async def close(self) -> None:
@@ -178,6 +177,50 @@ class ProcessRuntime:
             kill_runner(pid)
         if self._watching:
             await asyncio.wait(self._watching)
-        for zygote in (*self._older, self._zygote):
+        for zygote in {*self._survived_in.values(), *self._launched_by.values(), self._zygote}:
             if zygote is not None:
                 await zygote.close()
+
+    # --- the descriptor store -----------------------------------------------------------------------------
+
+    def hold(self, name: str, descriptors: dict[str, int]) -> None:
+        if self._fdstore is None or not self._use_zygote:
+            return
+        if (zygote := self._launched_by.get(name)) is not None:  # the runner is to end with what holds its channels
+            zygote.hold(name, descriptors)
+            return
+        self._release_survivor(name)
+        self._held[name] = descriptors
+        if self._zygote is not None:
+            self._zygote.hold(name, descriptors)
+
+    def release(self, name: str) -> None:
+        if self._held.pop(name, None) is not None and self._zygote is not None:
+            self._zygote.release(name)
+        if (zygote := self._launched_by.pop(name, None)) is not None:
+            zygote.release(name)
+        self._release_survivor(name)
+
+    def _release_survivor(self, name: str) -> None:
+        """Release what a zygote of an earlier Hub holds; with its last it has no more to do."""
+        if (zygote := self._survived_in.pop(name, None)) is not None:
+            zygote.release(name)
+            if zygote not in self._survived_in.values():
+                zygote.quit()
+
+    async def survivors(self) -> list[Survivor]:
+        if self._fdstore is None:
+            return []
+        found: list[Survivor] = []
+        for path in list(self._fdstore.find()):
+            if (zygote := await Zygote.join(path, self._pids, self._fdstore)) is not None:
+                found += zygote.survivors
+                self._survived_in.update(dict.fromkeys((each.name for each in zygote.survivors), zygote))
+                if not zygote.survivors:
+                    zygote.quit()
+        if self._groups is not None:
+            self._groups.keep(each.name for each in found)
+        return found
+
+    def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
+        self._survived_in[instance_id].watch(instance_id, self._ending_group(instance_id, on_exit))

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transform_hub.hub.reattach.fdstore import KeeperPlaces
+from transform_hub.hub.reattach.fdstore import FdStoreFiles, Survivor
 from transform_hub.hub.runtimes import interpreter
 from transform_hub.hub.runtimes.process_group import kill_runner, watch_orphan
-from transform_hub.hub.runtimes.runtime import Exit, Survivor
+from transform_hub.hub.runtimes.runtime import Exit
 from transform_hub.protocol import Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
@@ -55,15 +55,15 @@ class Zygote:
         self._loop.add_reader(sock, self._receive)
 
     @classmethod
-    async def start(cls, environment: dict[str, str], pids: dict[str, int], keepers: KeeperPlaces | None) -> Zygote:
+    async def start(cls, environment: dict[str, str], pids: dict[str, int], fdstore: FdStoreFiles | None) -> Zygote:
         """Start a process."""
         keeping: list[str] = []
         ours, theirs = socket.socketpair()
         with theirs, contextlib.ExitStack() as forget:
-            if keepers is not None:
-                place = keepers.make()
-                forget.callback(keepers.forget, place)
-                keeping = [place, str(keepers.timeout)]
+            if fdstore is not None:
+                path = fdstore.make()
+                forget.callback(fdstore.forget, path)
+                keeping = [path, str(fdstore.timeout)]
             try:
                 process = await _start_process(theirs, keeping, environment)
             except OSError:
@@ -74,16 +74,16 @@ class Zygote:
         return self
 
     @classmethod
-    async def join(cls, place: str, pids: dict[str, int], keepers: KeeperPlaces) -> Zygote | None:
+    async def join(cls, path: str, pids: dict[str, int], fdstore: FdStoreFiles) -> Zygote | None:
         """Take over one that has lost its Hub, and learn what it holds; None if it is gone."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.connect(place)
+            sock.connect(path)
         except OSError:
             sock.close()
-            keepers.forget(place)
+            fdstore.forget(path)
             return None
-        self = cls(sock, pids, lambda: keepers.forget(place))
+        self = cls(sock, pids, lambda: fdstore.forget(path))
         try:
             await asyncio.wait_for(self._all_told.wait(), JOIN_TIMEOUT)
         except asyncio.TimeoutError:
@@ -105,13 +105,13 @@ class Zygote:
         elif self.lost:
             self._watch_orphan(instance_id)
 
-    def hold(self, instance_id: str, channels: dict[str, int]) -> None:
-        """Let the Hub's ends of an Instance's channels outlive the Hub."""
-        self._send({"hold": instance_id, "channels": list(channels)}, [*channels.values()])
+    def hold(self, name: str, descriptors: dict[str, int]) -> None:
+        """Hold duplicates of descriptors for another Hub."""
+        self._send({"hold": name, "channels": list(descriptors)}, [*descriptors.values()])
 
-    def release(self, instance_id: str) -> None:
-        """Hold nothing of an Instance any more."""
-        self._send({"release": instance_id})
+    def release(self, name: str) -> None:
+        """Hold nothing under a name any more."""
+        self._send({"release": name})
 
     def quit(self) -> None:
         """Let it end, with all its runners."""

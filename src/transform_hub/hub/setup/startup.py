@@ -35,7 +35,7 @@ from transform_hub.errors import HubStartError, PackageError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.hub.setup.files import convert, read_document
-from transform_hub.hub.topics.bus import Topics
+from transform_hub.hub.topics.bus import check_name, check_type
 from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
 from transform_hub.package import Limits, pack, unpack
 
@@ -109,9 +109,8 @@ def read_startup(path: Path, workspace: Path, limits: Limits) -> Startup:
         HubStartError: something in it is not possible; the text says where.
     """
     found = convert(read_document(path), _File, str(path))
-    trial = Topics()
     for number, topic in enumerate(found.topics):
-        _check_topic(trial, topic.name, topic.content_type, f"{path}: topics[{number}]")
+        _check_topic(topic.name, topic.content_type, f"{path}: topics[{number}]")
     startup = Startup(found.sequences, found.topics)
     for number, sequence in enumerate(found.sequences):
         where = f"{path}: sequences[{number}]"
@@ -121,9 +120,10 @@ def read_startup(path: Path, workspace: Path, limits: Limits) -> Startup:
     return startup
 
 
-def _check_topic(topics: Topics, name: str, content_type: str, where: str) -> None:
+def _check_topic(name: str, content_type: str, where: str) -> None:
     try:
-        topics.get(name, content_type)
+        check_name(name)
+        check_type(name, content_type, None)
     except ApiError as error:
         raise HubStartError(f"{where}: {name!r}, {content_type!r}: {error.error}") from None
 
@@ -140,7 +140,7 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
         raise HubStartError(f"{where}.restart: {error}") from None
     for key, name in (("inputTopic", sequence.input_topic), ("outputTopic", sequence.output_topic)):
         if name is not None:
-            _check_topic(Topics(), name, NDJSON, f"{where}.{key}")
+            _check_topic(name, NDJSON, f"{where}.{key}")
 
 
 def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:
@@ -171,7 +171,7 @@ async def start_all(hub: Hub, startup: Startup) -> int:
         HubStartError: a package can't be stored.
     """
     for topic in startup.topics:
-        hub.topics.get(topic.name, topic.content_type)
+        await hub.topics.topic(topic.name, topic.content_type)
     sent = {path: await _send(hub, archive) for path, archive in startup.packages.items()}
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -208,11 +208,12 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         restart=each.restart,
     )
     try:
-        if (survivor := hub.instances.claim(found[0], request)) is not None:
+        order = hub.instances.order(found[0], request)
+        if (survivor := hub.instances.claim(order)) is not None:
             about = {"instance": survivor.id}
             log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each, extra=about)
             return True
-        instance = await hub.instances.start(found[0], request)
+        instance = await hub.instances.start(order)
     except ApiError as error:
         log.error("%s could not be started: %s", each, error.error)  # noqa: TRY400 - the text says it all
         return False

@@ -24,161 +24,64 @@ What they promise:
 A topic is made by the first who writes or reads it, or beforehand by ``POST /topics``: no difference. Its content
 type is fixed from then on. An Instance that provides the topic it requires gets its own items back.
 
-The Hub uses topics through :class:`TopicBus` only. A bus over several Hubs would be another class with these few
-methods, which keeps a :class:`Topic` for this Hub's ends and carries items to and from other Hubs as one more
-writer and reader of it.
+The Hub uses topics through :class:`TopicBus` and :class:`Topic` alone. Local topics are in
+:mod:`transform_hub.hub.topics.local`; another bus has the same few methods, over whatever carries its items.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
 
-from transform_hub.hub.channels.channel import Channel, ChannelReader
 from transform_hub.hub.errors import ApiError
-
-if TYPE_CHECKING:
-    from transform_hub.hub.reattach.topic_rings import Provided
-
-log = logging.getLogger(__name__)
-
-BINARY = "application/octet-stream"
-CONTENT_TYPES = ("text/x-ndjson", "application/x-ndjson", "text/plain", BINARY)
-_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
-
-LINE_LIMIT = 16 * 1024 * 1024
-"""Bytes of a line that are kept until it is complete; a longer one is handed on in pieces."""
-
-STALL = 10.0
-"""Seconds that a writer waits before the log tells of it."""
+from transform_hub.hub.topics.progress import Provided
+from transform_hub.models.rules import TOPIC_NAME, TOPIC_TYPES
 
 
-class TopicBus(Protocol):
-    """All topics, by name."""
-
-    def __iter__(self) -> Iterator[Topic]:
-        """The topics there are."""
-
-    def find(self, name: str) -> Topic | None:
-        """The topic of that name; None if there is none."""
-
-    def get(self, name: str, content_type: str) -> Topic:
-        """The topic of that name, made if there is none.
-
-        Raises:
-            ApiError: the name or type is not possible, or the topic has another type.
-        """
-
-    def remove(self, name: str) -> None:
-        """Delete a topic.
-
-        Raises:
-            ApiError: there is none.
-        """
-
-    def close(self) -> None:
-        """End all topics."""
-
-
-class Topic:
-    """A named stream.
+class TopicFigures(NamedTuple):
+    """What is known of a topic at this moment.
 
     Attributes:
-        name, content_type: what it is called and what it carries.
+        held: bytes that the slowest reader has not had; without readers, those that none has had.
+        readers, writers: how many there are, taps left out.
+        waiting: how many writers wait because the topic is full.
+        written: bytes that it has carried.
     """
 
-    def __init__(self, name: str, content_type: str, channel: Channel | None = None) -> None:
-        self.name = name
-        self.content_type = content_type
-        self._channel = channel or Channel()
-        self._writers: set[TopicWriter] = set()
-        self._stall: asyncio.TimerHandle | None = None
+    held: int
+    readers: int
+    writers: int
+    waiting: int
+    written: int
+
+
+class TopicReader(AbstractAsyncContextManager["TopicReader"], Protocol):
+    """One reader of a topic, an async iterator over its bytes; to be entered before it is used.
+
+    Attributes:
+        position: of the next byte, counted from the start of the topic.
+        missed: bytes that a tap was too slow for.
+    """
+
+    position: int
+    missed: int
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any; ``b""`` when the topic was deleted and all of it was read."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class TopicWriter(AbstractAsyncContextManager["TopicWriter"], Protocol):
+    """One writer of a topic, to be entered before it is used; one that leaves without an end has broken off.
+
+    Attributes:
+        incomplete: bytes of a line whose newline has not come yet.
+    """
 
     @property
-    def channel(self) -> Channel:
-        """What it holds."""
-        return self._channel
-
-    def writer(self, provided: Provided | None = None) -> TopicWriter:
-        """A new source of this topic.
-
-        Args:
-            provided: where it is written down how far the source is.
-        """
-        writer = TopicWriter(self, provided)
-        self._writers.add(writer)
-        return writer
-
-    def leave(self, writer: TopicWriter) -> None:
-        """A source is gone; for writers."""
-        self._writers.discard(writer)
-
-    def figures(self) -> dict[str, int]:
-        """What it holds in bytes, who reads, who writes, who of them waits, and the bytes written so far."""
-        channel = self._channel
-        return {
-            "held": channel.size,
-            "readers": channel.readers,
-            "writers": len(self._writers),
-            "waiting": channel.held_back,
-            "written": channel.written,
-        }
-
-    def reader(self) -> ChannelReader:
-        """A new reader of all that no other has had yet."""
-        return self._channel.reader()
-
-    def close(self) -> None:
-        """End it: readers get what is left."""
-        self._channel.close()
-
-    async def add(self, chunk: bytes, intend: Callable[[int], None] | None = None) -> None:
-        """Add whole lines (binary: anything) as soon as there is room; for writers.
-
-        Args:
-            chunk: of them.
-            intend: called with where the topic will end, right before it does.
-
-        Raises:
-            ChannelClosedError: the topic was deleted.
-        """
-        if self._channel.is_full and self._stall is None:
-            self._stall = asyncio.get_running_loop().call_later(STALL, self._note_stall)
-            try:
-                await self._channel.until_room()
-            finally:
-                self._stall.cancel()
-                self._stall = None
-        else:
-            await self._channel.until_room()
-        if intend is not None and not self._channel.closed:
-            intend(self._channel.written + len(chunk))
-        self._channel.feed(chunk)
-
-    def _note_stall(self) -> None:
-        readers = self._channel.readers
-        why = f"the slowest of its readers ({readers}) takes nothing" if readers else "nobody reads it"
-        log.warning("Topic %s has been full for %.0f s, %s: its writers wait", self.name, STALL, why)
-
-
-class TopicWriter:
-    """One source of a topic; one that is not closed has broken off."""
-
-    def __init__(self, topic: Topic, provided: Provided | None = None) -> None:
-        self._topic = topic
-        self._provided = provided
-        self._position = provided.position(topic.channel.written) if provided else 0
-        self._has_lines = topic.content_type != BINARY
-        self._begun: list[bytes] = []
-        self._size = 0
-
-    @property
-    def incomplete(self) -> int:
-        """Bytes of a line whose newline has not come yet."""
-        return self._size
+    def incomplete(self) -> int: ...
 
     async def write(self, data: bytes) -> None:
         """Add bytes as soon as there is room.
@@ -186,104 +89,97 @@ class TopicWriter:
         Raises:
             ChannelClosedError: the topic was deleted.
         """
-        if not self._has_lines:
-            await self._add(data)
-            return
-        start, end = 0, data.rfind(b"\n") + 1
-        if end and self._begun:
-            start = data.find(b"\n") + 1
-            self._keep(data[:start])
-            await self._hand_on()
-        if start < end:
-            await self._add(data[start:end])
-        if end < len(data):
-            self._keep(data[end:])
-            if self._size >= LINE_LIMIT:
-                await self._hand_on()
 
-    async def close(self) -> None:
-        """The source has come to its end; the topic goes on.
+    def skip(self, size: int) -> None:
+        """Leave out bytes of what is written; its ``provided`` goes on behind them."""
+
+    async def end(self) -> None:
+        """Everything was written; the topic goes on.
 
         Raises:
             ChannelClosedError: the topic was deleted.
         """
-        if self._begun:
-            self._keep(b"\n")
-            await self._hand_on()
-
-    def leave(self) -> None:
-        """The source is gone, whether it has come to its end or not."""
-        self._topic.leave(self)
-
-    def _keep(self, piece: bytes) -> None:
-        self._begun.append(piece)
-        self._size += len(piece)
-
-    async def _hand_on(self) -> None:
-        line = b"".join(self._begun)
-        self._begun, self._size = [], 0
-        await self._add(line)
-
-    def skip(self, size: int) -> None:
-        """Leave out bytes of the source."""
-        self._position += size
-
-    async def _add(self, chunk: bytes) -> None:
-        self._position += len(chunk)
-        await self._topic.add(chunk, self._intend if self._provided else None)
-
-    def _intend(self, end: int) -> None:
-        assert self._provided is not None
-        self._provided.intend(end, self._position)
 
 
-class Topics:
-    """The topics of one Hub.
+class Topic(Protocol):
+    """A named stream.
 
-    Args:
-        make_channel: of a topic, by its name and content type; by default one in the Hub's memory.
+    Attributes:
+        number: tells it from others that had or will have its name; not 0.
     """
 
-    def __init__(self, make_channel: Callable[[str, str], Channel] | None = None) -> None:
-        self._make_channel = make_channel
-        self._topics: dict[str, Topic] = {}
+    @property
+    def name(self) -> str: ...
 
-    def adopt(self, name: str, content_type: str, channel: Channel) -> Topic:
-        """A topic with what there is of it."""
-        topic = self._topics[name] = Topic(name, content_type, channel)
-        return topic
+    @property
+    def content_type(self) -> str: ...
 
-    def __iter__(self) -> Iterator[Topic]:
-        return iter(list(self._topics.values()))
+    @property
+    def number(self) -> int: ...
 
-    def find(self, name: str) -> Topic | None:
-        return self._topics.get(name)
+    @property
+    def written(self) -> int:
+        """Where it ends: bytes that it has carried."""
 
-    def get(self, name: str, content_type: str) -> Topic:
-        _check_name(name)
-        if content_type not in CONTENT_TYPES:
-            raise ApiError(400, "Unsupported content-type")
-        topic = self._topics.get(name)
-        if topic is None:
-            channel = self._make_channel(name, content_type) if self._make_channel else Channel()
-            topic = self.adopt(name, content_type, channel)
-        if topic.content_type != content_type:
-            message = f"Topic {name} carries {topic.content_type}, not {content_type}"
-            raise ApiError(415, message, reason="Unsupported content-type")
-        return topic
+    def writer(self, provided: Provided | None = None) -> TopicWriter:
+        """A new writer.
 
-    def remove(self, name: str) -> None:
-        _check_name(name)
-        topic = self._topics.pop(name, None)
-        if topic is None:
-            raise ApiError(404, f"Topic {name} not found")
-        topic.close()
+        Args:
+            provided: where to write down how far the writer is, before each item is added.
+        """
 
-    def close(self) -> None:
-        for topic in self._topics.values():
-            topic.close()
+    def reader(self, at: int | None = None, *, tap: bool = False) -> TopicReader:
+        """A new reader: from a position on, as far as it is kept; else of what no other has had; or a tap."""
+
+    def figures(self) -> TopicFigures:
+        """What is known of it at this moment."""
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+class TopicBus(Protocol):
+    """All topics, by name."""
+
+    async def topics(self) -> list[Topic]:
+        """The topics there are."""
+
+    async def find(self, name: str) -> Topic | None:
+        """The topic of that name; None if there is none."""
+
+    async def topic(self, name: str, content_type: str) -> Topic:
+        """The topic of that name, made if there is none.
+
+        Raises:
+            ApiError: the name or type is not possible, or the topic has another type.
+        """
+
+    async def remove(self, name: str) -> None:
+        """Delete a topic.
+
+        Raises:
+            ApiError: there is none.
+        """
+
+    async def close(self) -> None:
+        """End all topics."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no topic may have.
+
+    Raises:
+        ApiError: it is one.
+    """
+    if not TOPIC_NAME.fullmatch(name):
         raise ApiError(400, "Topic id incorrect format", reason="Topic id incorrect format")
+
+
+def check_type(name: str, content_type: str, carries: str | None) -> None:
+    """Refuse a content type that no topic may carry, or that the topic of that name does not (None: there is none).
+
+    Raises:
+        ApiError: it is refused.
+    """
+    if content_type not in TOPIC_TYPES:
+        raise ApiError(400, "Unsupported content-type")
+    if carries not in (None, content_type):
+        message = f"Topic {name} carries {carries}, not {content_type}"
+        raise ApiError(415, message, reason="Unsupported content-type")

@@ -306,7 +306,7 @@ def _input(request: web.Request, instance: Instance) -> SinkWriter:
         raise ApiError(406, "Content-Type must be defined")
     writer = _open(request, instance, instance.streams.input, "input")
     if content_type is not None:
-        instance.run.announce_input(content_type)
+        instance.announce_input(content_type)
     return writer
 
 

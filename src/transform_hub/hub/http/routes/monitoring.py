@@ -20,7 +20,7 @@ OK = Content("ok", ("text/plain",))
 @operation(answer=EXPOSITION)
 async def get_metrics(request: web.Request) -> web.Response:
     """Figures of the Hub, its Instances, streams and topics, for Prometheus."""
-    body, content_type = request.app[HUB].metrics.exposition(request.headers.get(hdrs.ACCEPT, ""))
+    body, content_type = await request.app[HUB].metrics.exposition(request.headers.get(hdrs.ACCEPT, ""))
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
 

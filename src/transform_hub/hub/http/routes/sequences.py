@@ -26,8 +26,6 @@ from transform_hub.hub.http.exchange import (
     require_acceptable,
 )
 from transform_hub.hub.http.operation import Content, Header, operation
-from transform_hub.hub.instances.limits import limits_for
-from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.hub.observability.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.sequences.files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
@@ -139,12 +137,8 @@ async def start_sequence(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     hub.require_lasting()
     start = await body_as(request, StartRequest)
-    hub.require_room()
-    _check_instance_id(start.instance_id)
-    limits_for(start.limits, hub.config.instance_limits, has_groups=hub.runtime.has_groups)
-    _check_restart(start.restart)
     sequence = _sequence(request, "Not Found")
-    instance = await to_the_end(hub.instances.start(sequence, start))
+    instance = await to_the_end(hub.instances.start(hub.instances.order(sequence, start)))
     about = {"instance": instance.id, "sequence": sequence.id}
     log.info("Instance %s of Sequence %s was started", instance.id, sequence.id, extra=about)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
@@ -177,22 +171,6 @@ def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") ->
         ids = ", ".join(sequence.id for sequence in found)
         raise ApiError(409, f"{len(found)} Sequences are named {name}: say which one by its id: {ids}")
     return found[0]
-
-
-def _check_restart(restart: str | dict[str, Any] | None) -> None:
-    if restart is None:
-        return
-    try:
-        policy_of(restart)
-    except ValueError as error:
-        raise ApiError(400, f"Invalid restart format: {error}") from None
-
-
-def _check_instance_id(instance_id: str | None) -> None:
-    if instance_id is None:
-        return
-    if len(instance_id) != 36 or not all(letter.isalnum() or letter in "-_." for letter in instance_id):
-        raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
 
 
 async def to_the_end(call: Awaitable[T]) -> T:

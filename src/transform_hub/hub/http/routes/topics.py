@@ -22,12 +22,12 @@ from transform_hub.hub.http.exchange import (
 )
 from transform_hub.hub.http.operation import Content, Header, operation
 from transform_hub.hub.topics import bus
-from transform_hub.hub.topics.bus import CONTENT_TYPES
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
+from transform_hub.models.rules import TOPIC_TYPES
 
 routes = Routes()
 
-ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", CONTENT_TYPES)
+ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", TOPIC_TYPES)
 STREAM_OF_ITEMS = Content("Items of the topic.")
 TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
 
@@ -37,7 +37,7 @@ TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; 
 async def list_topics(request: web.Request) -> web.Response:
     """All topics."""
     require_acceptable(request, *JSON)
-    return json_response([_listed(topic) for topic in request.app[HUB].topics])
+    return json_response([_listed(topic) for topic in await request.app[HUB].topics.topics()])
 
 
 def _listed(topic: bus.Topic) -> Topic:
@@ -46,10 +46,10 @@ def _listed(topic: bus.Topic) -> Topic:
         content_type=topic.content_type,
         topic=topic.name,
         topic_name=topic.name,
-        readers=figures["readers"],
-        writers=figures["writers"],
-        waiting=figures["waiting"],
-        held=figures["held"],
+        readers=figures.readers,
+        writers=figures.writers,
+        waiting=figures.waiting,
+        held=figures.held,
     )
 
 
@@ -62,9 +62,9 @@ async def create_topic(request: web.Request) -> web.Response:
     for parameter in ("id", "content-type"):
         if not isinstance(body, dict) or not isinstance(body.get(parameter), str):
             raise ApiError(400, f"Missing body param: {parameter}")
-    if hub.topics.find(body["id"]) is not None:
+    if await hub.topics.find(body["id"]) is not None:
         raise ApiError(400, "Topic with given id already exist")
-    topic = hub.topics.get(body["id"], body["content-type"])
+    topic = await hub.topics.topic(body["id"], body["content-type"])
     origin = TopicOrigin(id=hub.config.host, type="hub")
     return json_response(TopicCreated(id=topic.name, origin=origin, state="flowing", content_type=topic.content_type))
 
@@ -74,7 +74,7 @@ async def create_topic(request: web.Request) -> web.Response:
 async def delete_topic(request: web.Request) -> web.Response:
     """Delete a topic: its readers get what is left, then the end of the stream."""
     name = request.match_info["name"]
-    request.app[HUB].topics.remove(name)
+    await request.app[HUB].topics.remove(name)
     return json_response(TopicDeleted(message=f"Topic {name} removed"))
 
 
@@ -83,7 +83,7 @@ async def delete_topic(request: web.Request) -> web.Response:
 async def send_topic(request: web.Request) -> web.Response:
     """Write to a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-    topic = request.app[HUB].topics.get(request.match_info["name"], content_type)
+    topic = await request.app[HUB].topics.topic(request.match_info["name"], content_type)
     await forward_to_topic(request, topic.writer())
     return json_response({})
 
@@ -94,13 +94,13 @@ async def get_topic(request: web.Request) -> web.StreamResponse:
     """Read a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "application/x-ndjson")
     name = request.match_info["name"]
-    if request.method == hdrs.METH_HEAD and request.app[HUB].topics.find(name) is None:
+    if request.method == hdrs.METH_HEAD and await request.app[HUB].topics.find(name) is None:
         raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
     require_acceptable(request, STREAM)
     try:
-        topic = request.app[HUB].topics.get(name, content_type)
+        topic = await request.app[HUB].topics.topic(name, content_type)
     except ApiError as error:
         if error.error == "Unsupported content-type":
             raise ApiError(415, error.error, reason=error.error) from None
         raise
-    return await stream_response(request, topic.channel)
+    return await stream_response(request, topic)

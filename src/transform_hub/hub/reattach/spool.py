@@ -1,0 +1,192 @@
+"""What outlives the Hub of one Instance's streams: a ring for each to read, a splice pipe for each to write.
+
+All of it lies in one piece of shared memory (a memfd) and the pipes, which the descriptor store holds as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import socket
+from collections.abc import Callable
+
+from transform_hub.hub.channels.channel import LIMIT, Channel, Store
+from transform_hub.hub.channels.memory import MemoryStore
+from transform_hub.hub.link.instance_streams import READABLE, WRITABLE
+from transform_hub.hub.link.protocols import ChannelProtocol, cut
+from transform_hub.hub.link.runner_input import Sink
+from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, REARM, Ring
+from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe
+from transform_hub.hub.topics.progress import Provided, Required
+
+RINGS = (*READABLE, "log")
+PIPES = {name: (f"{name}-from", f"{name}-into") for name in WRITABLE}
+DESCRIPTORS = ("spool", *PIPES["input"], *PIPES["stdin"])
+PIPE_MEMORY = 64
+"""Bytes of memory of a splice pipe."""
+
+
+class Spool:
+    """The backing of an Instance's streams that outlives the Hub.
+
+    Args:
+        earlier: descriptors that an earlier Hub has made: those of :attr:`descriptors`.
+
+    Attributes:
+        descriptors: of the memory and the pipes.
+        pipes: of input and stdin.
+    """
+
+    def __init__(self, earlier: dict[str, int] | None = None) -> None:
+        self.descriptors = earlier or _make_descriptors()
+        size = mmap.PAGESIZE + CAPACITY
+        begin_of_pipes = size * len(RINGS)
+        total = begin_of_pipes + mmap.PAGESIZE
+        os.ftruncate(self.descriptors["spool"], total)
+        self._mapped = mmap.mmap(self.descriptors["spool"], total)
+        with memoryview(self._mapped) as memory:
+            self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(RINGS)}
+            places = {name: begin_of_pipes + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
+            self.pipes = {
+                name: SplicePipe(memory[place : place + PIPE_MEMORY], self._pipe(name))
+                for name, place in places.items()
+            }
+        for pipe in self.pipes.values():
+            pipe.recover()
+        self.provided = Provided(self._rings["output"].provided)
+        self.required = Required(self.pipes["input"].required)
+
+    def _pipe(self, name: str) -> tuple[int, int]:
+        ends = PIPES[name]
+        return self.descriptors[ends[0]], self.descriptors[ends[1]]
+
+    @staticmethod
+    def of(channels: dict[str, int]) -> Spool | None:
+        """The spool in what an earlier Hub has left of an Instance, from which it is taken; None if there is none."""
+        if not {*DESCRIPTORS} <= {*channels}:  # there is none, or one of another version, which stays there
+            return None
+        return Spool({name: channels.pop(name) for name in DESCRIPTORS})
+
+    def __getitem__(self, name: str) -> Ring:
+        return self._rings[name]
+
+    def store(self, name: str) -> Store:
+        return _LogStore(self._rings["log"]) if name == "log" else self._rings[name]
+
+    def source(
+        self,
+        name: str,
+        channel: Channel,
+        transport: asyncio.Transport,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None],
+    ) -> ChannelProtocol:
+        return RingSource(transport, channel, self._rings[name], on_lost, on_stall)
+
+    def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
+        return SplicedSink(transport, on_end, self.pipes[name], resumed=resumed)
+
+    def recover(self, name: str, sock: socket.socket) -> None:
+        if name in READABLE:
+            self._rings[name].recover(sock)
+
+    def close(self) -> None:
+        """Give the memory back, at once: as part of an Instance it would stay until the garbage is collected."""
+        for descriptor in self.descriptors.values():
+            os.close(descriptor)
+        if self.descriptors:
+            self.descriptors = {}
+            for ring in self._rings.values():
+                ring.close()
+            for pipe in self.pipes.values():
+                pipe.close()
+            with contextlib.suppress(BufferError):  # a transport is about to let go of its last buffer
+                self._mapped.close()
+
+
+def _make_descriptors() -> dict[str, int]:
+    made = {"spool": os.memfd_create("spool")}
+    for ends in PIPES.values():
+        made.update(zip(ends, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), strict=True))
+    return made
+
+
+class _LogStore(MemoryStore):
+    """The log of an Instance: in memory, with its latest entries in a ring as well, but for those longer than CHUNK."""
+
+    def __init__(self, ring: Ring) -> None:
+        super().__init__(LIMIT)
+        position, kept = ring.oldest, b""
+        while data := ring.read(position):
+            position += len(data)
+            kept += data
+        if ring.oldest:  # it begins within an entry
+            kept = kept.partition(b"\n")[2]
+        for line in kept[-LIMIT:].splitlines(keepends=True):
+            super().append(line)
+        self._ring = ring
+
+    def append(self, data: bytes) -> None:
+        if len(data) <= CHUNK:
+            with contextlib.suppress(ValueError):  # the memory is given back before the log ends
+                self._ring.append(data)
+        super().append(data)
+
+
+class RingSource(asyncio.BufferedProtocol):
+    """Runner -> Hub: what arrives is read right into a ring; a full channel stops the reading.
+
+    Args:
+        on_lost: called after the last, when all is in the ring.
+        on_stall: called with True when reading stops because the channel is full, with False when it goes on.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        channel: Channel,
+        ring: Ring,
+        on_lost: Callable[[], None],
+        on_stall: Callable[[bool], None],
+    ) -> None:
+        self._transport = transport
+        self._channel = channel
+        self._ring = ring
+        self._on_lost = on_lost
+        self._on_stall = on_stall
+        self._armed = False
+
+    def data_received(self, data: bytes) -> None:
+        """What came with the hello."""
+        self._channel.feed(data)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if not self._armed or self._ring.counted > REARM:
+            self._ring.arm(self._transport.get_extra_info("socket"))
+            self._armed = True
+        # A transport reads once before it can be paused, for each Hub that takes over: not over what nobody has read.
+        return self._ring.room()[:1] if self._channel.is_full else self._ring.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._channel.closed:
+            cut(self._transport)
+            return
+        self._ring.commit(nbytes)
+        self._channel.notify()
+        if self._channel.is_full:
+            self._transport.pause_reading()
+            self._channel.when_room(self._resume)
+            self._on_stall(True)
+
+    def _resume(self) -> None:
+        self._on_stall(False)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def eof_received(self) -> None:
+        """Nothing more comes."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost()
