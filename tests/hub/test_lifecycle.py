@@ -107,7 +107,7 @@ class Walk:
 
     @property
     def runner(self):
-        return psutil.Process(self.hub.runtime._pids[ID])
+        return psutil.Process(self.hub.instances.runtime._pids[ID])
 
     async def start(self, source=ECHO, **request):
         sequence = await self.api.send(self.package(source))
@@ -122,7 +122,7 @@ class Walk:
 
     async def initializing(self):
         await self.start()
-        while ID not in self.hub.runtime._pids:
+        while ID not in self.hub.instances.runtime._pids:
             await asyncio.sleep(0)
         assert self.instance.status == "initializing"
 
@@ -178,7 +178,7 @@ async def initializing_initializing(walk):
     await walk.running(
         "async def run(context, input):\n    async for line in input: 1 / 0", restart=RESTART | {"maxRetries": 2}
     )
-    walk.hub.runtime.launch = Script("raise SystemExit(213)").launch
+    walk.hub.instances.runtime.launch = Script("raise SystemExit(213)").launch
     await walk.api.input(PATH, b"x\n")
     assert (await walk.ended(213))["restarts"] == 2
 
@@ -194,19 +194,19 @@ async def initializing_killing(walk):
 
 
 async def initializing_completed(walk):
-    walk.hub.runtime = Script("pass")
+    walk.hub.instances.runtime = Script("pass")
     await walk.start()
     await walk.refused("did not connect")
 
 
 async def initializing_errored(walk):
-    walk.hub.runtime = Script("import os; os.kill(os.getpid(), 9)")
+    walk.hub.instances.runtime = Script("import os; os.kill(os.getpid(), 9)")
     await walk.start()
     await walk.refused("Runner killed by SIGKILL")
 
 
 async def initializing_gone(walk):
-    walk.hub.runtime = Script("pass", interpreter="/nonexistent/python")
+    walk.hub.instances.runtime = Script("pass", interpreter="/nonexistent/python")
     await walk.start()
     answer = await walk.starting
     assert (answer.status, answer.json) == (500, {"error": "No runner could be started: No such file or directory"})
@@ -353,10 +353,10 @@ class Script(ProcessRuntime):
         super().__init__(zygote=False)
         self.command = (interpreter, "-c", code)
 
-    async def launch(self, spec, on_exit):
+    async def launch(self, order, on_exit):
         process = await asyncio.create_subprocess_exec(*self.command)
-        self._pids[spec["id"]] = process.pid
-        self._watching.add(asyncio.ensure_future(self._watch(process, spec["id"], on_exit)))
+        self._pids[order.id] = process.pid
+        self._watching.add(asyncio.ensure_future(self._watch_process(process, order.id, on_exit)))
 
 
 WAYS = {(start, end) for start, ends in TRANSITIONS.items() for end in ends}

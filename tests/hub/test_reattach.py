@@ -345,10 +345,10 @@ async def left(sth, package, api_of):
     runner = psutil.Process(await pid_of(api, await api.start(await api.send(package(ECHO)))))
     keeper = runner.parent()
     await sth.kill()
-    runtime = ProcessRuntime(keepers=FdStoreFiles(sth.folder / ".hub" / "fdstore", 10))
+    runtime = ProcessRuntime(fdstore=FdStoreFiles(sth.folder / ".hub" / "fdstore", 10))
     [survivor] = await runtime.survivors()
-    yield runtime, survivor.id, runner, keeper
-    for descriptor in survivor.channels.values():
+    yield runtime, survivor.name, runner, keeper
+    for descriptor in survivor.descriptors.values():
         os.close(descriptor)
     await runtime.close()
 
@@ -370,7 +370,7 @@ async def test_a_keeper_that_dies_leaves_its_runners_to_be_watched(left, watched
     if watched:
         runtime.watch(instance, ends.append)
     keeper.kill()
-    await until(lambda: runtime._older[0].lost)
+    await until(lambda: runtime._survived_in[instance].lost)
     if not watched:
         runtime.watch(instance, ends.append)
     assert runner.is_running()

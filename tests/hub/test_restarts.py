@@ -10,14 +10,14 @@ import pytest
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.config import HubConfig
-from transform_hub.hub.instances.exit_status import KILLED, Verdict
+from transform_hub.hub.instances.exit_status import KILLED, ExitStatus
 from transform_hub.hub.instances.restarts import Restarts, policy_of
 from transform_hub.hub.server import serve
 from transform_hub.hub.setup.startup import read_startup, start_all
 from transform_hub.models import RestartPolicy, Terminated
 
-FAILED = Verdict("errored", Terminated(exitcode=23, reason="Sequence failed during execution"), "oops")
-DONE = Verdict("completed", Terminated(exitcode=0, reason="Instance completed"))
+FAILED = ExitStatus("errored", Terminated(exitcode=23, reason="Sequence failed during execution"), "oops")
+DONE = ExitStatus("completed", Terminated(exitcode=0, reason="Instance completed"))
 
 QUICK = {"policy": "on-failure", "delay": 10, "maxDelay": 10}
 SLOW = {"policy": "on-failure", "delay": 3_600_000, "maxDelay": 3_600_000}
@@ -38,9 +38,9 @@ def run(context, input):
 
 
 def pauses(policy, *ends):
-    """What follows one end after the other, each of (verdict, seconds it lasted)."""
+    """What follows one end after the other, each of (end, seconds it lasted)."""
     restarts = Restarts(policy_of(policy))
-    return [restarts.pause("running", verdict, lasted) for verdict, lasted in ends]
+    return [restarts.pause("running", end, lasted) for end, lasted in ends]
 
 
 def test_pauses_grow_up_to_the_longest():
@@ -66,8 +66,8 @@ def test_what_is_followed(policy, of_failure, of_end):
 
 @pytest.mark.parametrize("during", ["stopping", "killing"])
 def test_nothing_follows_what_was_asked_for(during):
-    for verdict in (FAILED, DONE, KILLED):
-        assert Restarts(policy_of("always")).pause(during, verdict, 0) is None
+    for end in (FAILED, DONE, KILLED):
+        assert Restarts(policy_of("always")).pause(during, end, 0) is None
 
 
 def test_the_short_form():
@@ -390,7 +390,7 @@ async def test_topics_are_connected_again(ending, left, api, package):
 async def test_a_start_without_a_runner_is_refused_whatever_the_policy(hub, api, package):
     sequence = await api.send(package(FAILS_ON_ORDER))
 
-    async def launch(spec, on_exit):
+    async def launch(order, on_exit):
         raise OSError(2, "No such file or directory")
 
     hub.runtime.launch = launch
@@ -402,7 +402,7 @@ async def test_a_start_without_a_runner_is_refused_whatever_the_policy(hub, api,
 async def test_a_runner_that_can_not_be_started_again_counts_as_a_failure(hub, service, api):
     instance = await service({**QUICK, "maxRetries": 3})
 
-    async def launch(spec, on_exit):
+    async def launch(order, on_exit):
         raise OSError(11, "Resource temporarily unavailable")
 
     hub.runtime.launch = launch

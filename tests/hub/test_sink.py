@@ -8,8 +8,10 @@ import socket
 import pytest
 
 from transform_hub.hub.channels.channel import ChannelClosedError
-from transform_hub.hub.link.runner_input import LastingSink, Sink, WrongPositionError
-from transform_hub.hub.reattach.ring import Spool, can_spool
+from transform_hub.hub.link.runner_input import Sink, WrongPositionError
+from transform_hub.hub.reattach.ring import can_spool
+from transform_hub.hub.reattach.splice_pipe import SplicedSink
+from transform_hub.hub.reattach.spool import Spool
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep positions")
 
@@ -66,13 +68,13 @@ def die_at(step, spool, sock):
 
     pid = os.fork()
     if pid == 0:
-        outlet = spool.outlets["input"]
-        outlet._counters = Dying(outlet._counters)
+        pipe = spool.pipes["input"]
+        pipe._counters = Dying(pipe._counters)
         os.write, os.splice, os.read = dying(os.write), dying(os.splice), dying(os.read)
-        while outlet.position < len(DATA):
-            outlet.fill(memoryview(DATA)[outlet.position :])
-            if not outlet.move(sock.fileno()):
-                outlet.give_up()
+        while pipe.position < len(DATA):
+            pipe.fill(memoryview(DATA)[pipe.position :])
+            if not pipe.move(sock.fileno()):
+                pipe.give_up()
                 break
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
@@ -84,16 +86,16 @@ def test_a_hub_that_dies_at_any_step_has_counted_what_it_has_sent():
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with ours, theirs:
-            spool.outlets["input"].begin()
+            spool.pipes["input"].begin()
             died = die_at(step, spool, ours)
             after = Spool({name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
-            outlet = after.outlets["input"]
+            pipe = after.pipes["input"]
             data = arrived(theirs)
-            assert outlet.position == len(data), step
-            assert after.outlets["stdin"].position == 0
-            while outlet.position < len(DATA):
-                outlet.fill(memoryview(DATA)[outlet.position :])
-                while not outlet.move(ours.fileno()):
+            assert pipe.position == len(data), step
+            assert after.pipes["stdin"].position == 0
+            while pipe.position < len(DATA):
+                pipe.fill(memoryview(DATA)[pipe.position :])
+                while not pipe.move(ours.fileno()):
                     data += arrived(theirs)
             assert data + arrived(theirs) == DATA, step
             after.close()
@@ -108,7 +110,7 @@ async def sink(spool, sockets):
     ours, _ = sockets
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=ours)
-    sink = LastingSink(transport, lambda: None, spool.outlets["input"], resumed=False)
+    sink = SplicedSink(transport, lambda: None, spool.pipes["input"], resumed=False)
     transport.set_protocol(sink)
     yield sink
     transport.abort()

@@ -1,29 +1,34 @@
-"""Topics by themselves: what is an item, who gets what, and that the Hub uses them through its bus alone."""
+"""What any bus does with topics: what is an item, who gets what, what a tap is, what deleting means."""
 
 import asyncio
 import logging
 
 import pytest
 
+from sqlite_bus import SqliteTopics
 from transform_hub.hub.channels.channel import LIMIT, ChannelClosedError
-from transform_hub.hub.config import HubConfig
-from transform_hub.hub.server import Hub
-from transform_hub.hub.topics import bus
-from transform_hub.hub.topics.bus import BINARY, Topic, Topics
+from transform_hub.hub.errors import ApiError
+from transform_hub.hub.topics import local
+from transform_hub.hub.topics.local import LocalTopic, LocalTopics
+from transform_hub.hub.topics.progress import Provided
+from transform_hub.models.rules import BINARY, NDJSON
 
-NDJSON = "application/x-ndjson"
+
+@pytest.fixture(params=[LocalTopics, SqliteTopics])
+def bus(request):
+    return request.param()
 
 
-async def written(content_type, *pieces, end=True):
+async def written(bus, content_type, *pieces, end=True):
     """What a topic hands on of pieces written one after the other."""
-    topic = Topic("t", content_type)
-    writer = topic.writer()
-    for piece in pieces:
-        await writer.write(piece)
-    if end:
-        await writer.close()
-    topic.close()
-    with topic.reader() as reader:
+    topic = await bus.topic("t", content_type)
+    async with topic.writer() as writer:
+        for piece in pieces:
+            await writer.write(piece)
+        if end:
+            await writer.end()
+    await bus.remove("t")
+    async with topic.reader() as reader:
         return b"".join([data async for data in reader])
 
 
@@ -40,27 +45,27 @@ async def written(content_type, *pieces, end=True):
         ([], b"", b""),
     ],
 )
-async def test_lines_are_handed_on_whole(pieces, whole, broken_off):
-    assert await written(NDJSON, *pieces) == whole
-    assert await written("text/plain", *pieces, end=False) == broken_off
-    assert await written(BINARY, *pieces, end=False) == b"".join(pieces)
+async def test_lines_are_handed_on_whole(bus, pieces, whole, broken_off):
+    assert await written(bus, NDJSON, *pieces) == whole
+    assert await written(bus, "text/plain", *pieces, end=False) == broken_off
+    assert await written(bus, BINARY, *pieces, end=False) == b"".join(pieces)
 
 
 async def test_a_line_of_10_mb_in_small_pieces_stays_whole():
-    topic = Topic("t", NDJSON)
+    topic = LocalTopic("t", NDJSON)
     long, short = topic.writer(), topic.writer()
     with topic.reader() as reader:
         for _ in range(10_000):
             await long.write(b"x" * 1000)
         await short.write(b"short\n")
         assert await reader.read() == b"short\n"
-        await long.close()
+        await long.end()
         assert await reader.read() == b"x" * 10_000_000 + b"\n"
 
 
 async def test_a_line_without_end_is_handed_on_in_pieces(monkeypatch):
-    monkeypatch.setattr(bus, "LINE_LIMIT", 10)
-    topic = Topic("t", NDJSON)
+    monkeypatch.setattr(local, "LINE_LIMIT", 10)
+    topic = LocalTopic("t", NDJSON)
     writer = topic.writer()
     with topic.reader() as reader:
         await writer.write(b"123456")
@@ -69,42 +74,101 @@ async def test_a_line_without_end_is_handed_on_in_pieces(monkeypatch):
         assert await reader.read() == b"1234567890"
 
 
-async def test_writers_take_turns_and_none_is_passed_over():
-    topic = Topic("t", BINARY)
-    block = bytes(LIMIT)
-    await topic.add(block)
+async def test_writers_take_turns_and_none_is_passed_over(bus):
+    topic = await bus.topic("t", BINARY)
+    async with topic.writer() as first:
+        await first.write(bytes(LIMIT))
     waiting = [asyncio.ensure_future(topic.writer().write(bytes([number]))) for number in range(5)]
-    await asyncio.sleep(0)
-    assert not any(writing.done() for writing in waiting)
-    with topic.reader() as reader:
-        assert await reader.read() == block
-        await asyncio.gather(*waiting)
-        assert await reader.read() == bytes(range(5))
+    while topic.figures().waiting < 5:
+        await asyncio.sleep(0)
+    async with topic.reader() as reader:
+        data = b""
+        while len(data) < LIMIT + 5:
+            data += await reader.read()
+    await asyncio.gather(*waiting)
+    assert data == bytes(LIMIT) + bytes(range(5))
 
 
-async def test_deleting_ends_readers_after_what_is_left_and_writers_at_once():
-    bus = Topics()
-    topic = bus.get("t", BINARY)
+async def test_deleting_ends_readers_after_what_is_left_and_writers_at_once(bus):
+    topic = await bus.topic("t", BINARY)
     writer, waiting = topic.writer(), topic.writer()
     await writer.write(bytes(LIMIT))
     writing = asyncio.ensure_future(waiting.write(b"waits"))
-    with topic.reader() as reader:
+    async with topic.reader() as reader:
         await asyncio.sleep(0)
-        bus.remove("t")
+        await bus.remove("t")
         with pytest.raises(ChannelClosedError):
             await writing
         with pytest.raises(ChannelClosedError):
             await writer.write(b"more")
-        assert [len(await reader.read()), await reader.read()] == [LIMIT, b""]
-    again = bus.get("t", NDJSON)
-    assert again is not topic
+        assert b"".join([data async for data in reader]) == bytes(LIMIT)
+    again = await bus.topic("t", NDJSON)
+    assert again.number != topic.number
     assert again.content_type == NDJSON
+
+
+async def test_names_and_types_that_no_topic_may_have(bus):
+    for name, content_type, status in [("a.b", NDJSON, 400), ("a", "text/html", 400), ("t", BINARY, 415)]:
+        await bus.topic("t", NDJSON)
+        with pytest.raises(ApiError) as refused:
+            await bus.topic(name, content_type)
+        assert refused.value.status == status
+    assert [topic.name for topic in await bus.topics()] == ["t"]
+    with pytest.raises(ApiError, match="Topic x not found"):
+        await bus.remove("x")
+    assert await bus.find("x") is None
+
+
+async def test_a_tap_is_a_copy_that_takes_nothing_and_counts_for_nobody(bus):
+    topic = await bus.topic("t", NDJSON)
+    async with topic.writer() as writer:
+        await writer.write(b"before\n")
+        async with topic.reader(tap=True) as tap:
+            await writer.write(b"after\n")
+            assert (tap.position, await tap.read()) == (7, b"after\n")
+            assert topic.figures()._replace(held=0) == (0, 0, 1, 0, 13)
+            assert topic.figures().held == 13
+    async with topic.reader() as reader:
+        data = b""
+        while len(data) < 13:
+            data += await reader.read()
+    assert data == b"before\nafter\n"
+
+
+async def test_a_reader_goes_on_at_a_position(bus):
+    topic = await bus.topic("t", NDJSON)
+    async with topic.writer() as writer:
+        for number in range(10):
+            await writer.write(b"%d\n" % number)
+    async with topic.reader() as reader:
+        while reader.position < 20:
+            await reader.read()
+    async with topic.reader(at=10) as again:
+        data = b""
+        while len(data) < 10:
+            data += await again.read()
+    assert data == b"5\n6\n7\n8\n9\n"
+
+
+async def test_a_writer_writes_down_how_far_it_is_before_each_item_is_added(bus):
+    topic = await bus.topic("t", NDJSON)
+    async with topic.writer() as other:
+        await other.write(b"other\n")
+    provided = Provided([0] * 4)
+    provided.begin(topic.number, 100)
+    async with topic.writer(provided) as writer:
+        await writer.write(b"12\n3")
+        assert provided.position(topic.written) == 103
+        assert provided.position(topic.written - 1) == 100  # had the line not come
+        writer.skip(10)
+        await writer.write(b"4\n")
+        assert provided.position(topic.written) == 116
 
 
 @pytest.mark.parametrize("readers", [0, 1])
 async def test_the_log_tells_of_a_topic_that_is_held_up(readers, monkeypatch, caplog):
-    monkeypatch.setattr(bus, "STALL", 0)
-    topic = Topic("news", BINARY)
+    monkeypatch.setattr(local, "STALL", 0)
+    topic = LocalTopic("news", BINARY)
     stuck = [topic.reader() for _ in range(readers)]
     await topic.add(bytes(LIMIT))
     with caplog.at_level(logging.WARNING):
@@ -117,53 +181,3 @@ async def test_the_log_tells_of_a_topic_that_is_held_up(readers, monkeypatch, ca
     for reader in stuck or [topic.reader()]:
         assert len(await reader.read()) == LIMIT
     await writing
-
-
-class RecordingBus:
-    """A bus with the methods of TopicBus and nothing else."""
-
-    def __init__(self):
-        self.calls = []
-        self._topics = Topics()
-
-    def __iter__(self):
-        self.calls.append("iter")
-        return iter(self._topics)
-
-    def find(self, name):
-        self.calls.append("find")
-        return self._topics.find(name)
-
-    def get(self, name, content_type):
-        self.calls.append("get")
-        return self._topics.get(name, content_type)
-
-    def remove(self, name):
-        self.calls.append("remove")
-        self._topics.remove(name)
-
-    def close(self):
-        self.calls.append("close")
-        self._topics.close()
-
-
-async def test_another_bus_can_stand_behind_a_hub(tmp_path, package, api_of):
-    import aiohttp
-
-    bus = RecordingBus()
-    hub = Hub(HubConfig(port=0, data_dir=tmp_path), topics=bus)
-    try:
-        await hub.start()
-        async with aiohttp.ClientSession() as session:
-            api = api_of(hub, session)
-            await api.post("/topics", {"id": "t", "content-type": NDJSON})
-            await api.post("/topic/t", b"1\n", content_type=NDJSON)
-            await api.get("/topics")
-            source = f"requires = {{'requires': 't', 'contentType': {NDJSON!r}}}\n"
-            instance = await api.start(await api.send(package(source + "def run(context, input): return input")))
-            async with api.session.get(f"{api.url}{instance}/output") as output:
-                assert await output.content.readexactly(1) == b"1"
-            await api.call("DELETE", "/topics/t")
-    finally:
-        await hub.close()
-    assert bus.calls == ["find", "get", "get", "iter", "get", "remove", "close"]

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from transform_hub.hub.channels import channel
+from sqlite_bus import SqliteTopics
+from transform_hub.hub.channels import memory
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.hub.topics.bus import Topics
+from transform_hub.hub.topics.local import LocalTopic, LocalTopics
+from transform_hub.models.rules import NDJSON
 
-NDJSON = "application/x-ndjson"
 LIMIT = 200
 LONGEST = 60
 
@@ -50,15 +51,20 @@ class Model:
 
 
 class TopicMachine(RuleBasedStateMachine):
+    """Any bus; what is handed on is seen through a tap."""
+
+    def make_bus(self):
+        raise NotImplementedError
+
     writers = Bundle("writers")
     readers = Bundle("readers")
 
     def __init__(self):
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.small_reads = patch.object(channel, "JOIN", 50)
+        self.small_reads = patch.object(memory, "JOIN", 50)
         self.small_reads.start()
-        self.bus = Topics()
+        self.bus = self.make_bus()
         self.count = 0
         self.everybody = []
         self.listening = []
@@ -73,17 +79,19 @@ class TopicMachine(RuleBasedStateMachine):
         self.small_reads.stop()
 
     def _make(self):
-        self.topic = self.bus.get("t", NDJSON)
+        self.topic = self.loop.run_until_complete(self.bus.topic("t", NDJSON))
         self.model = Model()
-        model, queue = self.model, Channel(LIMIT)
-        self.topic._channel, feed = queue, queue.feed
+        self.tap = self.topic.reader(tap=True)
 
-        def record(chunk):
-            room = feed(chunk)
-            model.log += chunk
-            return room
+    def _look(self):
+        """Have in the model what was handed on."""
 
-        queue.feed = record
+        async def look():
+            while self.tap.position < self.topic.written:
+                self.model.log += await self.tap.read()
+            assert self.tap.missed == 0
+
+        self.loop.run_until_complete(look())
 
     def _turn(self):
         """Let everybody do what can be done now."""
@@ -93,6 +101,8 @@ class TopicMachine(RuleBasedStateMachine):
                 await asyncio.sleep(0)
 
         self.loop.run_until_complete(some_turns())
+        if not self.model.deleted:
+            self._look()
 
     def _run(self, end, coroutine):
         end.task = self.loop.create_task(coroutine)
@@ -124,7 +134,7 @@ class TopicMachine(RuleBasedStateMachine):
             if before is not None:
                 await before
             await writer.source.write(writer.unsent)
-            await writer.source.close()
+            await writer.source.end()
             writer.unsent = b""
 
         self._run(writer, rest(writer.task))
@@ -154,6 +164,9 @@ class TopicMachine(RuleBasedStateMachine):
 
     async def _take(self, reader):
         data = await reader.stream.read()
+        if reader.model is self.model and not reader.model.deleted:
+            while self.tap.position < self.topic.written:
+                reader.model.log += await self.tap.read()
         expected = reader.model.log[reader.place : reader.place + len(data)]
         assert data == expected
         assert data or reader.model.deleted
@@ -182,8 +195,9 @@ class TopicMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.log) > 5 * LIMIT)  # else there would be nothing but deletions
     @rule()
     def delete_and_make_again(self):
-        self.bus.remove("t")
+        self._look()
         self.model.deleted = True
+        self.loop.run_until_complete(self.bus.remove("t"))
         self._turn()
         assert all(writer.task is None or writer.task.done() for writer in self.everybody if writer.topic is self.topic)
         self._make()
@@ -213,18 +227,29 @@ class TopicMachine(RuleBasedStateMachine):
             if reader.task is not None:
                 assert reader.place == len(reader.model.log)
                 assert not reader.model.deleted
-        if self.topic._channel.size * 2 <= LIMIT:  # room is given in halves, not byte by byte
+        if self.topic.figures().held * 2 <= LIMIT:  # room is given in halves, not byte by byte
             assert all(w.task is None or w.task.done() for w in self.everybody if w.topic is self.topic)
 
     @invariant()
     def memory_is_bounded(self):
-        size = self.topic._channel.size
+        size = self.topic.figures().held
         assert size < LIMIT + 5 * (LONGEST + 20)
         places = [reader.place for reader in self.listening if reader.model is self.model]
         assert size == len(self.model.log) - min(places, default=self.model.taken)
 
 
-TestTopics = TopicMachine.TestCase
-TestTopics.settings = settings(
-    max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+class LocalMachine(TopicMachine):
+    def make_bus(self):
+        return LocalTopics(lambda name, content_type: LocalTopic(name, content_type, Channel(limit=LIMIT)))
+
+
+class SqliteMachine(TopicMachine):
+    def make_bus(self):
+        return SqliteTopics(limit=LIMIT)
+
+
+TestLocalTopics, TestSqliteTopics = LocalMachine.TestCase, SqliteMachine.TestCase
+TestLocalTopics.settings = settings(
+    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+TestSqliteTopics.settings = settings(TestLocalTopics.settings, max_examples=50)

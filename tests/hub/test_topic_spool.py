@@ -6,23 +6,26 @@ import os
 
 import pytest
 
-from transform_hub.hub.reattach.ring import CAPACITY, Spool, can_spool
-from transform_hub.hub.reattach.topic_rings import Provided, Required, TopicChannel
-from transform_hub.hub.topics.bus import Topic
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.reattach.ring import CAPACITY, can_spool
+from transform_hub.hub.reattach.spool import Spool
+from transform_hub.hub.reattach.topic_rings import TopicRing, TopicRings
+from transform_hub.hub.topics.local import LocalTopic
+from transform_hub.hub.topics.progress import Provided, Required
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep topics")
 
 OUTPUT = b"".join(b"line %d\n" % number for number in range(5)) + b"begun"
 
 
-class Keeper:
-    """Remembers what it is to keep."""
+class Store:
+    """A descriptor store that remembers what it is to hold."""
 
     def __init__(self):
         self.held = {}
 
-    def hold(self, name, descriptor):
-        self.held[name] = descriptor
+    def hold(self, name, descriptors):
+        self.held[name] = descriptors["topic"]
 
     def release(self, name):
         del self.held[name]
@@ -48,13 +51,17 @@ async def write(writer, pieces):
         await writer.write(piece)
 
 
-def die_at(step, channel, words):
+def topic_of(ring):
+    return LocalTopic("t", "text/plain", Channel(ring), ring.ring.number)
+
+
+def die_at(step, ring, words):
     """Carry the output as a Hub would that ends before one of its steps; False if it has fewer."""
     pid = os.fork()
     if pid == 0:
         steps = itertools.count()
-        channel.ring._counters = Dying(channel.ring._counters, steps, step)
-        writer = Topic("t", "text/plain", channel).writer(Provided(Dying(words, steps, step)))
+        ring.ring._counters = Dying(ring.ring._counters, steps, step)
+        writer = topic_of(ring).writer(Provided(Dying(words, steps, step)))
         asyncio.run(write(writer, [OUTPUT[start : start + 9] for start in range(0, len(OUTPUT), 9)]))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
@@ -62,39 +69,38 @@ def die_at(step, channel, words):
 
 def test_a_hub_that_dies_at_any_step_knows_what_is_in_the_topic():
     for step in itertools.count():
-        spool, keeper = Spool(), Keeper()
-        channel = TopicChannel(keeper, "topic")
-        Provided(spool["output"].provided).begin(channel.number, 0)
-        died = die_at(step, channel, spool["output"].provided)
-        after = TopicChannel(keeper, "topic", os.dup(keeper.held["topic"]))
+        spool, store = Spool(), Store()
+        ring = TopicRing(store, "topic")
+        Provided(spool["output"].provided).begin(ring.ring.number, 0)
+        died = die_at(step, ring, spool["output"].provided)
+        after = TopicRing(store, "topic", os.dup(store.held["topic"]))
         provided = Provided(spool["output"].provided)
-        assert provided.topic == after.number == channel.number
+        assert provided.topic == after.ring.number == ring.ring.number
         position = provided.position(after.written)
         assert position == after.written, step
-        asyncio.run(write(Topic("t", "text/plain", after).writer(provided), [OUTPUT[position:]]))
-        assert after.ring.read(0) == OUTPUT.removesuffix(b"begun"), step
-        after.close()
-        keeper.held["topic"] = None
-        channel.close()
-        spool.close()
+        asyncio.run(write(topic_of(after).writer(provided), [OUTPUT[position:]]))
+        assert after.read(0) == OUTPUT.removesuffix(b"begun"), step
+        for each in (after, ring, spool):
+            (each.close if each is spool else each.discard)()
         if not died:
             break
     assert step > 10
 
 
 def test_items_of_any_length_keep_their_positions():
-    keeper = Keeper()
-    channel = TopicChannel(keeper, "topic")
+    store = Store()
+    ring = TopicRing(store, "topic")
+    channel = Channel(ring)
     reader = channel.reader()
     whole = b""
     for size in (10, CAPACITY // 2, 10, CAPACITY * 3, 10, CAPACITY, 10):
         item = bytes([size % 251]) * size
         channel.feed(item)
         whole += item
-        after = TopicChannel(keeper, "topic", os.dup(keeper.held["topic"]))
-        keeper.held["topic"] = channel._descriptor
+        after = TopicRing(store, "topic", os.dup(store.held["topic"]))
+        store.held["topic"] = ring._descriptor
         begin = reader.position
-        again = after.reader(begin)
+        again = Channel(after).reader(begin)
         assert again.position == begin
         for each in (reader, again):
             data = b""
@@ -102,15 +108,28 @@ def test_items_of_any_length_keep_their_positions():
                 data += piece
             assert data == whole[begin:]
             assert each.position == len(whole)
-        assert after.number == channel.number
-        again.close()
-        after.ring.close()
-        after._mapped.close()
-        os.close(after._descriptor)
-    assert channel.ring.capacity == CAPACITY
+        assert after.ring.number == ring.ring.number
+        after.discard()
+    assert ring.ring.capacity == CAPACITY
     reader.close()
-    channel.close()
-    assert keeper.held == {}
+    channel.discard()
+
+
+async def test_the_memory_of_a_deleted_topic_goes_with_its_last_reader():
+    store = Store()
+    topic = TopicRings(store).make("t", "text/plain")
+    writer, reader, tap = topic.writer(), topic.reader(), topic.reader(tap=True)
+    await writer.write(b"line\n")
+    [descriptor] = store.held.values()
+    topic.channel.close()
+    assert store.held == {}
+    for each in (reader, tap):
+        os.fstat(descriptor)
+        assert [await each.read(), await each.read()] == [b"line\n", b""]
+        each.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    assert await topic.reader().read() == b""
 
 
 def test_where_an_instance_is_that_reads():

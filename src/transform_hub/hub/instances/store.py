@@ -23,10 +23,10 @@ class InstanceStore(Mapping[str, Instance]):
 
     Args:
         runtime: where they run.
+        connect: connects an Instance with a topic that it provides or requires.
         rules: what is added to a start, and allowed.
         max_running: how many may run at the same time; None sets no limit.
         retention: seconds that an Instance is kept after its end.
-        connect: connects an Instance with a topic that it provides or requires.
 
     Attributes:
         observers: who is told what becomes of them.
@@ -42,7 +42,7 @@ class InstanceStore(Mapping[str, Instance]):
         max_running: int | None = None,
         retention: float = 180.0,
     ) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self._connect = connect
         self._rules = rules
         self._max_running = max_running
@@ -75,7 +75,7 @@ class InstanceStore(Mapping[str, Instance]):
         Raises:
             ApiError: something in it is not possible.
         """
-        return self._rules.parse(sequence, request, self._runtime.limits, id=id)
+        return self._rules.parse(sequence, request, self.runtime.limits, id=id)
 
     async def start(self, order: StartOrder) -> Instance:
         """Start an Instance; it is running, or has failed in its own code, when this returns.
@@ -123,7 +123,7 @@ class InstanceStore(Mapping[str, Instance]):
         return None
 
     def _add(self, order: StartOrder, backing: Backing | None) -> Instance:
-        instance = Instance(order, self, self._runtime, retention=self._retention, backing=backing)
+        instance = Instance(order, self, self.runtime, retention=self._retention, backing=backing)
         self._instances[order.id] = instance
         return instance
 
