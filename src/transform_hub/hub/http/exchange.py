@@ -212,7 +212,9 @@ async def send_all(request: web.Request, reader: ChannelReader, response: web.St
     """Write all that a reader gives into an answer that has begun."""
     outlives = isinstance(reader.channel, SpooledChannel)
     if outlives and request.transport is not None:
-        request.transport.set_write_buffer_limits(high=0)  # what counts as read is with the kernel
+        # What counts as read is with the kernel; under TLS up to 64 KiB may still be in the buffer below it.
+        # TLS transports pause at `high`, not above it: with 0 an empty buffer pauses, and nothing ever resumes.
+        request.transport.set_write_buffer_limits(high=1 if request.secure else 0)
     async for data in reader:
         if len(data) < LARGE or not response.chunked or request.transport is None:
             await response.write(data)
