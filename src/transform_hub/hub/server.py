@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import platform
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.access.auth import Authentication
+from transform_hub.hub.access.auth import Authentication, Token
+from transform_hub.hub.catalog import Catalog
 from transform_hub.hub.config import HubConfig
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.app import make_app
+from transform_hub.hub.http.cors import CorsPolicy
+from transform_hub.hub.http.parts import Parts
 from transform_hub.hub.instances.history import History
-from transform_hub.hub.instances.limits import NO_GROUPS
+from transform_hub.hub.instances.limits import NO_GROUPS, limits_for
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.link.server import LinkServer
 from transform_hub.hub.listener import Listener
@@ -29,6 +33,7 @@ from transform_hub.hub.observability.load import MIB, load_check, shortage
 from transform_hub.hub.observability.log import HubLog
 from transform_hub.hub.observability.metrics import Metrics
 from transform_hub.hub.observability.requests import Requests
+from transform_hub.hub.readiness import Readiness
 from transform_hub.hub.reattach.fdstore import KeeperPlaces
 from transform_hub.hub.reattach.ring import Spool, can_spool
 from transform_hub.hub.reattach.survival import Survival
@@ -39,7 +44,7 @@ from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.topics.bus import TopicBus, Topics
 from transform_hub.hub.topics.feeds import Routing
-from transform_hub.models import LoadCheck, SequenceInfo
+from transform_hub.models import LoadCheck
 
 log = logging.getLogger(__name__)
 
@@ -54,27 +59,34 @@ class Hub:
     Attributes:
         sequences: the store of Sequences.
         instances: the store of Instances.
+        catalog: the Sequences with their Instances.
         engines: what runs Sequences here, and in which version.
-        not_ready: why it takes no Sequences and starts no Instances, if it does not.
+        readiness: whether it takes Sequences and starts Instances.
     """
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
-        self.listener = Listener(config)
+        self.listener = Listener(
+            config.host,
+            config.port,
+            tls=config.tls,
+            max_connections=config.max_connections,
+            local_socket=config.sandbox and not config.sandbox_network,
+        )
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
         self.instances = InstanceStore(self)
+        self.catalog = Catalog(self.sequences, self.instances)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         self.engines = {"python3": platform.python_version()}
-        self.auth = Authentication(config, self.instances.get)
+        own = () if config.token is None else (Token.of(config.token),)
+        self.auth = Authentication((*config.tokens, *own), config.token_file, find_instance=self.instances.get)
         self.link = LinkServer(self.instances.get)
         self.lag = LoopLag()
         self.requests = Requests()
-        self.metrics = Metrics(self)
-        self.is_ending = False
-        self.not_ready: str | None = "The Hub is starting up"
+        self.readiness = Readiness()
         state = self.sequences.root / ".hub"
         self.lock = Lock(state / "lock")
         keepers = KeeperPlaces(state / "keepers", config.reattach_timeout_ms / 1000) if config.reattach else None
@@ -89,8 +101,14 @@ class Hub:
         self._topic_keeper = TopicKeeper(self.runtime) if config.reattach and can_spool() and not topics else None
         self.topics: TopicBus = topics or Topics(self._topic_keeper.make if self._topic_keeper else None)
         self.routing = Routing(self.topics)
+        self.metrics = Metrics(
+            instances=self.instances,
+            sequences=self.sequences,
+            topics=self.topics,
+            requests=self.requests,
+            lag=self.lag,
+        )
         self.history = History(state / "history.ndjson", config.history_limit)
-        self.ready = asyncio.Event()
         self.instances.followers += (self.audit.follow, self.metrics.follow, self.history.follow)
 
     @property
@@ -107,7 +125,7 @@ class Hub:
         """Open the store, listen for runners and serve the API.
 
         Args:
-            ready: whether the Hub is ready with that, see :attr:`not_ready`.
+            ready: whether the Hub is ready with that, see :attr:`readiness`.
 
         Raises:
             HubStartError: the port is in use or not permitted, the data directory can't be used, ...
@@ -124,16 +142,45 @@ class Hub:
         await self.runtime.start()
         if self.config.instance_limits.processes is not None and not self.runtime.has_groups:
             raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
-        await self.listener.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
+        await self.listener.open(make_app(self._parts()), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
             await self.survival.restore(self.instances.revive, self._adopt_topics)
         self.history.close_lost(self.instances)
-        self.ready.set()
+        self.readiness.can_answer.set()
         self.lag.start()
         if ready:
-            self.not_ready = None
+            self.readiness.begin()
+
+    def _parts(self) -> Parts:
+        config = self.config
+        return Parts(
+            host=config.host,
+            authentication=self.auth,
+            cors=CorsPolicy(
+                origins=config.cors_origins,
+                host=config.host,
+                asks_for_token=self.auth.is_required,
+                any_host=config.insecure,
+            ),
+            readiness=self.readiness,
+            sequences=self.sequences,
+            instances=self.instances,
+            catalog=self.catalog,
+            topics=self.topics,
+            history=self.history,
+            requests=self.requests,
+            audit=self.audit,
+            metrics=self.metrics,
+            log=self.log,
+            config=lambda: config.public(self.port),
+            load_check=self.load_check,
+            require_room=self.require_room,
+            check_limits=lambda start: limits_for(
+                start.limits, config.instance_limits, has_groups=self.runtime.has_groups
+            ),
+        )
 
     def _adopt_topics(self, survivors: list[Survivor], spools: list[Spool]) -> None:
         """Go on with the topics of an earlier Hub; nobody writes them before it is settled how far Instances are."""
@@ -149,7 +196,7 @@ class Hub:
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
-        self.begin_to_end()
+        self.readiness.drain()
         for instance in self.instances.values():
             instance.kill()
         alive = [asyncio.ensure_future(instance.ended.wait()) for instance in self.instances.values()]
@@ -169,20 +216,6 @@ class Hub:
         await self.link.close()
         self.lag.close()
         self.lock.release()
-
-    def begin_to_end(self) -> None:
-        """Take no packages and no starts any more."""
-        self.is_ending = True
-        self.not_ready = "The Hub is ending"
-
-    def require_lasting(self) -> None:
-        """Refuse what a Hub that ends can't begin any more.
-
-        Raises:
-            ApiError: it ends.
-        """
-        if self.is_ending:
-            raise ApiError(503, "The Hub is ending: try again when it is back", headers={"Retry-After": "5"})
 
     def reload(self) -> None:
         """Read the files again that may change while the Hub runs; what one that is not right has said still holds."""
@@ -204,62 +237,10 @@ class Hub:
         Raises:
             ApiError: there is too little memory or disk, or too much load.
         """
-        if lack := shortage(self.load_check(), self.config.instance_requirements):
+        required = dataclasses.asdict(self.config.instance_requirements)
+        if lack := shortage(self.load_check(), **required):
             reason = "Insufficient Space on Resource"
             raise ApiError(419, f"{reason}: {lack}", reason=reason)
-
-    def describe(self, sequence: SequenceInfo) -> SequenceInfo:
-        """A Sequence with the ids of its Instances."""
-        return SequenceInfo(
-            id=sequence.id,
-            name=sequence.name,
-            config=sequence.config,
-            location=sequence.location,
-            instances=[instance.id for instance in self.instances.of(sequence.id)],
-        )
-
-    async def replace_sequence(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
-        """Put a package in the place of a Sequence, whole or not at all.
-
-        Raises:
-            ApiError: it has Instances, ended ones included while they are kept, or was deleted meanwhile.
-            PackageError: the package is refused.
-            OSError: the disk does not take it.
-        """
-        self.require_unused(sequence)
-        return await self.sequences.replace(sequence.id, body, check=lambda: self.require_unused(sequence))
-
-    def require_unused(self, sequence: SequenceInfo) -> None:
-        """Refuse to replace a Sequence that has Instances.
-
-        Raises:
-            ApiError: it has some, or is no longer there.
-        """
-        if self.sequences.get(sequence.id) is None:
-            raise ApiError(404, f"Sequence with id: {sequence.id} not found")
-        if self.instances.of(sequence.id):
-            raise ApiError(409, "Can't update sequence with instances")
-
-    async def remove_sequence(self, sequence: SequenceInfo, *, force: bool) -> None:
-        """Delete a Sequence; with ``force`` its Instances are killed first.
-
-        Raises:
-            ApiError: an Instance of it is running, or it was deleted meanwhile.
-        """
-        if force:
-            await self._kill_instances(sequence)
-        if any(not instance.ended.is_set() for instance in self.instances.of(sequence.id)):
-            raise ApiError(409, "Can't remove- Sequence in use")
-        if self.sequences.get(sequence.id) is None:
-            raise ApiError(404, f"The sequence {sequence.id} does not exist.")
-        await self.sequences.remove(sequence.id)
-
-    async def _kill_instances(self, sequence: SequenceInfo) -> None:
-        while instances := self.instances.of(sequence.id):  # others may be started meanwhile
-            for instance in instances:
-                instance.kill(remove_immediately=True)
-            for instance in instances:
-                await instance.ended.wait()
 
 
 @contextlib.asynccontextmanager

@@ -78,7 +78,7 @@ class InstanceStore(Mapping[str, Instance]):
             instance.discard()
             self._hub.metrics.refused()
             raise
-        self._hub.metrics.started(began)
+        self._hub.metrics.started(instance, time.monotonic() - began)
         self._follow(instance)
         return instance
 

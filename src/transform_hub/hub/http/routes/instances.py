@@ -11,27 +11,18 @@ from aiohttp import hdrs, web
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.exchange import (
-    HUB,
-    JSON,
-    POSITION,
-    STREAM,
-    Routes,
-    ask_for_body,
-    body_as,
+from transform_hub.hub.http.json import JSON, body_as, json_body, json_response
+from transform_hub.hub.http.parts import PARTS
+from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, ask_for_body, require_acceptable, route
+from transform_hub.hub.http.routes.sequences import to_the_end
+from transform_hub.hub.http.streaming import (
     ends_stream,
-    expect_later,
     forward_body,
-    json_body,
-    json_response,
-    require_acceptable,
     send_all,
     stream_answer,
     stream_response,
     wanted_position,
 )
-from transform_hub.hub.http.operation import LOG_LINES, NOTHING, Content, Header, operation
-from transform_hub.hub.http.routes.sequences import to_the_end
 from transform_hub.hub.instances.events import EndedError
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.link.runner_input import Sink, SinkWriter, WrongPositionError
@@ -46,15 +37,14 @@ from transform_hub.models import (
     MonitoringRateOrder,
     StopRequest,
 )
-
-routes = Routes()
+from transform_hub.models.rules import BINARY, NDJSON, POSITION
 
 OUTPUT = Content("What the Sequence writes.")
 EVENT_LINES = Content("One message in JSON per line.")
 STDIN = Content("What the Sequence reads from its standard input.")
 INPUT = Content(
     "What the Sequence reads. The content type says how; that of the first request counts.",
-    ("text/plain", "application/x-ndjson", STREAM),
+    ("text/plain", NDJSON, BINARY),
 )
 END_STREAM = Header("x-end-stream", "`false` or `success` leave the stream open when the request has ended.")
 WRITE_AT = Header(
@@ -63,27 +53,30 @@ WRITE_AT = Header(
 STAYS_OPEN = "The stream stays open after this request."
 
 
-@routes.get("/api/v1/instance/{id}", scope=Scope.READ)
-@operation(answer=InstanceInfo, refuses=(404,))
+@route("GET /api/v1/instance/{id}", scope=Scope.READ, answer=InstanceInfo, refuses=(404,))
 async def get_instance(request: web.Request) -> web.Response:
     """An Instance."""
-    require_acceptable(request, *JSON)
     return json_response(_instance(request).info())
 
 
-@routes.get("/api/v1/instance/{id}/health", scope=Scope.READ)
-@operation(answer=dict[str, Any], refuses=(404,))
+@route("GET /api/v1/instance/{id}/health", scope=Scope.READ, answer=dict[str, Any], refuses=(404,), audit={"health": 8})
 async def get_health(request: web.Request) -> web.Response:
     """The latest health message of an Instance, with its process and the bytes its streams have carried.
 
     The first message is waited for.
     """
-    require_acceptable(request, *JSON)
     return json_response(await _instance(request).health())
 
 
-@routes.post("/api/v1/instance/{id}/_stop", scope=Scope.FULL)
-@operation(body=StopRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
+@route(
+    "POST /api/v1/instance/{id}/_stop",
+    scope=Scope.FULL,
+    body=StopRequest,
+    answer=InstanceInfo,
+    status=202,
+    refuses=(400, 404),
+    audit={"_stop": 14},
+)
 async def stop(request: web.Request) -> web.Response:
     """Ask the Sequence to stop; kill it when the time is over.
 
@@ -97,8 +90,15 @@ async def stop(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_kill", scope=Scope.FULL)
-@operation(body=KillRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
+@route(
+    "POST /api/v1/instance/{id}/_kill",
+    scope=Scope.FULL,
+    body=KillRequest,
+    answer=InstanceInfo,
+    status=202,
+    refuses=(400, 404),
+    audit={"_kill": 15},
+)
 async def kill(request: web.Request) -> web.Response:
     """End an Instance at once; may be repeated."""
     instance = _instance(request)
@@ -107,8 +107,15 @@ async def kill(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_event", scope=Scope.FULL)
-@operation(body=tuple[int, EventOrder], body_required=True, answer=EventAccepted, refuses=(400, 404, 409, 503))
+@route(
+    "POST /api/v1/instance/{id}/_event",
+    scope=Scope.FULL,
+    body=tuple[int, EventOrder],
+    body_required=True,
+    answer=EventAccepted,
+    refuses=(400, 404, 409, 503),
+    audit={"_event": 13},
+)
 async def send_event(request: web.Request) -> web.Response:
     """Send an event to the Sequence; the number before it is ignored."""
     instance = _instance(request)
@@ -119,17 +126,19 @@ async def send_event(request: web.Request) -> web.Response:
     if instance.streams.control is None:
         raise ApiError(409, f"The Instance is {instance.status}: it can't take events yet")
     if not instance.run.send_event(event["eventName"], event.get("message"), "api"):
-        raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
+        raise ApiError(503, "The Instance does not read its events, and there is no room for another")
     return json_response(EventAccepted())
 
 
-@routes.post("/api/v1/instance/{id}/_monitoring_rate", scope=Scope.FULL)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/_monitoring_rate",
+    scope=Scope.FULL,
     body=tuple[int, MonitoringRateOrder],
     body_required=True,
     answer=MonitoringRateAccepted,
     status=202,
     refuses=(400, 404),
+    audit={"_monitoring_rate": 12},
 )
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     """Set how often the runner reports its health; the number before the order is ignored."""
@@ -141,15 +150,27 @@ async def set_monitoring_rate(request: web.Request) -> web.Response:
     return json_response(MonitoringRateAccepted(), status=202)
 
 
-@routes.get("/api/v1/instance/{id}/event/{name}", scope=Scope.READ)
-@operation(answer=Any, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/event/{name}",
+    scope=Scope.READ,
+    answer=Any,
+    refuses=(404,),
+    is_endless=True,
+    audit={"event": 10},
+)
 async def get_event(request: web.Request) -> web.Response:
     """The last message of an event of that name, which is waited for."""
     return await _await_event(request, _instance(request).events.last)
 
 
-@routes.get("/api/v1/instance/{id}/once/{name}", scope=Scope.READ)
-@operation(answer=Any, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/once/{name}",
+    scope=Scope.READ,
+    answer=Any,
+    refuses=(404,),
+    is_endless=True,
+    audit={"once": 11},
+)
 async def get_next_event(request: web.Request) -> web.Response:
     """The next message of an event of that name."""
     return await _await_event(request, _instance(request).events.next)
@@ -166,8 +187,14 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
         raise ApiError(404, f"Instance {request.match_info['id']} has ended without the event {name}") from None
 
 
-@routes.get("/api/v1/instance/{id}/events/{name}", scope=Scope.READ)
-@operation(answer=EVENT_LINES, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/events/{name}",
+    scope=Scope.READ,
+    answer=EVENT_LINES,
+    refuses=(404,),
+    is_endless=True,
+    audit={"events": 9},
+)
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The messages of all events of that name from now on."""
     events, name = _instance(request).events, request.match_info["name"]
@@ -178,28 +205,48 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         events.unsubscribe(name, stream)
 
 
-@routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}", scope=Scope.FULL)
-@operation(answer=OUTPUT, refuses=(404,), path={"stream": ("output", "stdout", "stderr")}, is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/{stream:output|stdout|stderr}",
+    scope=Scope.FULL,
+    answer=OUTPUT,
+    refuses=(404,),
+    path={"stream": ("output", "stdout", "stderr")},
+    is_endless=True,
+    audit={"output": 6, "stdout": 1, "stderr": 2},
+    is_drained=True,
+)
 async def get_stream(request: web.Request) -> web.StreamResponse:
     """What the Sequence puts out, from what nobody has read yet to its end."""
     return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
 
 
-@routes.get("/api/v1/instance/{id}/log", scope=Scope.READ)
-@operation(answer=LOG_LINES, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/log",
+    scope=Scope.READ,
+    answer=LOG_LINES,
+    refuses=(404,),
+    is_endless=True,
+    audit={"log": 4},
+    is_drained=True,
+)
 async def get_log(request: web.Request) -> web.StreamResponse:
     """The log of an Instance: its latest megabyte, then what comes."""
     return await stream_response(request, _instance(request).streams.log)
 
 
-@routes.get("/api/v1/instance/{id}/{stream:input|stdin}", scope=Scope.READ)
-@operation(answer=InputPosition, refuses=(404,), path={"stream": ("input", "stdin")})
+@route(
+    "GET /api/v1/instance/{id}/{stream:input|stdin}",
+    scope=Scope.READ,
+    answer=InputPosition,
+    refuses=(404,),
+    path={"stream": ("input", "stdin")},
+    audit={"input": 7, "stdin": 3},
+)
 async def get_input_position(request: web.Request) -> web.Response:
     """How many bytes of the input, or of the standard input, are with the Sequence for good.
 
     They reach it also if the Hub is killed. The header X-Stream-Position has the number, too.
     """
-    require_acceptable(request, *JSON)
     sink = _sink(request, _instance(request))
     state = InputPosition(position=sink.position, ended=sink.ended) if sink else InputPosition(position=0, ended=False)
     response = json_response(state)
@@ -207,14 +254,16 @@ async def get_input_position(request: web.Request) -> web.Response:
     return response
 
 
-@routes.post("/api/v1/instance/{id}/stdin", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/stdin",
+    scope=Scope.FULL,
     body=STDIN,
     body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 409),
     headers=(END_STREAM, WRITE_AT),
+    audit={"stdin": 3},
 )
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     """Write to the standard input of the Sequence.
@@ -222,19 +271,21 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     The head of the answer comes at once, its end when all has been forwarded.
     """
     instance = _instance(request)
-    if request.content_type != STREAM:
+    if request.content_type != BINARY:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
     return await forward_body(request, _open(request, instance, instance.streams.stdin, "stdin"))
 
 
-@routes.post("/api/v1/instance/{id}/input", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/input",
+    scope=Scope.FULL,
     body=INPUT,
     body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 405, 406, 409),
     headers=(END_STREAM, WRITE_AT),
+    audit={"input": 7},
 )
 async def send_input(request: web.Request) -> web.StreamResponse:
     """Write to the input of the Sequence.
@@ -244,14 +295,16 @@ async def send_input(request: web.Request) -> web.StreamResponse:
     return await forward_body(request, _input(request, _instance(request)))
 
 
-@routes.post("/api/v1/instance/{id}/inout", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/inout",
+    scope=Scope.FULL,
     body=INPUT,
     body_required=True,
     answer=OUTPUT,
     refuses=(404, 405, 406, 409),
     headers=(END_STREAM, WRITE_AT),
     is_endless=True,
+    is_drained=True,
 )
 async def inout(request: web.Request) -> web.StreamResponse:
     """Write to the input and read the output at the same time.
@@ -288,7 +341,7 @@ async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> Non
 
 def _instance(request: web.Request) -> Instance:
     instance_id = request.match_info["id"]
-    instance = request.app[HUB].instances.get(instance_id)
+    instance = request.app[PARTS].instances.get(instance_id)
     if instance is None:
         raise ApiError(404, f"Instance {instance_id} not found")
     return instance
