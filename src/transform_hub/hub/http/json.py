@@ -79,3 +79,15 @@ async def body_as(request: web.Request, model: type[T]) -> T:
         message, _, where = str(error).partition(" - at ")
         field = where.strip("`").removeprefix("$.")
         raise ApiError(400, f"Invalid {field} format: {message}" if field else message) from None
+
+
+async def command_body(request: web.Request) -> dict[str, Any]:
+    """The object in the body of a control message, ``[code, {...}]``.
+
+    Raises:
+        ApiError: the body is something else.
+    """
+    body = await json_body(request)
+    if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
+        raise ApiError(400, "Invalid format: the body must be [code, {...}]")
+    return body[1]

@@ -98,8 +98,8 @@ def _operation(method: str, path: str, route: Route) -> Json:
 def _path_parameters(path: str, route: Route) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
         schema: Json = {"type": "string", "minLength": 1}
-        if name in route.path:
-            schema["enum"] = list(route.path[name])
+        if name in route.choices:
+            schema["enum"] = route.choices[name]
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -62,13 +63,12 @@ class Route:
         scope: what a token must be good for: ``READ`` where nothing is changed and nothing taken from others, None
             where no token is needed.
         body: of the request: a type for JSON, or a :class:`Content`; None takes none.
-        body_required: whether there has to be one.
+        body_required: whether there has to be one, if it takes one.
         answer: the body of the answer: a type for JSON, or a :class:`Content`; None if the route always refuses.
         status: of that answer.
         other_statuses: those it may have instead, with why.
         refuses: statuses of errors, beside those that every route may have.
         headers: of the request.
-        path: the only values that a part of the path may have, where they are few.
         audit: the operation's number in codes of the audit, by its word in the path.
         is_endless: whether it may take as long as the client waits: a stream, or an event that may never come.
         is_drained: whether a Hub that shuts down waits for it: it ends once its Instance has and all of it is read.
@@ -78,13 +78,12 @@ class Route:
     paths: tuple[str, ...]
     scope: Scope | None
     body: Any = None
-    body_required: bool = False
+    body_required: bool = True
     answer: Any = None
     status: int = 200
     other_statuses: Mapping[int, str] = dataclasses.field(default_factory=dict)
     refuses: tuple[int, ...] = ()
     headers: tuple[Header, ...] = ()
-    path: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     audit: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_endless: bool = False
     is_drained: bool = False
@@ -98,6 +97,12 @@ class Route:
     def name(self) -> str:
         """What metrics and the OpenAPI document call it, e.g. ``sequences.send_sequence``."""
         return f"{self.noun}.{self.handler.__name__}"
+
+    @functools.cached_property
+    def choices(self) -> dict[str, list[str]]:
+        """The values of those parts of its paths that have only a few, as in ``{stream:output|stdout}``."""
+        found = (match for path in self.paths for match in re.finditer(r"{(\w+):([\w|]+)}", path))
+        return {match[1]: match[2].split("|") for match in found}
 
     @functools.cached_property
     def text(self) -> tuple[str, str]:

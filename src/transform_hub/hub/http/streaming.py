@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -148,3 +149,36 @@ async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
         raise ApiError(404, "The topic was deleted") from None
     finally:
         writer.leave()
+
+
+async def converse(request: web.Request, writer: SinkWriter, output: Channel, *, end: bool) -> web.StreamResponse:
+    """Carry a request's body to the input of a runner and its output back, both at once.
+
+    Args:
+        request: whose body is the input.
+        writer: of the input.
+        output: is answered with.
+        end: whether the input ends with the body.
+    """
+    response = stream_answer(request)
+    await ask_for_body(request)
+    with output.reader() as reader:
+        await response.prepare(request)
+        upload = asyncio.ensure_future(_upload(request, writer, end=end))
+        try:
+            await send_all(request, reader, response)
+        finally:
+            upload.cancel()
+            await asyncio.wait({upload})
+    await response.write_eof()
+    return response
+
+
+async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
+    try:
+        async for chunk in request.content.iter_any():
+            await writer.write(chunk)
+        if end:
+            writer.end()
+    except ChannelClosedError:
+        return  # the Instance has ended; its output says so to the client

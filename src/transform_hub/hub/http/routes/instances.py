@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from transform_hub.hub.access.auth import Scope
-from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.json import JSON, body_as, json_body, json_response
+from transform_hub.hub.http.instance_input import open_input, open_stdin, require_alive
+from transform_hub.hub.http.json import JSON, body_as, command_body, json_response
 from transform_hub.hub.http.parts import PARTS
-from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, ask_for_body, require_acceptable, route
+from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, require_acceptable, route
 from transform_hub.hub.http.routes.sequences import to_the_end
-from transform_hub.hub.http.streaming import (
-    ends_stream,
-    forward_body,
-    send_all,
-    stream_answer,
-    stream_response,
-    wanted_position,
-)
+from transform_hub.hub.http.streaming import converse, ends_stream, forward_body, stream_response
 from transform_hub.hub.instances.events import EndedError
 from transform_hub.hub.instances.instance import Instance
-from transform_hub.hub.link.runner_input import Sink, SinkWriter, WrongPositionError
 from transform_hub.models import (
-    ENDED,
     EventAccepted,
     EventOrder,
     InputPosition,
@@ -72,6 +62,7 @@ async def get_health(request: web.Request) -> web.Response:
     "POST /api/v1/instance/{id}/_stop",
     scope=Scope.FULL,
     body=StopRequest,
+    body_required=False,
     answer=InstanceInfo,
     status=202,
     refuses=(400, 404),
@@ -94,6 +85,7 @@ async def stop(request: web.Request) -> web.Response:
     "POST /api/v1/instance/{id}/_kill",
     scope=Scope.FULL,
     body=KillRequest,
+    body_required=False,
     answer=InstanceInfo,
     status=202,
     refuses=(400, 404),
@@ -111,7 +103,6 @@ async def kill(request: web.Request) -> web.Response:
     "POST /api/v1/instance/{id}/_event",
     scope=Scope.FULL,
     body=tuple[int, EventOrder],
-    body_required=True,
     answer=EventAccepted,
     refuses=(400, 404, 409, 503),
     audit={"_event": 13},
@@ -119,10 +110,10 @@ async def kill(request: web.Request) -> web.Response:
 async def send_event(request: web.Request) -> web.Response:
     """Send an event to the Sequence; the number before it is ignored."""
     instance = _instance(request)
-    event = await _command(request)
+    event = await command_body(request)
     if not isinstance(event.get("eventName"), str):
         raise ApiError(400, "Invalid format, eventName missing.")
-    _require_alive(instance)
+    require_alive(instance)
     if instance.streams.control is None:
         raise ApiError(409, f"The Instance is {instance.status}: it can't take events yet")
     if not instance.run.send_event(event["eventName"], event.get("message"), "api"):
@@ -134,7 +125,6 @@ async def send_event(request: web.Request) -> web.Response:
     "POST /api/v1/instance/{id}/_monitoring_rate",
     scope=Scope.FULL,
     body=tuple[int, MonitoringRateOrder],
-    body_required=True,
     answer=MonitoringRateAccepted,
     status=202,
     refuses=(400, 404),
@@ -143,7 +133,7 @@ async def send_event(request: web.Request) -> web.Response:
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     """Set how often the runner reports its health; the number before the order is ignored."""
     instance = _instance(request)
-    rate = (await _command(request)).get("monitoringRate")
+    rate = (await command_body(request)).get("monitoringRate")
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1000:
         raise ApiError(400, "Invalid monitoringRate format: a number of messages per second, up to 1000")
     instance.set_monitoring_rate(rate)
@@ -210,7 +200,6 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     scope=Scope.FULL,
     answer=OUTPUT,
     refuses=(404,),
-    path={"stream": ("output", "stdout", "stderr")},
     is_endless=True,
     audit={"output": 6, "stdout": 1, "stderr": 2},
     is_drained=True,
@@ -239,7 +228,6 @@ async def get_log(request: web.Request) -> web.StreamResponse:
     scope=Scope.READ,
     answer=InputPosition,
     refuses=(404,),
-    path={"stream": ("input", "stdin")},
     audit={"input": 7, "stdin": 3},
 )
 async def get_input_position(request: web.Request) -> web.Response:
@@ -247,7 +235,8 @@ async def get_input_position(request: web.Request) -> web.Response:
 
     They reach it also if the Hub is killed. The header X-Stream-Position has the number, too.
     """
-    sink = _sink(request, _instance(request))
+    streams = _instance(request).streams
+    sink = streams.stdin if request.match_info["stream"] == "stdin" else streams.input
     state = InputPosition(position=sink.position, ended=sink.ended) if sink else InputPosition(position=0, ended=False)
     response = json_response(state)
     response.headers[POSITION] = str(state.position)
@@ -258,7 +247,6 @@ async def get_input_position(request: web.Request) -> web.Response:
     "POST /api/v1/instance/{id}/stdin",
     scope=Scope.FULL,
     body=STDIN,
-    body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 409),
@@ -273,14 +261,13 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     if request.content_type != BINARY:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
-    return await forward_body(request, _open(request, instance, instance.streams.stdin, "stdin"))
+    return await forward_body(request, open_stdin(request, instance))
 
 
 @route(
     "POST /api/v1/instance/{id}/input",
     scope=Scope.FULL,
     body=INPUT,
-    body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 405, 406, 409),
@@ -292,14 +279,13 @@ async def send_input(request: web.Request) -> web.StreamResponse:
 
     The head of the answer comes at once, its end when all has been forwarded.
     """
-    return await forward_body(request, _input(request, _instance(request)))
+    return await forward_body(request, open_input(request, _instance(request)))
 
 
 @route(
     "POST /api/v1/instance/{id}/inout",
     scope=Scope.FULL,
     body=INPUT,
-    body_required=True,
     answer=OUTPUT,
     refuses=(404, 405, 406, 409),
     headers=(END_STREAM, WRITE_AT),
@@ -312,31 +298,10 @@ async def inout(request: web.Request) -> web.StreamResponse:
     The input goes on after this request unless `x-end-stream` says otherwise.
     """
     instance = _instance(request)
-    writer = _input(request, instance)
+    writer = open_input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
-    response = stream_answer(request)
-    await ask_for_body(request)
-    with instance.streams["output"].reader() as reader:
-        await response.prepare(request)
-        upload = asyncio.ensure_future(_upload(request, writer, end=end))
-        try:
-            await send_all(request, reader, response)
-        finally:
-            upload.cancel()
-            await asyncio.wait({upload})
-    await response.write_eof()
-    return response
-
-
-async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
-    try:
-        async for chunk in request.content.iter_any():
-            await writer.write(chunk)
-        if end:
-            writer.end()
-    except ChannelClosedError:
-        return  # the Instance has ended; its output says so to the client
+    return await converse(request, writer, instance.streams["output"], end=end)
 
 
 def _instance(request: web.Request) -> Instance:
@@ -345,51 +310,3 @@ def _instance(request: web.Request) -> Instance:
     if instance is None:
         raise ApiError(404, f"Instance {instance_id} not found")
     return instance
-
-
-def _sink(request: web.Request, instance: Instance) -> Sink | None:
-    return instance.streams.stdin if request.match_info["stream"] == "stdin" else instance.streams.input
-
-
-def _input(request: web.Request, instance: Instance) -> SinkWriter:
-    if instance.requires:
-        raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
-    content_type = request.headers.get(hdrs.CONTENT_TYPE)
-    if instance.streams.input is not None and content_type is None and instance.run.input_type is None:
-        raise ApiError(406, "Content-Type must be defined")
-    writer = _open(request, instance, instance.streams.input, "input")
-    if content_type is not None:
-        instance.run.announce_input(content_type)
-    return writer
-
-
-def _open(request: web.Request, instance: Instance, sink: Sink | None, name: str) -> SinkWriter:
-    """A writer of input or stdin, which is where the request says it is.
-
-    Raises:
-        ApiError: it is not, or can't be written (any more).
-    """
-    headers = {} if sink is None else {POSITION: str(sink.position)}
-    _require_alive(instance, headers)
-    if sink is None:
-        raise ApiError(409, f"The Instance is {instance.status}: it can't take {name} yet")
-    if sink.ended or sink.lost:
-        raise ApiError(409, f"The {name} of this Instance has ended", headers=headers)
-    try:
-        return sink.writer(wanted_position(request))
-    except WrongPositionError:
-        raise ApiError(409, f"The {name} of this Instance is at byte {sink.position}", headers=headers) from None
-
-
-def _require_alive(instance: Instance, headers: dict[str, str] | None = None) -> None:
-    if instance.status in ENDED:
-        reason = f": {instance.terminated.reason}" if instance.terminated else ""
-        raise ApiError(409, f"The Instance is {instance.status}{reason}", headers=headers)
-
-
-async def _command(request: web.Request) -> dict[str, Any]:
-    """The body of a control route: ``[code, {...}]``."""
-    body = await json_body(request)
-    if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
-        raise ApiError(400, "Invalid format: the body must be [code, {...}]")
-    return body[1]

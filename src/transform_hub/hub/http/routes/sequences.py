@@ -40,7 +40,6 @@ ID = "{id:[^/]+|@[^/]+/[^/]+}"
     "POST /api/v1/sequence",
     scope=Scope.FULL,
     body=PACKAGE,
-    body_required=True,
     answer=SequenceCreated,
     refuses=(413, 422, 503, 507),
 )
@@ -60,7 +59,6 @@ async def send_sequence(request: web.Request) -> web.Response:
     f"PUT /api/v1/sequence/{ID}",
     scope=Scope.FULL,
     body=PACKAGE,
-    body_required=True,
     answer=SequenceCreated,
     refuses=(404, 409, 413, 422, 503, 507),
 )
@@ -136,6 +134,7 @@ async def delete_sequence(request: web.Request) -> web.Response:
     f"POST /api/v1/sequence/{ID}/start",
     scope=Scope.FULL,
     body=StartRequest,
+    body_required=False,
     answer=InstanceStarted,
     refuses=(400, 404, 409, 419, 503),
     audit={"start": 17},

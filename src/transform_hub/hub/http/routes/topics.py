@@ -40,9 +40,7 @@ def _listed(topic: bus.Topic) -> Topic:
     )
 
 
-@route(
-    "POST /api/v1/topics", scope=Scope.FULL, body=TopicRequest, body_required=True, answer=TopicCreated, refuses=(400,)
-)
+@route("POST /api/v1/topics", scope=Scope.FULL, body=TopicRequest, answer=TopicCreated, refuses=(400,))
 async def create_topic(request: web.Request) -> web.Response:
     """Create a topic."""
     parts = request.app[PARTS]
@@ -69,7 +67,6 @@ async def delete_topic(request: web.Request) -> web.Response:
     "POST /api/v1/topic/{name}",
     scope=Scope.FULL,
     body=ITEMS,
-    body_required=True,
     answer=dict[str, Any],
     refuses=(400, 404),
 )
