@@ -14,6 +14,7 @@ class Sth:
     """``sth`` on one directory, killed and started again."""
 
     program = STH
+    command = (STH,)
 
     def __init__(self, folder, session, api_of):
         self.folder, self.session, self.api_of = folder, session, api_of
@@ -21,9 +22,9 @@ class Sth:
         self.process = None
 
     async def start(self, *options, port=0):
-        command = [STH, "-D", self.folder, "-P", port, "--instance-lifetime-extension-delay", 60_000, *options]
+        options = ["-D", self.folder, "-P", port, "--instance-lifetime-extension-delay", 60_000, *options]
         self.process = await asyncio.create_subprocess_exec(
-            *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            *map(str, (*self.command, *options)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         line = (await self.process.stdout.readline()).decode()
         assert line.startswith("API on "), line

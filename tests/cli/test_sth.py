@@ -552,5 +552,5 @@ def test_health_is_told_beside_the_api(start, free_port):
     other = start("--healtz-port", port, "--healtz-host", "127.0.0.1")
     out, errors = other.process.communicate(timeout=20)
     assert (other.process.returncode, out) == (1, "")
-    assert f"Health can't be told on 127.0.0.1 port {port}: Address already in use" in errors
+    assert f"Can't serve health on 127.0.0.1 port {port}: Address already in use" in errors
     assert sth.end()[0] == 0

@@ -135,7 +135,7 @@ def test_a_reader_that_has_stalled_does_not_hold_it_up(running):
             assert some
         code, errors = sth.end()
     assert code == 0
-    assert "Readers that have not come to the end of a stream are cut off" in errors
+    assert "Cutting off readers that have not reached the end of their stream" in errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -28,7 +28,7 @@ import aiohttp
 from packages import package
 from yarl import URL
 
-from transform_hub.hub.observability.audit import op_code
+from transform_hub.hub.http.app import op_code
 from transform_hub.hub.server import Hub
 
 Exchange = dict[str, Any]

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.channels.channel import Channel
-from transform_hub.hub.observability.audit import op_code
+from transform_hub.hub.http.app import op_code
 from transform_hub.hub.server import serve
 
 

@@ -7,7 +7,8 @@ import json
 import aiohttp
 import pytest
 
-from transform_hub.hub.http import connections, exchange
+from transform_hub.hub.http import connections
+from transform_hub.hub.http import json as json_bodies
 from transform_hub.hub.server import serve
 
 WAIT = "async def run(context, input):\n    async for _ in input: pass"
@@ -41,7 +42,7 @@ async def test_connections_are_limited(tmp_path):
             async with connection(hub) as third:
                 answer = await third[0].read()
             assert answer.startswith(b"HTTP/1.1 503 ")
-            assert "as many connections" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+            assert "Connection limit" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
             assert await ask(*first) == 200
         while hub.listener._runner.server.is_full or len(hub.listener._runner.server.connections) > 1:
             await asyncio.sleep(0)
@@ -97,7 +98,7 @@ async def test_a_head_that_is_too_long_is_refused(api, part):
 
 
 async def test_json_that_does_not_come_is_not_waited_for(hub, monkeypatch):
-    monkeypatch.setattr(exchange, "JSON_TIMEOUT", 0.05)
+    monkeypatch.setattr(json_bodies, "JSON_TIMEOUT", 0.05)
     async with connection(hub) as (reader, writer):
         head = b"POST /api/v1/topics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         writer.write(head + b"Content-Length: 9\r\n\r\n{")

@@ -1,5 +1,7 @@
 """Load: what is measured, and when there is no room for another Instance."""
 
+import dataclasses
+
 import aiohttp
 import pytest
 
@@ -30,7 +32,7 @@ def load(*, average=0.5, memory=8 * GIB, disk=8 * GIB):
     ],
 )
 def test_the_thresholds_of_sth(measured, lacking):
-    said = shortage(measured, InstanceRequirements())
+    said = shortage(measured, **dataclasses.asdict(InstanceRequirements()))
     assert said is None if lacking is None else lacking in said
 
 

@@ -180,14 +180,14 @@ async def test_a_hub_is_not_ready_before_it_is_told_so_and_when_it_ends(tmp_path
     async with aiohttp.ClientSession() as session:
         await hub.start(ready=False)
         try:
-            for reason, status in (("The Hub is starting up", 503), (None, 200), ("The Hub is ending", 503)):
-                if status != 503 or reason != hub.not_ready:
-                    hub.not_ready = reason
+            ready, ending = hub.readiness.begin, hub.readiness.drain
+            for go_on, reason in ((None, "The Hub is starting up"), (ready, None), (ending, "The Hub is ending")):
+                if go_on is not None:
+                    go_on()
                 async with session.get(f"http://127.0.0.1:{hub.port}/readyz") as answer:
-                    assert answer.status == status
-                    assert status == 200 or (await answer.json())["error"] == reason
+                    assert answer.status == (503 if reason else 200)
+                    assert reason is None or (await answer.json())["error"] == reason
                 async with session.get(f"http://127.0.0.1:{hub.port}/livez") as answer:
                     assert answer.status == 200
         finally:
             await hub.close()
-    assert hub.not_ready == "The Hub is ending"

@@ -9,10 +9,10 @@ from typing import Any
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Token
 from transform_hub.hub.access.tls import TLSConfig
-from transform_hub.hub.http.cors import is_loopback
 from transform_hub.hub.instances.limits import limit_defect
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.models import InstanceLimits
+from transform_hub.models.rules import is_loopback
 from transform_hub.package import Limits
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")

@@ -1,4 +1,4 @@
-"""Where the API is served: on the address of the Hub, and where its Sequences reach it.
+"""Where the API listens: at the address of the Hub, and where its Sequences reach it.
 
                             url                local_url
     usually                 host and port      the same; loopback if the host stands for all interfaces
@@ -18,8 +18,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.access.tls import ServerTLS
-from transform_hub.hub.config import HubConfig
+from transform_hub.hub.access.tls import ServerTLS, TLSConfig
 from transform_hub.hub.http.connections import IDLE_TIMEOUT, Runner
 
 SHUTDOWN_GRACE = 1.0
@@ -31,29 +30,40 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that
 class Listener:
     """Serves the API of a Hub.
 
+    Args:
+        host, port: where to listen; port 0 takes a free one.
+        tls: the certificate for https; None serves http.
+        max_connections: at the same time.
+        local_socket: let Sequences use a Unix socket instead of the port; with TLS they always do.
+
     Attributes:
         url: base of the API, e.g. ``http://127.0.0.1:8000/api/v1``.
         local_url: base of the API for Sequences, see above.
         port: that it listens on.
     """
 
-    def __init__(self, config: HubConfig) -> None:
+    def __init__(
+        self, host: str, port: int, *, tls: TLSConfig | None, max_connections: int, local_socket: bool
+    ) -> None:
         self.url = self.local_url = ""
-        self.port = config.port
-        self._config = config
+        self.port = port
+        self._host = host
+        self._max_connections = max_connections
+        self._local_socket = local_socket
+        self._tls_config = tls
         self._tls: ServerTLS | None = None
         self._runner: Runner | None = None
 
     def load(self) -> None:
-        """Read the certificate (again), if there is to be one.
+        """Read the certificate (again), if the Hub serves https.
 
         Raises:
-            HubStartError: it can't be read, or is not what it should be; nothing has changed then.
+            HubStartError: it can't be read, or is not a certificate with its key; nothing has changed then.
         """
         if self._tls is not None:
             self._tls.load()
-        elif self._config.tls is not None:
-            self._tls = ServerTLS(self._config.tls)
+        elif self._tls_config is not None:
+            self._tls = ServerTLS(self._tls_config)
 
     async def open(self, app: web.Application, *, beside: Path) -> None:
         """Listen.
@@ -67,32 +77,33 @@ class Listener:
         """
         self._runner = Runner(
             app,
+            max_connections=self._max_connections,
             handler_cancellation=True,
             access_log=None,
             shutdown_timeout=SHUTDOWN_GRACE,
             keepalive_timeout=IDLE_TIMEOUT,
-            auto_decompress=False,  # streams carry what was sent, and a package is gzip by itself
+            auto_decompress=False,  # streams carry bytes as they were sent, and a package is gzip itself
         )
         await self._runner.setup()
-        host, secure = self._config.host, self._tls is not None
+        secure = self._tls is not None
         self.port = await self._listen(self._runner)
-        self.url = _url(host, self.port, secure=secure)
-        if secure or (self._config.sandbox and not self._config.sandbox_network):
+        self.url = _url(self._host, self.port, secure=secure)
+        if secure or self._local_socket:
             self.local_url = await _listen_locally(self._runner, beside.with_name("api"))
         else:
-            self.local_url = _url(LOOPBACK.get(host, host), self.port)
+            self.local_url = _url(LOOPBACK.get(self._host, self._host), self.port)
 
     async def _listen(self, runner: Runner) -> int:
-        host, port = self._config.host, self._config.port
+        context = self._tls.context if self._tls else None
         try:
-            await web.TCPSite(runner, host, port, ssl_context=self._tls.context if self._tls else None).start()
+            await web.TCPSite(runner, self._host, self.port, ssl_context=context).start()
         except OSError as error:
-            raise HubStartError(_why_not_listening(f"{host} port {port}", error)) from error
-        taken: int = runner.addresses[0][1]
-        return taken
+            raise HubStartError(_why_not_listening(f"{self._host} port {self.port}", error)) from error
+        port: int = runner.addresses[0][1]
+        return port
 
     async def close(self) -> None:
-        """Give open requests a moment, then cut the connections; nothing is done if it was never open."""
+        """Give open requests a moment, then cut the connections."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -108,7 +119,7 @@ def _url(host: str, port: int, *, secure: bool = False) -> str:
 
 def _why_not_listening(place: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{place} is in use: choose another port, or end the program that has it"
+        return f"{place} is in use: choose another port, or end the program that uses it"
     if error.errno == errno.EACCES:
         return f"No permission to listen on {place}: choose a port above 1023"
     return f"Can't listen on {place}: {error.strerror or os.strerror(error.errno or 0)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import tempfile
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.access.auth import Authentication
+from transform_hub.hub.access.auth import Authentication, Token
+from transform_hub.hub.catalog import Catalog
 from transform_hub.hub.config import HubConfig
-from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.app import make_app
+from transform_hub.hub.http.cors import CorsPolicy
+from transform_hub.hub.http.parts import Parts
 from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
 from transform_hub.hub.instances.start_order import StartRules
@@ -29,6 +32,7 @@ from transform_hub.hub.observability.load import MIB, load_check, shortage
 from transform_hub.hub.observability.log import HubLog
 from transform_hub.hub.observability.metrics import Metrics
 from transform_hub.hub.observability.requests import Requests
+from transform_hub.hub.readiness import Readiness
 from transform_hub.hub.reattach.fdstore import FdStore, FdStoreFiles
 from transform_hub.hub.reattach.survival import Survival
 from transform_hub.hub.runtimes.process import ProcessRuntime
@@ -38,7 +42,7 @@ from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.hub.topics.feeds import Feeds
 from transform_hub.hub.topics.local import LocalTopics
-from transform_hub.models import LoadCheck, SequenceInfo
+from transform_hub.models import LoadCheck
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +77,19 @@ class Hub:
     Attributes:
         sequences: the store of Sequences.
         instances: the store of Instances.
-        not_ready: why it takes no Sequences and starts no Instances, if it does not.
+        catalog: the Sequences with their Instances.
+        readiness: whether it takes Sequences and starts Instances.
     """
 
     def __init__(self, config: HubConfig, runtime: Runtime | None = None, topics: TopicBus | None = None) -> None:
         self.config = config
-        self.listener = Listener(config)
+        self.listener = Listener(
+            config.host,
+            config.port,
+            tls=config.tls,
+            max_connections=config.max_connections,
+            local_socket=config.sandbox and not config.sandbox_network,
+        )
         root = config.sequences_root or config.data_dir / "sequences"
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
@@ -94,22 +105,28 @@ class Hub:
             max_running=config.max_instances,
             retention=config.retention_ms / 1000,
         )
+        self.catalog = Catalog(self.sequences, self.instances)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
-        self.auth = Authentication(config, self.instances.get)
+        own = () if config.token is None else (Token.of(config.token),)
+        self.auth = Authentication((*config.tokens, *own), config.token_file, find_instance=self.instances.get)
         self.link = LinkServer(self.instances.get)
         self.lag = LoopLag()
         self.requests = Requests()
-        self.metrics = Metrics(self)
+        self.readiness = Readiness()
+        self.metrics = Metrics(
+            instances=self.instances,
+            sequences=self.sequences,
+            topics=self.topics,
+            requests=self.requests,
+            lag=self.lag,
+        )
         self.history = History(state / "history.ndjson", config.history_limit)
         self.instances.observers += (self.audit, self.metrics, self.history)
         if self.survival is not None:
             self.instances.observers.append(self.survival)
             self.instances.make_backing = self.survival.make_backing
-        self.is_ending = False
-        self.not_ready: str | None = "The Hub is starting up"
         self.lock = Lock(state / "lock")
-        self.ready = asyncio.Event()
 
     def _process_runtime(self, state: Path) -> ProcessRuntime:
         config = self.config
@@ -119,7 +136,7 @@ class Hub:
             sandbox=find_sandbox(network=config.sandbox_network) if config.sandbox else None,
             fdstore=FdStoreFiles(state / "fdstore", config.reattach_timeout_ms / 1000) if config.reattach else None,
             groups_of=state if config.cgroups else None,
-            shortage=lambda: shortage(self.load_check(), config.instance_requirements),
+            shortage=lambda: shortage(self.load_check(), **dataclasses.asdict(config.instance_requirements)),
         )
 
     def _survival(self, state: Path) -> Survival | None:
@@ -144,7 +161,7 @@ class Hub:
         """Open the store, listen for runners and serve the API.
 
         Args:
-            ready: whether the Hub is ready with that, see :attr:`not_ready`.
+            ready: whether the Hub is ready with that, see :attr:`readiness`.
 
         Raises:
             HubStartError: the port is in use or not permitted, the data directory can't be used, ...
@@ -161,20 +178,45 @@ class Hub:
         await self.runtime.start(_Addresses(self.link, self.listener))
         if self.config.instance_limits.processes is not None and "processes" not in self.runtime.limits:
             raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
-        await self.listener.open(make_app(self), beside=Path(self.link.address.removeprefix("unix:")))
+        await self.listener.open(make_app(self._parts()), beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
             await self.survival.restore(self.instances, self.sequences)
         self.history.close_lost(self.instances)
-        self.ready.set()
+        self.readiness.can_answer.set()
         self.lag.start()
         if ready:
-            self.not_ready = None
+            self.readiness.begin()
+
+    def _parts(self) -> Parts:
+        config = self.config
+        return Parts(
+            host=config.host,
+            authentication=self.auth,
+            cors=CorsPolicy(
+                origins=config.cors_origins,
+                host=config.host,
+                asks_for_token=self.auth.is_required,
+                any_host=config.insecure,
+            ),
+            readiness=self.readiness,
+            sequences=self.sequences,
+            instances=self.instances,
+            catalog=self.catalog,
+            topics=self.topics,
+            history=self.history,
+            requests=self.requests,
+            audit=self.audit,
+            metrics=self.metrics,
+            log=self.log,
+            config=lambda: config.public(self.port),
+            load_check=self.load_check,
+        )
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
-        self.begin_to_end()
+        self.readiness.drain()
         for instance in self.instances.values():
             instance.kill()
         alive = [asyncio.ensure_future(instance.ended.wait()) for instance in self.instances.values()]
@@ -195,20 +237,6 @@ class Hub:
         self.lag.close()
         self.lock.release()
 
-    def begin_to_end(self) -> None:
-        """Take no packages and no starts any more."""
-        self.is_ending = True
-        self.not_ready = "The Hub is ending"
-
-    def require_lasting(self) -> None:
-        """Refuse what a Hub that ends can't begin any more.
-
-        Raises:
-            ApiError: it ends.
-        """
-        if self.is_ending:
-            raise ApiError(503, "The Hub is ending: try again when it is back", headers={"Retry-After": "5"})
-
     def reload(self) -> None:
         """Read the files again that may change while the Hub runs; what one that is not right has said still holds."""
         for what, load in (("Tokens", self.auth.load), ("Certificates", self.listener.load)):
@@ -222,59 +250,6 @@ class Hub:
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""
         return load_check([Path("/"), Path.home(), self.sequences.root], self.config.safe_operation_limit * MIB)
-
-    def describe(self, sequence: SequenceInfo) -> SequenceInfo:
-        """A Sequence with the ids of its Instances."""
-        return SequenceInfo(
-            id=sequence.id,
-            name=sequence.name,
-            config=sequence.config,
-            location=sequence.location,
-            instances=[instance.id for instance in self.instances.of(sequence.id)],
-        )
-
-    async def replace_sequence(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
-        """Put a package in the place of a Sequence, whole or not at all.
-
-        Raises:
-            ApiError: it has Instances, ended ones included while they are kept, or was deleted meanwhile.
-            PackageError: the package is refused.
-            OSError: the disk does not take it.
-        """
-        self.require_unused(sequence)
-        return await self.sequences.replace(sequence.id, body, check=lambda: self.require_unused(sequence))
-
-    def require_unused(self, sequence: SequenceInfo) -> None:
-        """Refuse to replace a Sequence that has Instances.
-
-        Raises:
-            ApiError: it has some, or is no longer there.
-        """
-        if self.sequences.get(sequence.id) is None:
-            raise ApiError(404, f"Sequence with id: {sequence.id} not found")
-        if self.instances.of(sequence.id):
-            raise ApiError(409, "Can't update sequence with instances")
-
-    async def remove_sequence(self, sequence: SequenceInfo, *, force: bool) -> None:
-        """Delete a Sequence; with ``force`` its Instances are killed first.
-
-        Raises:
-            ApiError: an Instance of it is running, or it was deleted meanwhile.
-        """
-        if force:
-            await self._kill_instances(sequence)
-        if any(not instance.ended.is_set() for instance in self.instances.of(sequence.id)):
-            raise ApiError(409, "Can't remove- Sequence in use")
-        if self.sequences.get(sequence.id) is None:
-            raise ApiError(404, f"The sequence {sequence.id} does not exist.")
-        await self.sequences.remove(sequence.id)
-
-    async def _kill_instances(self, sequence: SequenceInfo) -> None:
-        while instances := self.instances.of(sequence.id):  # others may be started meanwhile
-            for instance in instances:
-                instance.kill(remove_immediately=True)
-            for instance in instances:
-                await instance.ended.wait()
 
 
 @contextlib.asynccontextmanager

@@ -1,1 +1,1 @@
-"""Who may use a Hub."""
+"""Who may use a Hub: tokens, TLS, and what stays hidden from runners."""

@@ -2,18 +2,18 @@
 
     Authorization: Bearer <token>
 
-    a token of the Hub              what its scope says: ``full``, or ``read-only``, which may look and change nothing
+    a token of the Hub              what its scope allows: ``full``, or ``read-only``, which changes nothing
     <id>:<secret> of an Instance    everything, while that Instance runs (``context.hub``)
     none, if the Hub has no tokens  everything
 
-Tokens stand in a file, or in the environment, one a line:
+Tokens come from a file or the environment, one a line:
 
-    # name:scope:token, or a token alone, which is named "token" and may do everything
+    # name:scope:token, or a token alone: its name is "token", its scope full
     ci:full:4f0c9e1b...
     dashboard:read-only:sha256:9b74c9897b...
 
-What follows ``sha256:`` is the SHA-256 of the token in hex, so that the file itself opens nothing. Here there are only
-digests; all of them are compared each time, so that the time an answer takes tells nothing.
+What follows ``sha256:`` is the SHA-256 of the token in hex, so that the file itself opens nothing. The Hub keeps only
+digests. It compares all of them each time, so that the time of an answer tells nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from transform_hub.errors import HubStartError
 from transform_hub.models import ENDED
 
 if TYPE_CHECKING:
-    from transform_hub.hub.config import HubConfig
     from transform_hub.hub.instances.instance import Instance
 
 log = logging.getLogger(__name__)
@@ -39,31 +38,39 @@ log = logging.getLogger(__name__)
 SHORT = 16
 """Letters below which a token can be guessed."""
 
+NAMELESS = "token"
+"""Name of a token that has none of its own."""
+
 _NAME = re.compile(r"[\w.@-]{1,64}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Scope(Enum):
-    """What a token may do, and what a route asks for."""
+    """What a token allows, and what a route needs."""
 
     READ = "read-only"
     FULL = "full"
 
     def covers(self, needed: Scope) -> bool:
-        """Whether this is enough for what is needed."""
+        """Whether this scope is enough."""
         return self is Scope.FULL or needed is Scope.READ
 
 
 class Token(NamedTuple):
-    """A token that is known by its digest alone."""
+    """A token, known by its digest alone."""
 
     name: str
     scope: Scope
     digest: bytes
 
+    @classmethod
+    def of(cls, secret: str, name: str = NAMELESS, scope: Scope = Scope.FULL) -> Token:
+        """The token of a secret."""
+        return cls(name, scope, _digest(secret))
+
 
 class Caller(NamedTuple):
-    """Who sends a request; the name is None on a Hub that asks nobody."""
+    """Who sends a request; the name is None on a Hub without tokens."""
 
     name: str | None
     scope: Scope
@@ -73,34 +80,41 @@ ANYBODY = Caller(None, Scope.FULL)
 
 
 class Authentication:
-    """Knows who may use the API.
+    """Tells who sends a request.
 
     Args:
-        config: has the tokens, or their file.
+        tokens: that are always valid.
+        token_file: has more of them, see :meth:`load`.
         find_instance: gives the Instance of an id, None if there is none.
+
+    Attributes:
+        is_required: whether requests need a token.
     """
 
-    def __init__(self, config: HubConfig, find_instance: Callable[[str], Instance | None]) -> None:
-        self._config = config
+    def __init__(
+        self,
+        tokens: tuple[Token, ...] = (),
+        token_file: Path | None = None,
+        *,
+        find_instance: Callable[[str], Instance | None],
+    ) -> None:
+        self.is_required = bool(tokens) or token_file is not None
+        self._fixed = self._tokens = tokens
+        self._file = token_file
         self._find_instance = find_instance
-        self._tokens: tuple[Token, ...] = ()
 
     def load(self) -> None:
-        """Take the tokens of the configuration, and read their file (again); if that fails nothing changes.
+        """Read the token file (again), if there is one; a file that fails to parse keeps the tokens there were.
 
         Raises:
-            HubStartError: the file can't be read, or is not right.
+            HubStartError: it can't be read, or a line is not a token.
         """
-        tokens = self._config.tokens
-        if self._config.token is not None:
-            tokens = (*tokens, Token("token", Scope.FULL, _digest(self._config.token)))
-        if self._config.token_file is not None:
-            tokens = (*tokens, *read_tokens(self._config.token_file))
-        self._tokens = tokens
+        if self._file is not None:
+            self._tokens = (*self._fixed, *read_tokens(self._file))
 
     def identify(self, authorization: str) -> Caller | None:
-        """Who has sent a request with this ``Authorization`` header; None if that is nobody who may."""
-        if not self._config.asks_for_token:
+        """Who sends a request with this ``Authorization`` header; None if it is nobody who may."""
+        if not self.is_required:
             return ANYBODY
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer":
@@ -113,7 +127,6 @@ class Authentication:
         return Caller(same[0].name, same[0].scope) if same else None
 
     def _instance(self, given: str) -> Caller | None:
-        """An Instance that runs: its Sequence may use the API while it does."""
         instance_id, _, secret = given.rpartition(":")
         instance = self._find_instance(instance_id)
         if instance is None or instance.status in ENDED:
@@ -127,7 +140,7 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     """The tokens in a file.
 
     Raises:
-        HubStartError: it can't be read, has a line that is none, or has none.
+        HubStartError: it can't be read, a line is not a token, or there is none.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -136,7 +149,7 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     except UnicodeDecodeError:
         raise HubStartError(f"{path} is not text in UTF-8") from None
     except OSError as error:
-        raise HubStartError(f"The tokens in {path} can't be read: {error.strerror}") from None
+        raise HubStartError(f"Can't read the tokens in {path}: {error.strerror}") from None
     return parse_tokens(text, str(path))
 
 
@@ -145,10 +158,10 @@ def parse_tokens(text: str, where: str) -> tuple[Token, ...]:
 
     Args:
         text: one a line.
-        where: it comes from, for errors; these never have any of the text in them.
+        where: the text comes from, for errors; these never quote the text.
 
     Raises:
-        HubStartError: a line is no token, a name is there twice, or there is none at all.
+        HubStartError: a line is not a token, a name is there twice, or there is no token.
     """
     tokens: dict[str, Token] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -159,13 +172,13 @@ def parse_tokens(text: str, where: str) -> tuple[Token, ...]:
             raise HubStartError(f"{where}, line {number}: a token named {token.name!r} is there already")
         tokens[token.name] = token
     if not tokens:
-        raise HubStartError(f"{where} is empty: it should have a token, or lines of name:scope:token")
+        raise HubStartError(f"{where} is empty: it needs a token, or lines of name:scope:token")
     return tuple(tokens.values())
 
 
 def _parse(line: str, where: str) -> Token:
     if ":" not in line:
-        return Token("token", Scope.FULL, _checked(line, where))
+        return Token.of(_checked(line, where))
     name, _, rest = line.partition(":")
     scope, _, secret = rest.partition(":")
     if not _NAME.fullmatch(name) or scope not in {each.value for each in Scope}:
@@ -175,17 +188,17 @@ def _parse(line: str, where: str) -> Token:
         if not _DIGEST.fullmatch(digest):
             raise HubStartError(f"{where}: what follows sha256: is not the 64 hex digits of a SHA-256")
         return Token(name, Scope(scope), bytes.fromhex(digest))
-    return Token(name, Scope(scope), _checked(secret, where))
+    return Token.of(_checked(secret, where), name, Scope(scope))
 
 
-def _checked(secret: str, where: str) -> bytes:
+def _checked(secret: str, where: str) -> str:
     if not secret or not secret.isprintable() or " " in secret:
         raise HubStartError(f"{where}: a token is letters, digits and signs, without spaces")
     if len(secret) < SHORT:
         log.warning("%s: a token of less than %d letters can be guessed", where, SHORT)
-    return _digest(secret)
+    return secret
 
 
 def _digest(secret: str) -> bytes:
-    """Of a token; headers may hold any bytes."""
+    # Headers may hold any bytes.
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""Keeps what the Hub knows from other processes of the same user, which runners are."""
+"""Hides the Hub's memory from other processes of its user, which runners are."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PR_SET_DUMPABLE = 4
 
 
 def hide_memory() -> None:
-    """Take memory, environment and descriptors of this process from other processes of its user, where Linux can.
+    """Close memory, environment and descriptors of this process to other processes of its user (Linux only).
 
-    Without this every Sequence could read the Hub's tokens from ``/proc/<pid>/environ`` and its memory. Debuggers of
-    that user, and core dumps, go without them too; those of root do not.
+    Otherwise every Sequence could read the Hub's tokens from its memory and ``/proc/<pid>/environ``. Debuggers of that
+    user and core dumps no longer see them either; root's still do.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

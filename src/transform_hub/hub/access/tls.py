@@ -1,4 +1,4 @@
-"""TLS of the Hub: its certificate, and those that clients have to show."""
+"""TLS of the Hub: its certificate, and those it asks of clients."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from transform_hub.errors import HubStartError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TLSConfig:
-    """With which files a Hub proves who it is, and asks its clients to.
+    """The files with which a Hub proves who it is, and checks its clients.
 
     Attributes:
-        certificate: PEM file with the Hub's certificate, and those between it and its authority.
-        key: PEM file with its key, without a password, if that is not in the same file.
-        client_ca: PEM file with the authorities of clients' certificates; with it a client without one is refused.
+        certificate: PEM file with the Hub's certificate and the intermediate ones.
+        key: PEM file with its key, without a password; None if it is in the same file.
+        client_ca: PEM file with the authorities of clients' certificates; with it clients need a certificate.
     """
 
     certificate: Path
@@ -25,13 +25,10 @@ class TLSConfig:
 
 
 class ServerTLS:
-    """The settings of secure connections, TLS 1.2 or later.
-
-    Args:
-        config: names the files.
+    """The SSL context of the Hub: TLS 1.2 or later.
 
     Raises:
-        HubStartError: a file can't be read, or is not what it should be.
+        HubStartError: a file can't be read, or does not hold what it should.
     """
 
     def __init__(self, config: TLSConfig) -> None:
@@ -44,13 +41,13 @@ class ServerTLS:
             self._ask_clients(config.client_ca)
 
     def load(self) -> None:
-        """Read certificate and key (again); connections that are there keep the old ones.
+        """Read certificate and key (again); open connections keep the old ones.
 
         Raises:
             HubStartError: they can't be read, or don't belong together; nothing has changed then.
         """
         certificate, key = self._config.certificate, self._config.key
-        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):  # a trial first
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):  # a trial first: it may fail halfway
             try:
                 # Without a function OpenSSL would ask for a password on the terminal.
                 context.load_cert_chain(certificate, key, password=lambda: "")

@@ -1,7 +1,10 @@
-"""The REST API v1 of a Hub: one module of routes per noun.
+"""The REST API v1 of a Hub: one module of routes per noun, and the rules common to all of them.
 
-Rules common to all routes: errors have a JSON body ``{"error": ...}``; ``OPTIONS`` answers anywhere; slashes
-too many are ignored; the path may be that of a Hub behind a Manager (``/space/:id/api/v1/sth/:id/api/v1/...``).
+Errors have a JSON body ``{"error": ...}``; ``OPTIONS`` answers anywhere; surplus slashes are ignored; the path may be
+that of a Hub behind a Manager (``/space/:id/api/v1/sth/:id/api/v1/...``).
+
+    any route   ─> canonical path ─> page allowed? ─> OPTIONS ─> token ─> handler ─> answer or error
+    counted in the metrics for all of that; in the audit as well if its path begins with a noun of KINDS
 """
 
 from __future__ import annotations
@@ -11,30 +14,29 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from transform_hub.hub.access.auth import Caller
+from transform_hub.hub.access.auth import Caller, Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.cors import cors_headers, require_page
-from transform_hub.hub.http.exchange import HUB, error_response, scope_of
-from transform_hub.hub.http.operation import name_of, operation_of
+from transform_hub.hub.http.json import MAX_JSON, error_response
+from transform_hub.hub.http.parts import PARTS, Parts
+from transform_hub.hub.http.route import Route, route_of
 from transform_hub.hub.http.routes import host, instances, monitoring, sequences, topics
-from transform_hub.hub.observability.audit import op_code
 from transform_hub.hub.observability.requests import Answered, current_request, id_of
-
-if TYPE_CHECKING:
-    from transform_hub.hub.server import Hub
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("transform_hub.hub.access")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-MAX_JSON = 64 * 1024 * 1024
-"""Bytes that the JSON body of a request may have."""
+ROUTES = [
+    each
+    for noun in (host, sequences, instances, topics, monitoring)
+    for each in vars(noun).values()
+    if isinstance(each, Route)
+]
 
 BASE = "/api/v1"
 _BEHIND_MANAGER = re.compile(r"^.*/(?:sth|host)/[^/]+(?=/api/v1(?:/|$))")
@@ -43,28 +45,34 @@ _PREFLIGHT = {
     "Access-Control-Allow-Methods": "DELETE, POST, PUT, GET, OPTIONS",
 }
 
+KINDS = {"sequence": 0, "instance": 1, "topic": 2}
+VERBS = {"POST": 1, "GET": 2, "PUT": 3, "DELETE": 4}
+OPERATIONS = {word: number for each in ROUTES for word, number in each.audit.items()} | {"monitoring": 5}
+"""Numbers by words of paths; ``monitoring`` is STH's, and no route of ours."""
 
-def make_app(hub: Hub) -> web.Application:
+
+def make_app(parts: Parts) -> web.Application:
     """The web application that serves a Hub's API."""
     app = web.Application(middlewares=[_common_rules], client_max_size=MAX_JSON)
-    app[HUB] = hub
+    app[PARTS] = parts
     app.on_response_prepare.append(_add_headers)
-    for noun in (host, sequences, instances, topics, monitoring):
-        app.add_routes(noun.routes)
+    for route in ROUTES:
+        route.register(app.router)
     return app
 
 
 @web.middleware
 async def _common_rules(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if scope_of(request.match_info.handler) is not None:  # health is told meanwhile
-        await request.app[HUB].ready.wait()
+    parts, route = request.app[PARTS], route_of(request.match_info.handler)
+    if route is None or route.scope is not None:  # health is served while the Hub starts
+        await parts.readiness.can_answer.wait()
     path = canonical_path(request.rel_url.raw_path)
     if path != request.rel_url.raw_path:
         return await _redispatch(request, path)
-    declared = operation_of(request.match_info.handler)
-    operation = name_of(request.match_info.handler) if declared else "other"
     began = time.monotonic()
-    with request.app[HUB].requests.counted(operation, id_of(request.headers.get("X-Request-Id", ""))) as counted:
+    name, is_drained = (route.name, route.is_drained) if route else ("other", False)
+    request_id = id_of(request.headers.get("X-Request-Id", ""))
+    with parts.requests.counted(name, request_id, is_drained=is_drained) as counted:
         try:
             return await _identified(request, handler, path, counted)
         finally:
@@ -73,7 +81,7 @@ async def _common_rules(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _log_access(request: web.Request, path: str, answered: Answered, took: float) -> None:
-    """One line of a request that was answered or broke off: never its query, nor any header."""
+    """Log a request that was answered or broke off: never its query, nor any header."""
     access_log.debug(
         "%s %s %s, %d bytes in %d ms%s",
         request.method,
@@ -94,7 +102,7 @@ def _about(request: web.Request, path: str) -> dict[str, str]:
 
 
 async def _identified(request: web.Request, handler: Handler, path: str, answered: Answered) -> web.StreamResponse:
-    caller = request.app[HUB].auth.identify(request.headers.get(hdrs.AUTHORIZATION, ""))
+    caller = request.app[PARTS].authentication.identify(request.headers.get(hdrs.AUTHORIZATION, ""))
     answered.caller = caller.name if caller else None
     code = op_code(request.method, path.removeprefix(BASE))
     if code is None:
@@ -105,8 +113,20 @@ async def _identified(request: web.Request, handler: Handler, path: str, answere
     return response
 
 
+def op_code(method: str, path: str) -> int | None:
+    """The code of a request in the audit, by its path below the base of the API; None if it is not audited.
+
+    Also of a path without a route, and of a method that it does not have: the audit shows what was tried.
+    """
+    kind, *rest = path.lstrip("/").split("/")
+    if kind not in KINDS or method not in VERBS:
+        return None
+    operation = next((OPERATIONS[part] for part in rest[1:] if part in OPERATIONS), 0)
+    return 10000 + 1000 * KINDS[kind] + 100 * VERBS[method] + operation
+
+
 async def _finished(request: web.Request, handler: Handler, caller: Caller | None) -> tuple[web.StreamResponse, bool]:
-    """An answer that has been sent, and whether it was to its end."""
+    """The answer, sent, and whether it got to its end."""
     response = await _answer(request, handler, caller)
     with contextlib.suppress(ConnectionError):  # aiohttp finds out by itself
         await response.prepare(request)
@@ -116,9 +136,8 @@ async def _finished(request: web.Request, handler: Handler, caller: Caller | Non
 
 
 async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
-    """What a route answers, or the error that it raises."""
     try:
-        require_page(request.app[HUB].config, request.headers)
+        request.app[PARTS].cors.require_page(request.headers)
         if request.method == hdrs.METH_OPTIONS:  # a browser asks before it sends the token
             return web.Response(headers={**_PREFLIGHT, **_allow_token(request)})
         _authorize(request, caller)
@@ -141,7 +160,7 @@ async def _answer(request: web.Request, handler: Handler, caller: Caller | None)
 async def _audited(
     request: web.Request, handler: Handler, caller: Caller | None, code: int, request_id: str
 ) -> tuple[web.StreamResponse, bool]:
-    audit = request.app[HUB].audit
+    audit = request.app[PARTS].audit
     entry = audit.begin(
         code,
         object_id=request.match_info.get("id") or request.match_info.get("name") or _object_id(request),
@@ -172,7 +191,7 @@ def _refused_by_aiohttp(request: web.Request, error: web.HTTPClientError) -> Api
 
 
 def canonical_path(path: str) -> str:
-    """The path of a route, without slashes too many and without the way through a Manager."""
+    """The path of a route, without surplus slashes and without the way through a Manager."""
     path = re.sub(r"/{2,}", "/", path)
     path = _BEHIND_MANAGER.sub("", path)
     return path.rstrip("/") or "/"
@@ -180,37 +199,39 @@ def canonical_path(path: str) -> str:
 
 async def _redispatch(request: web.Request, path: str) -> web.StreamResponse:
     url = request.rel_url.with_path(path, encoded=True).with_query(request.rel_url.query)
-    # The body has been asked for already where the client waits for 100 Continue.
+    # A client that waits for 100 Continue has been asked for its body already.
     headers = {name: value for name, value in request.headers.items() if name.title() != hdrs.EXPECT}
     # aiohttp has no public way to serve a request under another path without a redirect.
     return await request.app._handle(request.clone(rel_url=url, headers=headers))  # noqa: SLF001
 
 
 def _allow_token(request: web.Request) -> dict[str, str]:
-    """The header for tokens, which a star does not cover."""
-    return {"Access-Control-Allow-Headers": "*, Authorization"} if request.app[HUB].config.asks_for_token else {}
+    # A star does not cover this header.
+    is_required = request.app[PARTS].authentication.is_required
+    return {"Access-Control-Allow-Headers": "*, Authorization"} if is_required else {}
 
 
 def _requestor(request: web.Request, caller: Caller | None) -> str | None:
-    """Who is written down as having asked: by token; on a Hub without tokens whom the request names, as in STH."""
+    """The name in the audit: that of the token; on a Hub without tokens, as in STH, the one the request gives."""
     if caller is None:
         return "unknown"
     return caller.name or request.headers.get("x-mw-billable")
 
 
 def _authorize(request: web.Request, caller: Caller | None) -> None:
-    needed = scope_of(request.match_info.handler)
+    route = route_of(request.match_info.handler)
+    needed = route.scope if route else Scope.READ  # every token may learn that there is no such route
     if needed is None:
         return
     if caller is None:
         raise ApiError(401, "This Hub needs a token: send it as `Authorization: Bearer <token>`")
     if not caller.scope.covers(needed):
         raise ApiError(
-            403, f"The token {caller.name!r} is read-only: {request.method} {request.path} takes one of scope full"
+            403, f"The token {caller.name!r} is read-only: {request.method} {request.path} needs one of scope full"
         )
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(cors_headers(request.app[HUB].config, request.headers))
+    response.headers.update(request.app[PARTS].cors.headers(request.headers))
     if (answered := current_request()) is not None:
         response.headers["X-Request-Id"] = answered.id

@@ -1,31 +1,31 @@
-"""Connections to the API: how many there are, how long they take, and what is not even HTTP.
+"""Connections to the API: their limits, and the answers to what is not even HTTP.
 
     too many connections              503, closed
-    no whole head of a request        408, closed; after HEAD_TIMEOUT from its first byte, or from the connection
+    no whole head of a request        408, closed; HEAD_TIMEOUT after its first byte, or after the connection
     a head that is too long           431
     no further request                closed after IDLE_TIMEOUT
 
-A body may take any time: streams do. Only those of JSON have to be there soon (see ``json_body``).
+A body may take any time, as streams do; only JSON must arrive soon (see ``json_body``).
 """
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import aiohttp.http_exceptions
 import msgspec
 from aiohttp import web
 
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.exchange import HUB, error_response
+from transform_hub.hub.http.json import error_response
 
 HEAD_TIMEOUT = 30.0
 """Seconds that the head of a request may take."""
 
 IDLE_TIMEOUT = 300.0
-"""Seconds that a connection is kept between requests; longer than those of usual proxies."""
+"""Seconds that a connection is kept between requests; usual proxies close theirs earlier."""
 
 
 class Connection(web.RequestHandler):
@@ -38,7 +38,7 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         server = cast("Server", self._manager)
         if server.is_full:
-            self._turn_away(503, "This Hub has as many connections as it may; try again later")
+            self._turn_away(503, "Connection limit reached; try again later")
         else:
             self._expect_head()
 
@@ -89,7 +89,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what aiohttp could not read, or could not serve."""
+        """Answer a request that aiohttp could not parse or serve."""
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun")
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -109,11 +109,7 @@ def _refusal(status: int, error: BaseException | None, message: str | None) -> A
 
 
 class Server(web.Server):
-    """Makes the connections.
-
-    Attributes:
-        max_connections: at the same time.
-    """
+    """Makes connections, up to ``max_connections`` at the same time."""
 
     max_connections: int
 
@@ -122,15 +118,19 @@ class Server(web.Server):
 
     @property
     def is_full(self) -> bool:
-        """Whether there are more connections than there may be."""
+        """Whether there are more connections than allowed."""
         return len(self._connections) > self.max_connections
 
 
 class Runner(web.AppRunner):
-    """Runs an application with connections of ours; aiohttp has no public way to say of which class they are."""
+    """Runs an application with our connections; aiohttp has no public way to choose their class."""
+
+    def __init__(self, app: web.Application, *, max_connections: int, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._max_connections = max_connections
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = Server
-        cast("Server", server).max_connections = self.app[HUB].config.max_connections
+        cast("Server", server).max_connections = self._max_connections
         return server

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
 
-from transform_hub.hub.http.exchange import scope_of
-from transform_hub.hub.http.operation import Content, Operation, name_of, operation_of
+from transform_hub.hub.http.route import Content, Route, route_of
 from transform_hub.models import AuditRecord, LogEntry
 
 Json = dict[str, Any]
@@ -25,7 +24,7 @@ ALWAYS_REFUSES = (400, 401, 403)
 """A malformed request, one without a token, one whose token does not allow it."""
 
 OF_LINES = (AuditRecord, LogEntry)
-"""What streams are made of; no route has it as its body."""
+"""The lines of streams: no route has them as its body."""
 
 
 class Refusal(msgspec.Struct):
@@ -34,54 +33,21 @@ class Refusal(msgspec.Struct):
     error: str | dict[str, Any]
 
 
-class Route:
-    """One operation of the document.
-
-    Args:
-        method, path: of its requests.
-        handler: whose docstring and declaration tell of it.
-        declared: its declaration.
-    """
-
-    def __init__(self, method: str, path: str, handler: Callable[..., Any], declared: Operation) -> None:
-        self.method, self.path, self.declared = method, path, declared
-        self.scope = scope_of(handler)
-        self.noun = handler.__module__.rpartition(".")[2]
-        self.id = name_of(handler)
-        self.summary, _, description = (inspect.getdoc(handler) or "").partition("\n\n")
-        self.description = description.strip()
-
-    @property
-    def types(self) -> Iterator[Any]:
-        """The types of its JSON bodies."""
-        for body in (self.declared.body, self.declared.answer):
-            if body is not None and not isinstance(body, Content):
-                yield body
-
-
-def undocumented(app: web.Application) -> list[str]:
-    """The routes that say nothing of themselves."""
-    return [
-        f"{route.method} {route.resource.canonical}"
-        for route in app.router.routes()
-        if route.resource and (operation_of(route.handler) is None or not inspect.getdoc(route.handler))
-    ]
-
-
 def document(app: web.Application, *, version: str) -> Json:
-    """The document.
+    """The OpenAPI document of an application's routes.
 
     Args:
-        app: whose routes are in it.
+        app: has the routes.
         version: of the API.
     """
-    routes = list(_routes(app))
-    types = [kind for route in routes for kind in route.types]
+    operations = list(_operations(app))
+    bodies = [body for _, _, route in operations for body in (route.body, route.answer)]
+    types = [body for body in bodies if body is not None and not isinstance(body, Content)]
     _, schemas = msgspec.json.schema_components((Refusal, *OF_LINES, *types), ref_template=REF)
     paths: dict[str, Json] = {}
-    for route in routes:
-        item = paths.setdefault(route.path, {"parameters": [{"$ref": "#/components/parameters/RequestId"}]})
-        item[route.method.lower()] = _operation(route)
+    for method, path, route in operations:
+        item = paths.setdefault(path, {"parameters": [{"$ref": "#/components/parameters/RequestId"}]})
+        item[method.lower()] = _operation(method, path, route)
     _make_ids_unique(paths)
     return {
         "openapi": "3.1.0",
@@ -93,7 +59,7 @@ def document(app: web.Application, *, version: str) -> Json:
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"token": []}],
-        "tags": [{"name": noun} for noun in dict.fromkeys(route.noun for route in routes)],
+        "tags": [{"name": noun} for noun in dict.fromkeys(route.noun for _, _, route in operations)],
         "paths": paths,
         "components": {
             "schemas": {name: _in_markdown(schema) for name, schema in schemas.items()},
@@ -103,61 +69,61 @@ def document(app: web.Application, *, version: str) -> Json:
     }
 
 
-def _routes(app: web.Application) -> Iterator[Route]:
-    for route in app.router.routes():
-        declared = operation_of(route.handler)
-        if declared is None or route.resource is None or route.method == hdrs.METH_HEAD:  # each GET has one
+def _operations(app: web.Application) -> Iterator[tuple[str, str, Route]]:
+    """Method, path and declaration of each."""
+    for served in app.router.routes():
+        route = route_of(served.handler)
+        if route is None or served.resource is None or served.method == hdrs.METH_HEAD:  # each GET has one
             continue
-        for method in ANY_METHOD if route.method == hdrs.METH_ANY else (route.method,):
-            yield Route(method, route.resource.canonical, route.handler, declared)
+        for method in ANY_METHOD if served.method == hdrs.METH_ANY else (served.method,):
+            yield method, served.resource.canonical, route
 
 
-def _operation(route: Route) -> Json:
-    declared = route.declared
-    described: Json = {"operationId": route.id, "tags": [route.noun], "summary": route.summary}
-    if route.description:
-        described["description"] = route.description
-    if parameters := [*_path_parameters(route), *_header_parameters(declared)]:
+def _operation(method: str, path: str, route: Route) -> Json:
+    summary, description = route.text
+    described: Json = {"operationId": route.name, "tags": [route.noun], "summary": summary}
+    if description:
+        described["description"] = description
+    if parameters := [*_path_parameters(path, route), *_header_parameters(route)]:
         described["parameters"] = parameters
-    if declared.body is not None:
-        described["requestBody"] = {"content": _content(declared.body), "required": declared.body_required}
-    described["responses"] = _responses(route)
+    if route.body is not None:
+        described["requestBody"] = {"content": _content(route.body), "required": route.body_required}
+    described["responses"] = _responses(method, route)
     described["x-scope"] = route.scope.value if route.scope else "none"
-    if declared.is_endless:
+    if route.is_endless:
         described["x-endless"] = True
     return described
 
 
-def _path_parameters(route: Route) -> Iterator[Json]:
-    for name in re.findall(r"{(\w+)}", route.path):
+def _path_parameters(path: str, route: Route) -> Iterator[Json]:
+    for name in re.findall(r"{(\w+)}", path):
         schema: Json = {"type": "string", "minLength": 1}
-        if name in route.declared.path:
-            schema["enum"] = list(route.declared.path[name])
+        if name in route.choices:
+            schema["enum"] = route.choices[name]
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _header_parameters(declared: Operation) -> Iterator[Json]:
-    for header in declared.headers:
+def _header_parameters(route: Route) -> Iterator[Json]:
+    for header in route.headers:
         yield {"name": header.name, "in": "header", "description": header.description, "schema": {"type": "string"}}
 
 
-def _responses(route: Route) -> Json:
-    declared = route.declared
+def _responses(method: str, route: Route) -> Json:
     responses: Json = {}
-    if declared.answer is not None:
-        responses[str(declared.status)] = {"description": _meaning(declared), **_body(declared.answer)}
-        for status, why in declared.other_statuses.items():
-            responses[str(status)] = {"description": why, **_body(declared.answer)}
-    refuses = {*ALWAYS_REFUSES, *declared.refuses}
-    if route.method == hdrs.METH_GET or isinstance(declared.body, Content):
+    if route.answer is not None:
+        responses[str(route.status)] = {"description": _meaning(route), **_body(route.answer)}
+        for status, why in route.other_statuses.items():
+            responses[str(status)] = {"description": why, **_body(route.answer)}
+    refuses = {*ALWAYS_REFUSES, *route.refuses}
+    if method == hdrs.METH_GET or isinstance(route.body, Content):
         refuses.add(415)
     for status in sorted(refuses):
         responses[str(status)] = {"description": _phrase(status), **_body(Refusal)}
     return responses
 
 
-def _meaning(declared: Operation) -> str:
-    return declared.answer.description if isinstance(declared.answer, Content) else _phrase(declared.status)
+def _meaning(route: Route) -> str:
+    return route.answer.description if isinstance(route.answer, Content) else _phrase(route.status)
 
 
 def _phrase(status: int) -> str:
@@ -187,7 +153,7 @@ def _make_ids_unique(paths: dict[str, Json]) -> None:
 
 
 def _in_markdown(schema: Json) -> Json:
-    """A schema whose description is no longer in the syntax of docstrings."""
+    """A schema with its description in Markdown instead of the syntax of docstrings."""
     if "description" not in schema:
         return schema
     text = re.sub(r":\w+:`([^`]+)`", r"`\1`", inspect.cleandoc(schema["description"])).replace("``", "`")

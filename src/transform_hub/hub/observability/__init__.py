@@ -1,1 +1,1 @@
-"""What people who run a Hub see of it."""
+"""What an operator can observe: log, audit, metrics, health."""

@@ -1,7 +1,6 @@
-"""A small server beside the API that only says whether the Hub is ready, for whoever watches processes.
+"""A small server beside the API that only answers whether the Hub is ready, for supervisors of processes.
 
-``GET /healtz`` is 200 ``ok`` from the moment on at which everything has started until the Hub begins to end; before
-and after it is 500, and then nobody answers.
+``GET /healtz`` (STH's spelling) is 200 ``ok`` once everything has started and until the Hub begins to end, else 500.
 """
 
 from __future__ import annotations
@@ -13,41 +12,45 @@ from collections.abc import Iterator
 from aiohttp import hdrs, web
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.config import HealtzConfig
 
 
-class HealtzServer:
-    """Tells whether the Hub is ready."""
+class HealthServer:
+    """Answers whether the Hub is ready.
 
-    def __init__(self, config: HealtzConfig) -> None:
-        self.config = config
+    Args:
+        host, port: where to listen; port 0 takes a free one.
+        path: that answers.
+    """
+
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._host = host
+        self._port = port
         self._ready = False
-        self._path = "/" + config.path.strip("/")
+        self._path = "/" + path.strip("/")
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0)
 
     async def start(self) -> str:
-        """Begin to answer.
+        """Listen.
 
         Returns:
-            The URL to ask.
+            The URL that answers.
 
         Raises:
             HubStartError: the port is in use, ...
         """
         await self._runner.setup()
-        config = self.config
         try:
-            await web.TCPSite(self._runner, config.host, config.port).start()
+            await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
             number = error.errno or 0
-            problem = os.strerror(number) if number > 0 else error.strerror  # that of asyncio has too much in it
-            raise HubStartError(f"Health can't be told on {config.host} port {config.port}: {problem}") from error
-        return f"http://{config.host}:{self._runner.addresses[0][1]}{self._path}"
+            problem = os.strerror(number) if number > 0 else error.strerror  # asyncio puts the address into it
+            raise HubStartError(f"Can't serve health on {self._host} port {self._port}: {problem}") from error
+        return f"http://{self._host}:{self._runner.addresses[0][1]}{self._path}"
 
     @contextlib.contextmanager
-    def telling(self) -> Iterator[None]:
-        """For as long as the Hub is ready."""
+    def ready(self) -> Iterator[None]:
+        """Answer that the Hub is ready, for as long as the context lasts."""
         self._ready = True
         try:
             yield

@@ -1,6 +1,6 @@
-"""How late the event loop is: a timer that looks how much later than it should it is called.
+"""How late the event loop is, measured by a timer.
 
-Everything the Hub does goes through one event loop; what it is late by, every request and stream waits.
+Everything in the Hub goes through one event loop: every request and stream waits as long as the loop is late.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import asyncio
 from bisect import bisect_left
 
 INTERVAL = 0.25
-"""Seconds between two looks."""
+"""Seconds between two measurements."""
 
 BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Seconds up to which a lag is counted in each bucket; one more is for all that is longer."""
+"""Upper bounds of the buckets in seconds; one more bucket is for longer lags."""
 
 
 class LoopLag:
     """Measures the lag of the running event loop.
 
     Attributes:
-        counts: how many looks were in each bucket.
+        counts: measurements in each bucket.
         total: the sum of all lags in seconds.
     """
 
@@ -29,17 +29,17 @@ class LoopLag:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to measure."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(loop.time() + INTERVAL, self._look, loop.time() + INTERVAL)
+        self._timer = loop.call_at(loop.time() + INTERVAL, self._measure, loop.time() + INTERVAL)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, due: float) -> None:
+    def _measure(self, due: float) -> None:
         lag = max(0.0, asyncio.get_running_loop().time() - due)
         self.counts[bisect_left(BOUNDS, lag)] += 1
         self.total += lag

@@ -1,4 +1,4 @@
-"""How busy the machine is, and whether that leaves room for another Instance."""
+"""The load of the machine, and whether it leaves room for another Instance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 
-from transform_hub.hub.config import InstanceRequirements
 from transform_hub.models import DiskUsage, LoadCheck
 
 MIB = 1024 * 1024
@@ -46,14 +45,21 @@ def _disk(path: Path, reserve: float) -> DiskUsage | None:
     )
 
 
-def shortage(load: LoadCheck, required: InstanceRequirements) -> str | None:
-    """What there is too little of for another Instance, in words; None if there is enough."""
-    if load.avg_load >= 100 - required.cpu_load:
-        return f"the load average is {load.avg_load:.1f}, cpuLoad allows less than {100 - required.cpu_load:g}"
-    if load.mem_free <= required.free_mem * MIB:
-        return f"{load.mem_free / MIB:.0f} MiB of memory are free, freeMem asks for {required.free_mem:g}"
+def shortage(load: LoadCheck, *, cpu_load: float, free_mem: float, free_space: float) -> str | None:
+    """What another Instance lacks, in words; None if there is enough.
+
+    Args:
+        load: of the machine.
+        cpu_load: percent that must be free: the load average of 15 minutes has to be below ``100 - cpu_load``.
+        free_mem: MiB of memory that must be free.
+        free_space: MiB of the first disk that must be available.
+    """
+    if load.avg_load >= 100 - cpu_load:
+        return f"the load average is {load.avg_load:.1f}, cpuLoad allows less than {100 - cpu_load:g}"
+    if load.mem_free <= free_mem * MIB:
+        return f"{load.mem_free / MIB:.0f} MiB of memory are free, freeMem asks for {free_mem:g}"
     for disk in load.fs_size[:1]:
-        if disk.available <= required.free_space * MIB:
+        if disk.available <= free_space * MIB:
             free = max(disk.available, 0) / MIB
-            return f"{free:.0f} MiB of {disk.fs} are available, freeSpace asks for {required.free_space:g}"
+            return f"{free:.0f} MiB of {disk.fs} are available, freeSpace asks for {free_space:g}"
     return None

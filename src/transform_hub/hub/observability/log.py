@@ -1,4 +1,4 @@
-"""The Hub's log: what Python's logging gets from this package, as lines of JSON that clients can read."""
+"""The Hub's log: entries of this package's loggers, as lines of JSON that clients can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HubLog(logging.Handler):
     """Keeps the latest entries in a Channel.
 
     Args:
-        level: the least that is kept, one of ``fatal error warn info debug trace``.
+        level: the lowest that is kept, one of ``fatal error warn info debug trace``.
     """
 
     def __init__(self, level: str) -> None:
@@ -33,7 +33,7 @@ class HubLog(logging.Handler):
         self.addFilter(AboutRequest())
 
     def open(self) -> None:
-        """Start to collect."""
+        """Begin to collect."""
         logger = logging.getLogger("transform_hub.hub")
         logger.addHandler(self)
         if logger.level == logging.NOTSET or logger.level > self.level:

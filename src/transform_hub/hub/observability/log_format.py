@@ -1,11 +1,10 @@
-"""How ``sth`` writes its log to stderr: a line for people, or a JSON object for programs, per entry.
+"""The log of ``sth`` on stderr: per entry a line for people, or a JSON object for programs.
 
     text    2026-11-25 04:44:14.123 INFO  sequences: Sequence 0b9f... was deleted [requestId=8d3c... sequence=0b9f...]
     json    {"ts": "2026-11-25T04:44:14.123Z", "level": "INFO", "from": "sequences", "logger": "transform_hub....",
              "msg": "Sequence 0b9f... was deleted", "requestId": "8d3c...", "sequence": "0b9f..."}
 
-Nothing that an entry says can look like another: in both forms control characters are escaped, and what follows the
-first line of an exception is indented.
+No entry can forge another: both forms escape control characters, and the text form indents exceptions.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from transform_hub.hub.observability.requests import current_request
 _NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _PACKAGE = "transform_hub"
 _WHAT = {"request_id": "requestId", "instance": "instance", "sequence": "sequence"}
-"""What an entry may be about: attribute of the record, name in the log."""
+"""What an entry may be about: attributes of the record, and their names in the log."""
 
 MAX_HELD = 1000
-"""Entries that wait until it is known how to write them."""
+"""Entries that are held until the form is known."""
 
 
 class LogFormat(str, enum.Enum):
@@ -57,7 +56,7 @@ class TextFormatter(logging.Formatter):
         about = " ".join(f"{name}={what}" for name, what in _about(record).items())
         line = f"{level_of(record):5} {source_of(record)}: {record.getMessage()}"
         lines = [f"{when} {_escaped(line)}{f' [{_escaped(about)}]' if about else ''}"]
-        lines += (f"    {_escaped(each)}" for each in _trouble(self, record).splitlines())
+        lines += (f"    {_escaped(each)}" for each in _exception(self, record).splitlines())
         return "\n".join(lines)
 
 
@@ -74,13 +73,13 @@ class JSONFormatter(logging.Formatter):
             "msg": well_formed(record.getMessage()),
             **{name: well_formed(what) for name, what in _about(record).items()},
         }
-        if trouble := _trouble(self, record):
-            entry["exception"] = well_formed(trouble)
+        if exception := _exception(self, record):
+            entry["exception"] = well_formed(exception)
         return json.dumps(entry)
 
 
 def hold_log() -> None:
-    """Collect the log until :func:`write_log` says how it is written; at the latest it is written at the exit."""
+    """Hold entries until :func:`write_log` chooses the form; without that they are written at exit."""
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(_formatter(LogFormat.AUTO))
     held = logging.handlers.MemoryHandler(MAX_HELD, flushLevel=logging.CRITICAL + 1, target=console)
@@ -89,11 +88,7 @@ def hold_log() -> None:
 
 
 def write_log(form: LogFormat) -> None:
-    """Write the log to stderr from now on, and first what was collected.
-
-    Args:
-        form: in which form.
-    """
+    """Write the log to stderr, the held entries first."""
     root = logging.getLogger()
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(_formatter(form))
@@ -113,12 +108,12 @@ def level_of(record: logging.LogRecord) -> str:
 
 
 def source_of(record: logging.LogRecord) -> str:
-    """What has written an entry: a part of the Hub, or a library."""
+    """The part of the Hub, or the library, that has written an entry."""
     return record.name.rpartition(".")[2] if record.name.startswith(_PACKAGE) else record.name
 
 
 def well_formed(text: str) -> str:
-    r"""A text that UTF-8 can express: bytes that were none stand in it as ``\udc80`` and so on."""
+    r"""A text that UTF-8 can encode: bytes that were not text become ``\udc80`` and so on."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -127,7 +122,7 @@ def _about(record: logging.LogRecord) -> dict[str, str]:
     return {name: str(what) for name, what in found.items() if what}
 
 
-def _trouble(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     if record.exc_info and not record.exc_text:
         record.exc_text = formatter.formatException(record.exc_info)
     return record.exc_text or ""

@@ -1,14 +1,14 @@
 """The Hub's metrics, in the format of Prometheus.
 
-What streams carry is counted where it is carried anyway, and read when somebody asks: a chunk costs nothing for being
-measured. Starts and ends of Instances are counted when they happen.
+Bytes are counted where streams carry them anyway, and read at a scrape: measuring costs nothing per chunk. Starts and
+ends of Instances are counted when they happen.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as Count
@@ -18,12 +18,11 @@ from prometheus_client.registry import Collector
 
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.observers import InstanceObserver
-from transform_hub.hub.observability.lag import BOUNDS
-from transform_hub.hub.topics.bus import TopicFigures
+from transform_hub.hub.observability.lag import BOUNDS, LoopLag
+from transform_hub.hub.observability.requests import Requests
+from transform_hub.hub.sequences.store import SequenceStore
+from transform_hub.hub.topics.bus import TopicBus, TopicFigures
 from transform_hub.models import InstanceStatus
-
-if TYPE_CHECKING:
-    from transform_hub.hub.server import Hub
 
 STREAMS = ("stdin", "input", "output", "stdout", "stderr")
 READABLE = ("output", "stdout", "stderr")
@@ -31,16 +30,24 @@ START_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 
 
 
 class Metrics(InstanceObserver, Collector):
-    """All metrics of one Hub, in a registry of its own.
+    """All metrics of one Hub, in a registry of its own; it observes Instances."""
 
-    Args:
-        hub: that is measured.
-    """
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(
+        self,
+        *,
+        instances: Mapping[str, Instance],
+        sequences: SequenceStore,
+        topics: TopicBus,
+        requests: Requests,
+        lag: LoopLag,
+    ) -> None:
+        self._instances = instances
+        self._sequences = sequences
+        self._topics = topics
+        self._requests = requests
+        self._lag = lag
         self._gone: Counter[str] = Counter()
-        self._topics: list[tuple[str, TopicFigures]] = []
+        self._of_each_topic: list[tuple[str, TopicFigures]] = []
         self._registry = CollectorRegistry()
         self._starts = Histogram(
             "sth_instance_start_seconds",
@@ -55,43 +62,47 @@ class Metrics(InstanceObserver, Collector):
         self._registry.register(self)
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
-        """What a scrape gets, and its content type.
+        """The answer to a scrape, and its content type.
 
         Args:
-            accept: the formats that the client takes.
+            accept: the formats that the client accepts.
         """
-        self._topics = [(topic.name, topic.figures()) for topic in await self._hub.topics.topics()]
+        self._of_each_topic = [(topic.name, topic.figures()) for topic in await self._topics.topics()]
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
-    # --- what happens -------------------------------------------------------------------------------------
+    # --- counted when it happens --------------------------------------------------------------------------
 
     def started(self, instance: Instance, seconds: float | None) -> None:
+        """Count a start; ``seconds`` from the request to its answer, None if the Instance is of an earlier Hub."""
         if seconds is not None:
             self._starts.observe(seconds)
 
     def refused(self) -> None:
+        """Count an Instance that could not be started."""
         self._refused.inc()
 
     def ended(self, instance: Instance) -> None:
+        """Count the end of an Instance."""
         reason = instance.terminated.reason if instance.terminated else "The Hub closed"
         self._ends.labels(instance.status, reason).inc()
 
     def gone(self, instance: Instance) -> None:
-        self._gone.update(instance.streams.traffic)  # what its streams have carried still counts
+        """Keep the figures of an Instance that is no longer kept."""
+        self._gone.update(instance.streams.traffic)
 
-    # --- what is read at a scrape -------------------------------------------------------------------------
+    # --- read at a scrape ---------------------------------------------------------------------------------
 
     def collect(self) -> Iterator[Metric]:
-        """What is known of the Hub at this moment."""
-        yield from self._of_instances(list(self._hub.instances.values()))
+        """The figures of this moment."""
+        yield from self._of_instances(list(self._instances.values()))
         yield from self._of_topics()
         yield from self._of_requests()
-        yield GaugeMetricFamily("sth_sequences", "Sequences that are stored.", sum(1 for _ in self._hub.sequences))
+        yield GaugeMetricFamily("sth_sequences", "Sequences that are stored.", sum(1 for _ in self._sequences))
         yield self._loop_lag()
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: names are not checked against others, since the registry is this Hub's alone."""
+        """Nothing: the registry is this Hub's alone, so there are no other names to check against."""
         return ()
 
     def _of_instances(self, instances: list[Instance]) -> Iterator[Metric]:
@@ -120,36 +131,34 @@ class Metrics(InstanceObserver, Collector):
             ),
             "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
         }
-        for topic, figures in self._topics:
+        for topic, figures in self._of_each_topic:
             for name, value in figures._asdict().items():
                 families[name].add_metric([topic], value)
         yield from families.values()
 
     def _of_requests(self) -> Iterator[Metric]:
-        requests = self._hub.requests
         being_answered = GaugeMetricFamily(
             "sth_requests_open", "Requests that are being answered; uploads and streams are some.", labels=["operation"]
         )
-        for operation, count in requests.open.items():
+        for operation, count in self._requests.open.items():
             being_answered.add_metric([operation], count)
         answered = CounterMetricFamily(
             "sth_requests",
             "Requests answered; status 0: the client went away.",
             labels=["operation", "status"],
         )
-        for (operation, status), count in requests.answered.items():
+        for (operation, status), count in self._requests.answered.items():
             answered.add_metric([operation, str(status)], count)
         yield being_answered
         yield answered
 
     def _loop_lag(self) -> Metric:
-        lag = self._hub.lag
         buckets, below = [], 0
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), lag.counts, strict=True):
+        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self._lag.counts, strict=True):
             below += count
             buckets.append((bound, float(below)))
         return HistogramMetricFamily(
-            "sth_event_loop_lag_seconds", "How late the event loop was.", buckets=buckets, sum_value=lag.total
+            "sth_event_loop_lag_seconds", "How late the event loop was.", buckets=buckets, sum_value=self._lag.total
         )
 
 

@@ -1,8 +1,8 @@
-"""Telling systemd how the Hub is doing (sd_notify): a datagram of ``NAME=value`` lines to ``$NOTIFY_SOCKET``.
+"""Notifies systemd (sd_notify): a datagram of ``NAME=value`` lines to ``$NOTIFY_SOCKET``.
 
 READY=1       once everything has started
 STOPPING=1    when the Hub begins to end
-WATCHDOG=1    twice per ``$WATCHDOG_USEC``, by the event loop: a loop that is stuck sends none, and is restarted
+WATCHDOG=1    twice per ``$WATCHDOG_USEC``, from the event loop: if the loop is stuck, systemd restarts the Hub
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Tells whoever has started this process; nobody if nobody asked for it.
+    """Notifies the service manager that has started this process, if one has.
 
     Args:
-        environment: what the process was started with.
+        environment: of the process.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -30,16 +30,14 @@ class Notifier:
         self._timer: asyncio.TimerHandle | None = None
 
     def ready(self) -> None:
-        """Everything has started."""
         self._send("READY=1\nSTATUS=Running")
 
     def stopping(self) -> None:
-        """The Hub begins to end."""
         self._send("STOPPING=1\nSTATUS=Stopping")
 
     @contextlib.contextmanager
     def alive(self) -> Iterator[None]:
-        """For as long as the event loop is to be watched."""
+        """Send signs of life, for as long as the context lasts."""
         self._beat()
         try:
             yield
@@ -60,17 +58,17 @@ class Notifier:
                 sender.setblocking(False)
                 sender.sendto(message.encode(), self._address)
         except OSError as error:
-            log.warning("The service manager can't be told %s: %s", message.partition("\n")[0], error)
+            log.warning("Can't send %s to the service manager: %s", message.partition("\n")[0], error)
 
 
 def _address(name: str) -> str | None:
-    if name.startswith("@"):  # of Linux's abstract namespace
+    if name.startswith("@"):  # a socket in Linux's abstract namespace
         return "\0" + name[1:]
     return name if name.startswith("/") else None
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
-    """Seconds between two signs of life; None if nobody waits for them from this process."""
+    """Seconds between two signs of life; None if nobody expects them from this process."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     try:

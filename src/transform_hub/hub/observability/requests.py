@@ -1,4 +1,4 @@
-"""The requests that the Hub is answering, and how many it has answered."""
+"""The open requests of a Hub, and the number of those it has answered."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 MAX_ID = 200
-"""Letters that the id of a request may have."""
+"""Letters of a request's id that are kept."""
 
 
 class Requests:
     """Counts requests.
 
     Attributes:
-        open: how many are being answered, by operation.
-        answered: how many were answered, by operation and status; 0 for those whose client went away.
+        open: number of requests that are being answered, by operation.
+        answered: number of requests that were answered, by operation and status; 0 if the client went away.
     """
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
         self.answered: Counter[tuple[str, int]] = Counter()
+        self._to_drain = 0
         self._closed = asyncio.Event()
 
     @contextlib.contextmanager
-    def counted(self, operation: str, request_id: str) -> Iterator[Answered]:
-        """For as long as a request is open; what is logged meanwhile in its task has its id."""
+    def counted(self, operation: str, request_id: str, *, is_drained: bool = False) -> Iterator[Answered]:
+        """Count a request for as long as it is open; entries that its task logs meanwhile have its id.
+
+        Args:
+            operation: its name.
+            request_id: its id.
+            is_drained: whether :meth:`drained` waits for its end.
+        """
         self.open[operation] += 1
+        self._to_drain += is_drained
         answered = Answered(request_id)
         _current.set(answered)
         if task := asyncio.current_task():
@@ -38,25 +46,25 @@ class Requests:
             yield answered
         finally:
             self.open[operation] -= 1
+            self._to_drain -= is_drained
             self.answered[operation, answered.status] += 1
             self._closed.set()
 
-    async def none_open(self, operations: Iterable[str]) -> None:
-        """Wait until none of these is open."""
-        watched = tuple(operations)
-        while any(self.open[operation] for operation in watched):
+    async def drained(self) -> None:
+        """Wait until none is open that is to be drained."""
+        while self._to_drain:
             self._closed.clear()
             await self._closed.wait()
 
 
 class Answered:
-    """A request, and what it was answered with.
+    """A request and its answer.
 
     Attributes:
         id: that it came with, or was given.
-        caller: the name of the token it came with, if that is known.
-        status: of the answer; 0 as long as there is none.
-        is_over: whether its task has ended; what that has started may go on.
+        caller: the name of its token, if it has a valid one.
+        status: of the answer; 0 until there is one.
+        is_over: whether its task has ended; tasks that this one has started may go on.
     """
 
     def __init__(self, request_id: str) -> None:
@@ -66,7 +74,7 @@ class Answered:
         self.is_over = False
 
     def finish(self, _: object) -> None:
-        """What is logged from now on is not of this request."""
+        """Keep the id out of what is logged from now on."""
         self.is_over = True
 
 
@@ -74,11 +82,11 @@ _current: ContextVar[Answered | None] = ContextVar("request", default=None)
 
 
 def current_request() -> Answered | None:
-    """The request that is being answered here."""
+    """The request that the running task answers."""
     request = _current.get()
     return None if request is None or request.is_over else request
 
 
 def id_of(given: str) -> str:
-    """The id of a request: what it came with, as far as that can be printed, else a new one."""
+    """The id of a request: the printable part of what it came with, else a new one."""
     return "".join(filter(str.isprintable, given[:MAX_ID])).strip() or str(uuid.uuid4())

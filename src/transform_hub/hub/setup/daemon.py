@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from transform_hub.hub.access.privacy import hide_memory
 from transform_hub.hub.config import HealtzConfig, HubConfig
-from transform_hub.hub.observability.health_server import HealtzServer
+from transform_hub.hub.observability.health_server import HealthServer
 from transform_hub.hub.observability.notify import Notifier
 from transform_hub.hub.server import Hub
 from transform_hub.hub.setup.startup import Startup, read_startup, start_all
@@ -76,13 +76,13 @@ async def run(
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
             started = await _until(stop, start_all(hub, startup))
             if not stop.done():
-                hub.not_ready = None
+                hub.readiness.begin()
                 _say("Running!")
                 notifier.ready()
-            with health.telling() if health else contextlib.nullcontext():
+            with health.ready() if health else contextlib.nullcontext():
                 code = await _life(hub, stop, started=bool(started))
             notifier.stopping()
-            await shut_down(hub, timeout_ms=shutdown_timeout_ms)
+            await shut_down(hub.readiness, hub.instances, hub.requests, timeout_ms=shutdown_timeout_ms)
     return stop.result() if stop.done() and kill_on_exit else code
 
 
@@ -160,11 +160,11 @@ async def _running(config: HubConfig) -> AsyncIterator[Hub]:
 
 
 @contextlib.asynccontextmanager
-async def _health(config: HealtzConfig | None) -> AsyncIterator[HealtzServer | None]:
+async def _health(config: HealtzConfig | None) -> AsyncIterator[HealthServer | None]:
     if config is None:
         yield None
         return
-    health = HealtzServer(config)
+    health = HealthServer(config.host, config.port, config.path)
     log.info("Health on %s", await health.start())
     try:
         yield health

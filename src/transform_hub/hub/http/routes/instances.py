@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from transform_hub.hub.access.auth import Scope
-from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.exchange import (
-    HUB,
-    JSON,
-    POSITION,
-    STREAM,
-    Routes,
-    ask_for_body,
-    body_as,
-    ends_stream,
-    expect_later,
-    forward_body,
-    json_body,
-    json_response,
-    require_acceptable,
-    send_all,
-    stream_answer,
-    stream_response,
-    wanted_position,
-)
-from transform_hub.hub.http.operation import LOG_LINES, NOTHING, Content, Header, operation
+from transform_hub.hub.http.instance_input import open_input, open_stdin, require_alive
+from transform_hub.hub.http.json import JSON, body_as, command_body, json_response
+from transform_hub.hub.http.parts import PARTS
+from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, require_acceptable, route
 from transform_hub.hub.http.routes.sequences import to_the_end
+from transform_hub.hub.http.streaming import converse, ends_stream, forward_body, stream_response
 from transform_hub.hub.instances.events import EndedError
 from transform_hub.hub.instances.instance import Instance
-from transform_hub.hub.link.runner_input import Sink, SinkWriter, WrongPositionError
 from transform_hub.models import (
-    ENDED,
     EventAccepted,
     EventOrder,
     InputPosition,
@@ -46,15 +27,14 @@ from transform_hub.models import (
     MonitoringRateOrder,
     StopRequest,
 )
-
-routes = Routes()
+from transform_hub.models.rules import BINARY, NDJSON, POSITION
 
 OUTPUT = Content("What the Sequence writes.")
 EVENT_LINES = Content("One message in JSON per line.")
 STDIN = Content("What the Sequence reads from its standard input.")
 INPUT = Content(
     "What the Sequence reads. The content type says how; that of the first request counts.",
-    ("text/plain", "application/x-ndjson", STREAM),
+    ("text/plain", NDJSON, BINARY),
 )
 END_STREAM = Header("x-end-stream", "`false` or `success` leave the stream open when the request has ended.")
 WRITE_AT = Header(
@@ -63,27 +43,31 @@ WRITE_AT = Header(
 STAYS_OPEN = "The stream stays open after this request."
 
 
-@routes.get("/api/v1/instance/{id}", scope=Scope.READ)
-@operation(answer=InstanceInfo, refuses=(404,))
+@route("GET /api/v1/instance/{id}", scope=Scope.READ, answer=InstanceInfo, refuses=(404,))
 async def get_instance(request: web.Request) -> web.Response:
     """An Instance."""
-    require_acceptable(request, *JSON)
     return json_response(_instance(request).info())
 
 
-@routes.get("/api/v1/instance/{id}/health", scope=Scope.READ)
-@operation(answer=dict[str, Any], refuses=(404,))
+@route("GET /api/v1/instance/{id}/health", scope=Scope.READ, answer=dict[str, Any], refuses=(404,), audit={"health": 8})
 async def get_health(request: web.Request) -> web.Response:
     """The latest health message of an Instance, with its process and the bytes its streams have carried.
 
     The first message is waited for.
     """
-    require_acceptable(request, *JSON)
     return json_response(await _instance(request).health())
 
 
-@routes.post("/api/v1/instance/{id}/_stop", scope=Scope.FULL)
-@operation(body=StopRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
+@route(
+    "POST /api/v1/instance/{id}/_stop",
+    scope=Scope.FULL,
+    body=StopRequest,
+    body_required=False,
+    answer=InstanceInfo,
+    status=202,
+    refuses=(400, 404),
+    audit={"_stop": 14},
+)
 async def stop(request: web.Request) -> web.Response:
     """Ask the Sequence to stop; kill it when the time is over.
 
@@ -97,8 +81,16 @@ async def stop(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_kill", scope=Scope.FULL)
-@operation(body=KillRequest, answer=InstanceInfo, status=202, refuses=(400, 404))
+@route(
+    "POST /api/v1/instance/{id}/_kill",
+    scope=Scope.FULL,
+    body=KillRequest,
+    body_required=False,
+    answer=InstanceInfo,
+    status=202,
+    refuses=(400, 404),
+    audit={"_kill": 15},
+)
 async def kill(request: web.Request) -> web.Response:
     """End an Instance at once; may be repeated."""
     instance = _instance(request)
@@ -107,49 +99,68 @@ async def kill(request: web.Request) -> web.Response:
     return json_response(instance.info(), status=202)
 
 
-@routes.post("/api/v1/instance/{id}/_event", scope=Scope.FULL)
-@operation(body=tuple[int, EventOrder], body_required=True, answer=EventAccepted, refuses=(400, 404, 409, 503))
+@route(
+    "POST /api/v1/instance/{id}/_event",
+    scope=Scope.FULL,
+    body=tuple[int, EventOrder],
+    answer=EventAccepted,
+    refuses=(400, 404, 409, 503),
+    audit={"_event": 13},
+)
 async def send_event(request: web.Request) -> web.Response:
     """Send an event to the Sequence; the number before it is ignored."""
     instance = _instance(request)
-    event = await _command(request)
+    event = await command_body(request)
     if not isinstance(event.get("eventName"), str):
         raise ApiError(400, "Invalid format, eventName missing.")
-    _require_alive(instance)
+    require_alive(instance)
     if instance.streams.control is None:
         raise ApiError(409, f"The Instance is {instance.status}: it can't take events yet")
     if not instance.run.send_event(event["eventName"], event.get("message"), "api"):
-        raise ApiError(503, "The Instance does not read its events; those that it has not read yet fill the way to it")
+        raise ApiError(503, "The Instance does not read its events, and there is no room for another")
     return json_response(EventAccepted())
 
 
-@routes.post("/api/v1/instance/{id}/_monitoring_rate", scope=Scope.FULL)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/_monitoring_rate",
+    scope=Scope.FULL,
     body=tuple[int, MonitoringRateOrder],
-    body_required=True,
     answer=MonitoringRateAccepted,
     status=202,
     refuses=(400, 404),
+    audit={"_monitoring_rate": 12},
 )
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     """Set how often the runner reports its health; the number before the order is ignored."""
     instance = _instance(request)
-    rate = (await _command(request)).get("monitoringRate")
+    rate = (await command_body(request)).get("monitoringRate")
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1000:
         raise ApiError(400, "Invalid monitoringRate format: a number of messages per second, up to 1000")
     instance.set_monitoring_rate(rate)
     return json_response(MonitoringRateAccepted(), status=202)
 
 
-@routes.get("/api/v1/instance/{id}/event/{name}", scope=Scope.READ)
-@operation(answer=Any, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/event/{name}",
+    scope=Scope.READ,
+    answer=Any,
+    refuses=(404,),
+    is_endless=True,
+    audit={"event": 10},
+)
 async def get_event(request: web.Request) -> web.Response:
     """The last message of an event of that name, which is waited for."""
     return await _await_event(request, _instance(request).events.last)
 
 
-@routes.get("/api/v1/instance/{id}/once/{name}", scope=Scope.READ)
-@operation(answer=Any, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/once/{name}",
+    scope=Scope.READ,
+    answer=Any,
+    refuses=(404,),
+    is_endless=True,
+    audit={"once": 11},
+)
 async def get_next_event(request: web.Request) -> web.Response:
     """The next message of an event of that name."""
     return await _await_event(request, _instance(request).events.next)
@@ -166,8 +177,14 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
         raise ApiError(404, f"Instance {request.match_info['id']} has ended without the event {name}") from None
 
 
-@routes.get("/api/v1/instance/{id}/events/{name}", scope=Scope.READ)
-@operation(answer=EVENT_LINES, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/events/{name}",
+    scope=Scope.READ,
+    answer=EVENT_LINES,
+    refuses=(404,),
+    is_endless=True,
+    audit={"events": 9},
+)
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The messages of all events of that name from now on."""
     events, name = _instance(request).events, request.match_info["name"]
@@ -178,43 +195,63 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         events.unsubscribe(name, stream)
 
 
-@routes.get("/api/v1/instance/{id}/{stream:output|stdout|stderr}", scope=Scope.FULL)
-@operation(answer=OUTPUT, refuses=(404,), path={"stream": ("output", "stdout", "stderr")}, is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/{stream:output|stdout|stderr}",
+    scope=Scope.FULL,
+    answer=OUTPUT,
+    refuses=(404,),
+    is_endless=True,
+    audit={"output": 6, "stdout": 1, "stderr": 2},
+    is_drained=True,
+)
 async def get_stream(request: web.Request) -> web.StreamResponse:
     """What the Sequence puts out, from what nobody has read yet to its end."""
     return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
 
 
-@routes.get("/api/v1/instance/{id}/log", scope=Scope.READ)
-@operation(answer=LOG_LINES, refuses=(404,), is_endless=True)
+@route(
+    "GET /api/v1/instance/{id}/log",
+    scope=Scope.READ,
+    answer=LOG_LINES,
+    refuses=(404,),
+    is_endless=True,
+    audit={"log": 4},
+    is_drained=True,
+)
 async def get_log(request: web.Request) -> web.StreamResponse:
     """The log of an Instance: its latest megabyte, then what comes."""
     return await stream_response(request, _instance(request).streams.log)
 
 
-@routes.get("/api/v1/instance/{id}/{stream:input|stdin}", scope=Scope.READ)
-@operation(answer=InputPosition, refuses=(404,), path={"stream": ("input", "stdin")})
+@route(
+    "GET /api/v1/instance/{id}/{stream:input|stdin}",
+    scope=Scope.READ,
+    answer=InputPosition,
+    refuses=(404,),
+    audit={"input": 7, "stdin": 3},
+)
 async def get_input_position(request: web.Request) -> web.Response:
     """How many bytes of the input, or of the standard input, are with the Sequence for good.
 
     They reach it also if the Hub is killed. The header X-Stream-Position has the number, too.
     """
-    require_acceptable(request, *JSON)
-    sink = _sink(request, _instance(request))
+    streams = _instance(request).streams
+    sink = streams.stdin if request.match_info["stream"] == "stdin" else streams.input
     state = InputPosition(position=sink.position, ended=sink.ended) if sink else InputPosition(position=0, ended=False)
     response = json_response(state)
     response.headers[POSITION] = str(state.position)
     return response
 
 
-@routes.post("/api/v1/instance/{id}/stdin", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/stdin",
+    scope=Scope.FULL,
     body=STDIN,
-    body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 409),
     headers=(END_STREAM, WRITE_AT),
+    audit={"stdin": 3},
 )
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     """Write to the standard input of the Sequence.
@@ -222,36 +259,38 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     The head of the answer comes at once, its end when all has been forwarded.
     """
     instance = _instance(request)
-    if request.content_type != STREAM:
+    if request.content_type != BINARY:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
-    return await forward_body(request, _open(request, instance, instance.streams.stdin, "stdin"))
+    return await forward_body(request, open_stdin(request, instance))
 
 
-@routes.post("/api/v1/instance/{id}/input", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/input",
+    scope=Scope.FULL,
     body=INPUT,
-    body_required=True,
     answer=NOTHING,
     other_statuses={202: STAYS_OPEN},
     refuses=(404, 405, 406, 409),
     headers=(END_STREAM, WRITE_AT),
+    audit={"input": 7},
 )
 async def send_input(request: web.Request) -> web.StreamResponse:
     """Write to the input of the Sequence.
 
     The head of the answer comes at once, its end when all has been forwarded.
     """
-    return await forward_body(request, _input(request, _instance(request)))
+    return await forward_body(request, open_input(request, _instance(request)))
 
 
-@routes.post("/api/v1/instance/{id}/inout", scope=Scope.FULL, expect_handler=expect_later)
-@operation(
+@route(
+    "POST /api/v1/instance/{id}/inout",
+    scope=Scope.FULL,
     body=INPUT,
-    body_required=True,
     answer=OUTPUT,
     refuses=(404, 405, 406, 409),
     headers=(END_STREAM, WRITE_AT),
     is_endless=True,
+    is_drained=True,
 )
 async def inout(request: web.Request) -> web.StreamResponse:
     """Write to the input and read the output at the same time.
@@ -259,84 +298,15 @@ async def inout(request: web.Request) -> web.StreamResponse:
     The input goes on after this request unless `x-end-stream` says otherwise.
     """
     instance = _instance(request)
-    writer = _input(request, instance)
+    writer = open_input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
-    response = stream_answer(request)
-    await ask_for_body(request)
-    with instance.streams["output"].reader() as reader:
-        await response.prepare(request)
-        upload = asyncio.ensure_future(_upload(request, writer, end=end))
-        try:
-            await send_all(request, reader, response)
-        finally:
-            upload.cancel()
-            await asyncio.wait({upload})
-    await response.write_eof()
-    return response
-
-
-async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
-    try:
-        async for chunk in request.content.iter_any():
-            await writer.write(chunk)
-        if end:
-            writer.end()
-    except ChannelClosedError:
-        return  # the Instance has ended; its output says so to the client
+    return await converse(request, writer, instance.streams["output"], end=end)
 
 
 def _instance(request: web.Request) -> Instance:
     instance_id = request.match_info["id"]
-    instance = request.app[HUB].instances.get(instance_id)
+    instance = request.app[PARTS].instances.get(instance_id)
     if instance is None:
         raise ApiError(404, f"Instance {instance_id} not found")
     return instance
-
-
-def _sink(request: web.Request, instance: Instance) -> Sink | None:
-    return instance.streams.stdin if request.match_info["stream"] == "stdin" else instance.streams.input
-
-
-def _input(request: web.Request, instance: Instance) -> SinkWriter:
-    if instance.requires:
-        raise ApiError(405, f"Input provided in other way: the Instance reads the topic {instance.requires}")
-    content_type = request.headers.get(hdrs.CONTENT_TYPE)
-    if instance.streams.input is not None and content_type is None and instance.run.input_type is None:
-        raise ApiError(406, "Content-Type must be defined")
-    writer = _open(request, instance, instance.streams.input, "input")
-    if content_type is not None:
-        instance.announce_input(content_type)
-    return writer
-
-
-def _open(request: web.Request, instance: Instance, sink: Sink | None, name: str) -> SinkWriter:
-    """A writer of input or stdin, which is where the request says it is.
-
-    Raises:
-        ApiError: it is not, or can't be written (any more).
-    """
-    headers = {} if sink is None else {POSITION: str(sink.position)}
-    _require_alive(instance, headers)
-    if sink is None:
-        raise ApiError(409, f"The Instance is {instance.status}: it can't take {name} yet")
-    if sink.ended or sink.lost:
-        raise ApiError(409, f"The {name} of this Instance has ended", headers=headers)
-    try:
-        return sink.writer(wanted_position(request))
-    except WrongPositionError:
-        raise ApiError(409, f"The {name} of this Instance is at byte {sink.position}", headers=headers) from None
-
-
-def _require_alive(instance: Instance, headers: dict[str, str] | None = None) -> None:
-    if instance.status in ENDED:
-        reason = f": {instance.terminated.reason}" if instance.terminated else ""
-        raise ApiError(409, f"The Instance is {instance.status}{reason}", headers=headers)
-
-
-async def _command(request: web.Request) -> dict[str, Any]:
-    """The body of a control route: ``[code, {...}]``."""
-    body = await json_body(request)
-    if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
-        raise ApiError(400, "Invalid format: the body must be [code, {...}]")
-    return body[1]

@@ -14,25 +14,16 @@ from aiohttp import web
 from transform_hub.errors import PackageError
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.exchange import (
-    HUB,
-    JSON,
-    STREAM,
-    Routes,
-    body_as,
-    expect_later,
-    json_response,
-    received,
-    require_acceptable,
-)
-from transform_hub.hub.http.operation import Content, Header, operation
+from transform_hub.hub.http.json import body_as, json_response
+from transform_hub.hub.http.parts import PARTS
+from transform_hub.hub.http.route import Content, Header, route
+from transform_hub.hub.http.streaming import received
 from transform_hub.hub.observability.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.sequences.files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
+from transform_hub.models.rules import BINARY
 
 log = logging.getLogger(__name__)
-
-routes = Routes()
 
 PACKAGE = Content("A tar.gz with a package.json at its top.")
 FORCE = Header("x-seq-kill-inst", "Any value: kill its Instances first.")
@@ -44,47 +35,57 @@ T = TypeVar("T")
 ID = "{id:[^/]+|@[^/]+/[^/]+}"
 
 
-@routes.post("/api/v1/sequence", scope=Scope.FULL, expect_handler=expect_later)
-@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(413, 422, 503, 507))
+@route(
+    "POST /api/v1/sequence",
+    scope=Scope.FULL,
+    body=PACKAGE,
+    answer=SequenceCreated,
+    refuses=(413, 422, 503, 507),
+)
 async def send_sequence(request: web.Request) -> web.Response:
     """Send a Sequence."""
-    hub = request.app[HUB]
-    hub.require_lasting()
+    parts = request.app[PARTS]
+    parts.readiness.require_accepting()
     _check_package(request)
     with _refusals():
-        sequence = await hub.sequences.add(received(request))
+        sequence = await parts.sequences.add(received(request))
     log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
-    hub.audit.note(SEQUENCE_CREATED, sequence.id)
+    parts.audit.note(SEQUENCE_CREATED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.put(f"/api/v1/sequence/{ID}", scope=Scope.FULL, expect_handler=expect_later)
-@operation(body=PACKAGE, body_required=True, answer=SequenceCreated, refuses=(404, 409, 413, 422, 503, 507))
+@route(
+    f"PUT /api/v1/sequence/{ID}",
+    scope=Scope.FULL,
+    body=PACKAGE,
+    answer=SequenceCreated,
+    refuses=(404, 409, 413, 422, 503, 507),
+)
 async def replace_sequence(request: web.Request) -> web.Response:
     """Put a package in the place of a Sequence, whole or not at all."""
-    hub = request.app[HUB]
-    hub.require_lasting()
+    parts = request.app[PARTS]
+    parts.readiness.require_accepting()
     sequence = _sequence(request, "Sequence with id: {} not found")
     _check_package(request)
     with _refusals():
-        sequence = await hub.replace_sequence(sequence, received(request))
+        sequence = await parts.catalog.replace(sequence, received(request))
     log.info("Sequence %s (%s) was replaced", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
     return json_response(SequenceCreated(id=sequence.id))
 
 
 def _check_package(request: web.Request) -> None:
-    """Refuse what can't be a package before it is sent."""
-    if request.content_type != STREAM:
+    """Refuse what can't be a package before its body is sent."""
+    if request.content_type != BINARY:
         message = "A Sequence is sent as application/octet-stream"
         raise ApiError(415, message, reason="Invalid content-type")
-    limits = request.app[HUB].sequences.limits
+    limits = request.app[PARTS].sequences.limits
     if (request.content_length or 0) > limits.max_archive_bytes:
         raise refusal(too_large(limits))
 
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn what is wrong with a package, or with the disk, into answers."""
+    """Turn errors of packages and of the disk into answers."""
     try:
         yield
     except PackageError as error:
@@ -95,52 +96,60 @@ def _refusals() -> Iterator[None]:
         raise
 
 
-@routes.get(f"/api/v1/sequence/{ID}/instances", scope=Scope.READ)
-@operation(answer=list[str], refuses=(404, 409))
+@route(
+    f"GET /api/v1/sequence/{ID}/instances",
+    scope=Scope.READ,
+    answer=list[str],
+    refuses=(404, 409),
+    audit={"instances": 16},
+)
 async def list_instances(request: web.Request) -> web.Response:
     """The ids of a Sequence's Instances."""
-    require_acceptable(request, *JSON)
-    return json_response([instance.id for instance in request.app[HUB].instances.of(_sequence(request).id)])
+    return json_response([instance.id for instance in request.app[PARTS].instances.of(_sequence(request).id)])
 
 
-@routes.get(f"/api/v1/sequence/{ID}", scope=Scope.READ)
-@operation(answer=SequenceInfo, refuses=(404, 409))
+@route(f"GET /api/v1/sequence/{ID}", scope=Scope.READ, answer=SequenceInfo, refuses=(404, 409))
 async def get_sequence(request: web.Request) -> web.Response:
     """A Sequence, by its id or by a name that only it has."""
-    require_acceptable(request, *JSON)
-    return json_response(request.app[HUB].describe(_sequence(request)))
+    return json_response(request.app[PARTS].catalog.describe(_sequence(request)))
 
 
-@routes.delete(f"/api/v1/sequence/{ID}", scope=Scope.FULL)
-@operation(answer=SequenceCreated, refuses=(404, 409), headers=(FORCE,))
+@route(f"DELETE /api/v1/sequence/{ID}", scope=Scope.FULL, answer=SequenceCreated, refuses=(404, 409), headers=(FORCE,))
 async def delete_sequence(request: web.Request) -> web.Response:
     """Delete a Sequence."""
-    hub = request.app[HUB]
+    parts = request.app[PARTS]
     sequence = _sequence(request, "The sequence {} does not exist.")
     force = bool(request.headers.get("x-seq-kill-inst"))
     try:
-        await to_the_end(hub.remove_sequence(sequence, force=force))
+        await to_the_end(parts.catalog.remove(sequence, force=force))
     except OSError as error:
         raise ApiError(500, f"Error removing Sequence: {error.strerror}") from error
     log.info("Sequence %s was deleted", sequence.id, extra={"sequence": sequence.id})
-    hub.audit.note(SEQUENCE_DELETED, sequence.id)
+    parts.audit.note(SEQUENCE_DELETED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
 
 
-@routes.post(f"/api/v1/sequence/{ID}/start", scope=Scope.FULL)
-@operation(body=StartRequest, answer=InstanceStarted, refuses=(400, 404, 409, 419, 503))
+@route(
+    f"POST /api/v1/sequence/{ID}/start",
+    scope=Scope.FULL,
+    body=StartRequest,
+    body_required=False,
+    answer=InstanceStarted,
+    refuses=(400, 404, 409, 419, 503),
+    audit={"start": 17},
+)
 async def start_sequence(request: web.Request) -> web.Response:
     """Start an Instance.
 
     Answered when it is running, has failed in its own code, or has been loading for five seconds.
     """
-    hub = request.app[HUB]
-    hub.require_lasting()
+    parts = request.app[PARTS]
+    parts.readiness.require_accepting()
     start = await body_as(request, StartRequest)
-    sequence = _sequence(request, "Not Found")
-    instance = await to_the_end(hub.instances.start(hub.instances.order(sequence, start)))
-    about = {"instance": instance.id, "sequence": sequence.id}
-    log.info("Instance %s of Sequence %s was started", instance.id, sequence.id, extra=about)
+    order = parts.instances.order(_sequence(request, "Not Found"), start)
+    instance = await to_the_end(parts.instances.start(order))
+    about = {"instance": instance.id, "sequence": order.sequence.id}
+    log.info("Instance %s of Sequence %s was started", instance.id, order.sequence.id, extra=about)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
 
 
@@ -161,12 +170,12 @@ def refusal(error: PackageError) -> ApiError:
     return ApiError(422, answers.get(error.code, str(error)))
 
 
-def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") -> SequenceInfo:
+def _sequence(request: web.Request, missing: str = "Sequence {} not found") -> SequenceInfo:
     """The Sequence that the path names, by its id or by a name that only it has."""
     name = request.match_info["id"]
-    found = request.app[HUB].sequences.find(name)
+    found = request.app[PARTS].sequences.find(name)
     if not found:
-        raise ApiError(404, otherwise.format(name))
+        raise ApiError(404, missing.format(name))
     if len(found) > 1:
         ids = ", ".join(sequence.id for sequence in found)
         raise ApiError(409, f"{len(found)} Sequences are named {name}: say which one by its id: {ids}")
@@ -174,5 +183,5 @@ def _sequence(request: web.Request, otherwise: str = "Sequence {} not found") ->
 
 
 async def to_the_end(call: Awaitable[T]) -> T:
-    """Do something that a client which goes away must not leave half done."""
+    """Finish a call even if the client goes away meanwhile."""
     return await asyncio.shield(asyncio.ensure_future(call))

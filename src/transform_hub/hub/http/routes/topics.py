@@ -8,36 +8,23 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.exchange import (
-    HUB,
-    JSON,
-    STREAM,
-    Routes,
-    expect_later,
-    forward_to_topic,
-    json_body,
-    json_response,
-    require_acceptable,
-    stream_response,
-)
-from transform_hub.hub.http.operation import Content, Header, operation
+from transform_hub.hub.http.json import json_body, json_response
+from transform_hub.hub.http.parts import PARTS
+from transform_hub.hub.http.route import Content, Header, require_acceptable, route
+from transform_hub.hub.http.streaming import forward_to_topic, stream_response
 from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
-from transform_hub.models.rules import TOPIC_TYPES
-
-routes = Routes()
+from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES
 
 ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", TOPIC_TYPES)
 STREAM_OF_ITEMS = Content("Items of the topic.")
 TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
 
 
-@routes.get("/api/v1/topics", scope=Scope.READ)
-@operation(answer=list[Topic])
+@route("GET /api/v1/topics", scope=Scope.READ, answer=list[Topic])
 async def list_topics(request: web.Request) -> web.Response:
     """All topics."""
-    require_acceptable(request, *JSON)
-    return json_response([_listed(topic) for topic in await request.app[HUB].topics.topics()])
+    return json_response([_listed(topic) for topic in await request.app[PARTS].topics.topics()])
 
 
 def _listed(topic: bus.Topic) -> Topic:
@@ -53,52 +40,61 @@ def _listed(topic: bus.Topic) -> Topic:
     )
 
 
-@routes.post("/api/v1/topics", scope=Scope.FULL)
-@operation(body=TopicRequest, body_required=True, answer=TopicCreated, refuses=(400,))
+@route("POST /api/v1/topics", scope=Scope.FULL, body=TopicRequest, answer=TopicCreated, refuses=(400,))
 async def create_topic(request: web.Request) -> web.Response:
     """Create a topic."""
-    hub = request.app[HUB]
+    parts = request.app[PARTS]
     body = await json_body(request)
     for parameter in ("id", "content-type"):
         if not isinstance(body, dict) or not isinstance(body.get(parameter), str):
             raise ApiError(400, f"Missing body param: {parameter}")
-    if await hub.topics.find(body["id"]) is not None:
+    if await parts.topics.find(body["id"]) is not None:
         raise ApiError(400, "Topic with given id already exist")
-    topic = await hub.topics.topic(body["id"], body["content-type"])
-    origin = TopicOrigin(id=hub.config.host, type="hub")
+    topic = await parts.topics.topic(body["id"], body["content-type"])
+    origin = TopicOrigin(id=parts.host, type="hub")
     return json_response(TopicCreated(id=topic.name, origin=origin, state="flowing", content_type=topic.content_type))
 
 
-@routes.delete("/api/v1/topics/{name}", scope=Scope.FULL)
-@operation(answer=TopicDeleted, refuses=(400, 404))
+@route("DELETE /api/v1/topics/{name}", scope=Scope.FULL, answer=TopicDeleted, refuses=(400, 404))
 async def delete_topic(request: web.Request) -> web.Response:
     """Delete a topic: its readers get what is left, then the end of the stream."""
     name = request.match_info["name"]
-    await request.app[HUB].topics.remove(name)
+    await request.app[PARTS].topics.remove(name)
     return json_response(TopicDeleted(message=f"Topic {name} removed"))
 
 
-@routes.post("/api/v1/topic/{name}", scope=Scope.FULL, expect_handler=expect_later)
-@operation(body=ITEMS, body_required=True, answer=dict[str, Any], refuses=(400, 404))
+@route(
+    "POST /api/v1/topic/{name}",
+    scope=Scope.FULL,
+    body=ITEMS,
+    answer=dict[str, Any],
+    refuses=(400, 404),
+)
 async def send_topic(request: web.Request) -> web.Response:
     """Write to a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-    topic = await request.app[HUB].topics.topic(request.match_info["name"], content_type)
+    topic = await request.app[PARTS].topics.topic(request.match_info["name"], content_type)
     await forward_to_topic(request, topic.writer())
     return json_response({})
 
 
-@routes.get("/api/v1/topic/{name}", scope=Scope.FULL)
-@operation(answer=STREAM_OF_ITEMS, refuses=(400, 404), headers=(TOPIC_TYPE,), is_endless=True)
+@route(
+    "GET /api/v1/topic/{name}",
+    scope=Scope.FULL,
+    answer=STREAM_OF_ITEMS,
+    refuses=(400, 404),
+    headers=(TOPIC_TYPE,),
+    is_endless=True,
+)
 async def get_topic(request: web.Request) -> web.StreamResponse:
     """Read a topic, which is created if there is none."""
-    content_type = request.headers.get(hdrs.CONTENT_TYPE, "application/x-ndjson")
+    content_type = request.headers.get(hdrs.CONTENT_TYPE, NDJSON)
     name = request.match_info["name"]
-    if request.method == hdrs.METH_HEAD and await request.app[HUB].topics.find(name) is None:
+    if request.method == hdrs.METH_HEAD and await request.app[PARTS].topics.find(name) is None:
         raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
-    require_acceptable(request, STREAM)
+    require_acceptable(request, BINARY)  # a refused reader creates nothing
     try:
-        topic = await request.app[HUB].topics.topic(name, content_type)
+        topic = await request.app[PARTS].topics.topic(name, content_type)
     except ApiError as error:
         if error.error == "Unsupported content-type":
             raise ApiError(415, error.error, reason=error.error) from None

@@ -1,0 +1,93 @@
+"""JSON bodies, JSON answers, and the answer that an error becomes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from transform_hub.hub.errors import ApiError
+
+T = TypeVar("T")
+
+JSON = ("application/json", "text/json")
+
+MAX_JSON = 64 * 1024 * 1024
+"""Bytes that the JSON body of a request may have."""
+
+JSON_TIMEOUT = 60.0
+"""Seconds that the JSON body of a request may take."""
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """An answer with a JSON body."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type=JSON[0])
+
+
+def error_response(error: ApiError) -> web.Response:
+    """The answer that an error becomes: ``{"error": ...}``."""
+    body = msgspec.json.encode({"error": error.error})
+    return web.Response(
+        body=body, status=error.status, reason=error.reason, headers=error.headers, content_type=JSON[0]
+    )
+
+
+async def json_body(request: web.Request) -> Any:
+    """The JSON value of a request's body; ``{}`` without a body.
+
+    Raises:
+        ApiError: the body is not JSON, is late, or its content type is another.
+    """
+    if (request.content_length or 0) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
+    try:
+        data = await asyncio.wait_for(request.read(), JSON_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise ApiError(408, f"The body of the request did not arrive within {JSON_TIMEOUT:.0f} s") from None
+    if not data.strip():
+        return {}
+    reason = "Could not parse content"
+    charset = (request.charset or "utf-8").lower()
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise ApiError(400, f"{reason}: JSON must come without a content encoding", reason=reason)
+    if request.content_type not in JSON or charset != "utf-8":
+        raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(400, f"{reason}: {error}", reason=reason) from None
+    except RecursionError:
+        raise ApiError(400, f"{reason}: it is nested too deeply", reason=reason) from None
+
+
+async def body_as(request: web.Request, model: type[T]) -> T:
+    """The body as a model; fields that are null count as absent.
+
+    Raises:
+        ApiError: it is not JSON, not an object, or a field has the wrong type.
+    """
+    value = await json_body(request)
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
+        value = value[1]  # older clients of STH send [code, {...}], as in a control message
+    if not isinstance(value, dict):
+        raise ApiError(400, "The body must be a JSON object")
+    try:
+        return msgspec.convert({key: field for key, field in value.items() if field is not None}, model)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at ")
+        field = where.strip("`").removeprefix("$.")
+        raise ApiError(400, f"Invalid {field} format: {message}" if field else message) from None
+
+
+async def command_body(request: web.Request) -> dict[str, Any]:
+    """The object in the body of a control message, ``[code, {...}]``.
+
+    Raises:
+        ApiError: the body is something else.
+    """
+    body = await json_body(request)
+    if not isinstance(body, list) or len(body) < 2 or not isinstance(body[1], dict):
+        raise ApiError(400, "Invalid format: the body must be [code, {...}]")
+    return body[1]

@@ -1,0 +1,205 @@
+"""Streams over HTTP: a Channel into an answer, a request's body into a runner or a topic."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from transform_hub.hub.channels.channel import Channel, ChannelClosedError
+from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.route import ask_for_body, require_acceptable
+from transform_hub.hub.link.runner_input import SinkWriter
+from transform_hub.hub.topics.bus import TopicWriter
+from transform_hub.models.rules import BINARY, POSITION
+
+LARGE = 32 * 1024
+"""Bytes from which on a chunk is worth three writes instead of one copy."""
+
+
+class Reader(Protocol):
+    """A place in a stream."""
+
+    position: int
+    missed: int
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any; ``b""`` at the end."""
+
+
+class Readable(Protocol):
+    """What an answer is read from: a Channel, a Topic."""
+
+    def reader(self, at: int | None = None, *, tap: bool = False) -> AbstractAsyncContextManager[Reader]:
+        """A new reader."""
+
+
+async def stream_response(request: web.Request, source: Readable) -> web.StreamResponse:
+    """Answer with what a reader of a stream gives, until its end or the client's."""
+    require_acceptable(request, BINARY)
+    response = stream_answer(request)
+    if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
+        await response.prepare(request)
+        return response
+    is_tap = _is_tap(request)
+    async with source.reader(wanted_position(request), tap=is_tap) as reader:
+        response.headers[POSITION] = str(reader.position)
+        await response.prepare(request)
+        is_whole = await send_all(request, reader, response, is_tap=is_tap)
+    if is_whole:
+        with contextlib.suppress(ConnectionError):
+            await response.write_eof()
+    return response
+
+
+def _is_tap(request: web.Request) -> bool:
+    wanted = request.query.get("tap", "false").lower()
+    if wanted not in ("true", "false"):
+        raise ApiError(400, "tap must be true or false")
+    return wanted == "true"
+
+
+def wanted_position(request: web.Request) -> int | None:
+    """The position that a request gives.
+
+    Raises:
+        ApiError: it is not a number.
+    """
+    wanted = request.headers.get(POSITION)
+    if wanted is None:
+        return None
+    if not (wanted.isascii() and wanted.isdigit()):
+        raise ApiError(400, f"{POSITION} must be a number of bytes")
+    return int(wanted)
+
+
+def stream_answer(request: web.Request) -> web.StreamResponse:
+    """An answer that is a stream of bytes."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: BINARY})
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    return response
+
+
+async def send_all(request: web.Request, reader: Reader, response: web.StreamResponse, *, is_tap: bool = False) -> bool:
+    """Write all that a reader gives into an answer that has begun.
+
+    The connection of a tap that is too slow ends where bytes were missed, without the end of the answer: so its client
+    learns of the gap, and False tells it here.
+    """
+    transport = request.transport
+    if transport is not None:
+        # What counts as read is with the kernel; under TLS up to 64 KiB may still be in the buffer below it.
+        # TLS transports pause at `high`, not above it: with 0 an empty buffer pauses, and nothing ever resumes.
+        transport.set_write_buffer_limits(high=1 if request.secure else 0)
+    while data := await reader.read():
+        if is_tap and reader.missed:
+            request.protocol.force_close()
+            return False
+        if len(data) < LARGE or not response.chunked or transport is None:
+            await response.write(data)
+            await request.writer.drain()
+            continue
+        # response.write() would join head, data and end of the chunk, and so copy all of it once more. Not with
+        # writelines(): asyncio's takes any amount without pushing back up to Python 3.12.8 and 3.13.1.
+        for part in (b"%x\r\n" % len(data), data, b"\r\n"):
+            transport.write(part)
+            request.writer.output_size += len(part)
+        await request.writer.drain()
+    return True
+
+
+async def received(request: web.Request) -> AsyncIterator[bytes]:
+    """The chunks of a request's body; a client that waits to be asked for it is asked."""
+    await ask_for_body(request)
+    async for chunk in chunks(request):
+        yield chunk
+
+
+async def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The chunks of a request's body as they come; ``iter_any()`` would join, and so copy, them."""
+    async for chunk, _ in request.content.iter_chunks():
+        if chunk:
+            yield chunk
+        elif request.content.at_eof():  # aiohttp's iterator over an empty body never ends from its second use on
+            return
+
+
+def ends_stream(request: web.Request) -> bool:
+    """Whether the target of an upload ends with it: ``x-end-stream``, true by default."""
+    return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
+
+
+async def forward_body(request: web.Request, writer: SinkWriter) -> web.StreamResponse:
+    """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
+
+    A client that breaks off does not end the target: only a complete body does.
+    """
+    end = ends_stream(request)
+    response = web.StreamResponse(status=200 if end else 202, headers={POSITION: str(writer.position)})
+    await ask_for_body(request)
+    await response.prepare(request)
+    try:
+        async for chunk in chunks(request):
+            await writer.write(chunk)
+        if end:
+            writer.end()
+    except ChannelClosedError:
+        # The head has said 200 or 202 already: only breaking off can still say that not all was taken.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
+
+
+async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
+    """Carry a request's body to a topic.
+
+    Raises:
+        ApiError: the topic was deleted meanwhile.
+    """
+    try:
+        async with writer:
+            async for chunk in received(request):
+                await writer.write(chunk)
+            await writer.end()
+    except ChannelClosedError:
+        raise ApiError(404, "The topic was deleted") from None
+
+
+async def converse(request: web.Request, writer: SinkWriter, output: Channel, *, end: bool) -> web.StreamResponse:
+    """Carry a request's body to the input of a runner and its output back, both at once.
+
+    Args:
+        request: whose body is the input.
+        writer: of the input.
+        output: is answered with.
+        end: whether the input ends with the body.
+    """
+    response = stream_answer(request)
+    await ask_for_body(request)
+    with output.reader() as reader:
+        await response.prepare(request)
+        upload = asyncio.ensure_future(_upload(request, writer, end=end))
+        try:
+            await send_all(request, reader, response)
+        finally:
+            upload.cancel()
+            await asyncio.wait({upload})
+    await response.write_eof()
+    return response
+
+
+async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
+    try:
+        async for chunk in request.content.iter_any():
+            await writer.write(chunk)
+        if end:
+            writer.end()
+    except ChannelClosedError:
+        return  # the Instance has ended; its output says so to the client
