@@ -1,7 +1,7 @@
-"""A small server beside the API that only says whether the Hub is ready, for whoever watches processes.
+"""A small server beside the API that only tells whether the Hub is ready, for supervisors of processes.
 
-``GET /healtz`` is 200 ``ok`` from the moment on at which everything has started until the Hub begins to end; before
-and after it is 500, and then nobody answers.
+``GET /healtz`` (the spelling is STH's) answers 200 ``ok`` once everything has started, until the Hub begins to end;
+before and after that it answers 500.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from aiohttp import hdrs, web
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.config import HealtzConfig
+from transform_hub.hub.config import HealthConfig
 
 
-class HealtzServer:
-    """Tells whether the Hub is ready."""
+class HealthServer:
+    """Answers whether the Hub is ready."""
 
-    def __init__(self, config: HealtzConfig) -> None:
+    def __init__(self, config: HealthConfig) -> None:
         self.config = config
         self._ready = False
         self._path = "/" + config.path.strip("/")
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0)
 
     async def start(self) -> str:
-        """Begin to answer.
+        """Listen.
 
         Returns:
             The URL to ask.
@@ -41,13 +41,15 @@ class HealtzServer:
         except OSError as error:
             await self._runner.cleanup()
             number = error.errno or 0
-            problem = os.strerror(number) if number > 0 else error.strerror  # that of asyncio has too much in it
-            raise HubStartError(f"Health can't be told on {config.host} port {config.port}: {problem}") from error
+            problem = os.strerror(number) if number > 0 else error.strerror  # asyncio's text repeats the address
+            raise HubStartError(
+                f"The health server can't listen on {config.host} port {config.port}: {problem}"
+            ) from error
         return f"http://{config.host}:{self._runner.addresses[0][1]}{self._path}"
 
     @contextlib.contextmanager
-    def telling(self) -> Iterator[None]:
-        """For as long as the Hub is ready."""
+    def ready(self) -> Iterator[None]:
+        """Answer ``ok`` inside this block."""
         self._ready = True
         try:
             yield
@@ -55,7 +57,7 @@ class HealtzServer:
             self._ready = False
 
     async def close(self) -> None:
-        """Stop answering."""
+        """Close the port."""
         await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
