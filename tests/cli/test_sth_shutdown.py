@@ -185,4 +185,4 @@ def test_the_example_unit_waits_for_as_long_as_it_takes():
     from transform_hub.hub.listener import SHUTDOWN_GRACE
     from transform_hub.hub.shutdown import DRAIN
 
-    assert seconds > DaemonConfig.shutdown_timeout_ms / 1000 + KILL_GRACE + DRAIN + SHUTDOWN_GRACE + 3
+    assert seconds > DaemonConfig().shutdown_timeout_ms / 1000 + KILL_GRACE + DRAIN + SHUTDOWN_GRACE + 3

@@ -99,7 +99,7 @@ def settings() -> str:
 
 
 def _row(setting: Setting) -> str:
-    default = setting.given_by_default
+    default = setting.option_default
     if isinstance(default, bool):
         default = "on" if default else "off"
     elif isinstance(default, Path):  # of this machine

@@ -54,7 +54,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 @app.command(cls=PanelCommand)
-@with_options(settings_options(), options_of(sth_compat.check))
+@with_options([*settings_options(), *options_of(sth_compat.check)])
 def sth(
     config: Annotated[
         Path | None,

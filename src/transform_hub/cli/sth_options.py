@@ -1,4 +1,4 @@
-"""Options of ``sth``: one for each setting, and those of other functions."""
+"""The parameters of ``sth``: one for each setting, and those of other functions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from transform_hub.hub.setting import Setting, settings_of
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def with_options(*groups: Iterable[inspect.Parameter]) -> Callable[[F], F]:
+def with_options(options: Iterable[inspect.Parameter]) -> Callable[[F], F]:
     """Replace the ``**`` parameter of a command by options."""
 
     def decorate(command: F) -> F:
         *own, _ = options_of(command)
-        command.__signature__ = inspect.Signature([*own, *(each for group in groups for each in group)])  # type: ignore[attr-defined]
+        command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
         return command
 
     return decorate
@@ -33,36 +33,26 @@ def options_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def settings_options() -> Iterator[inspect.Parameter]:
     """An option for each setting."""
     for each in settings_of(DaemonConfig):
-        kind, default = each.type, each.given_by_default
-        if isinstance(default, (tuple, dict)):
-            kind, default = list[str], None
-        if each.parse:
-            kind = Any
+        many = isinstance(each.default, (tuple, dict))
+        kind = Any if each.parse else list[str] if many else each.type
+        option = typer.Option(
+            *each.flags.split(), help=each.help, rich_help_panel=each.panel, min=each.min, max=each.max,
+            metavar=each.metavar, parser=_parser(each) if each.parse else None,
+            show_default=each.type is not bool or "/" in each.flags,
+            show_envvar=False,  # the rule says it better than forty names
+        )  # fmt: skip
+        default = None if many else each.option_default
         yield inspect.Parameter(
-            each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, _option(each)]
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
         )
 
 
-def _option(setting: Setting) -> Any:
-    return typer.Option(
-        *setting.flags.split(),
-        help=setting.help,
-        rich_help_panel=setting.panel,
-        min=setting.min,
-        max=setting.max,
-        metavar=setting.metavar,
-        parser=_parser(setting.parse) if setting.parse else None,
-        show_envvar=False,  # the rule says it better than forty names
-        show_default=setting.type is not bool or "/" in setting.flags,
-    )
-
-
-def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+def _parser(setting: Setting) -> Callable[[Any], Any]:
     def parsed(value: Any) -> Any:
-        if not isinstance(value, str):  # a list or object of the configuration file
+        if setting.parse is None or not isinstance(value, str):  # the configuration file has lists and objects
             return value
         try:
-            return parse(value)
+            return setting.parse(value)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 

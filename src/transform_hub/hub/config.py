@@ -17,7 +17,7 @@ from transform_hub.hub.access.tls import TLSConfig
 from transform_hub.hub.instances.limits import LEAST_FILES, LEAST_MEMORY, LEAST_PROCESSES, impossibility
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.hub.observability.log_format import LogFormat
-from transform_hub.hub.setting import Panel, Setting, nested, settings_of
+from transform_hub.hub.setting import Panel, Setting, settings_of
 from transform_hub.models import InstanceLimits
 from transform_hub.models.rules import is_loopback
 from transform_hub.package import Limits
@@ -215,8 +215,12 @@ class HubConfig:
 
     def public(self, port: int) -> dict[str, Any]:
         """The answer of ``GET /config``, in STH's shape: no secrets, no paths of this machine."""
-        shown = {each.key: each.read(self) for each in settings_of(HubConfig) if each.shown}
-        return nested({**_AS_STH, **shown, "host.port": port, "logLevel": self.log_level.upper()})
+        values = {each.key: each.read(self) for each in settings_of(HubConfig) if each.shown}
+        answer: dict[str, Any] = {}
+        for key, value in {**_AS_STH, **values, "host.port": port, "logLevel": self.log_level.upper()}.items():
+            section, _, name = key.rpartition(".")
+            (answer.setdefault(section, {}) if section else answer)[name] = value
+        return answer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

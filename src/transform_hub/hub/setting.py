@@ -14,66 +14,42 @@ From that come
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
-import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import copy
+from types import NoneType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_AS_FIELD: Any = object()
-"""The default of ``sth`` is that of the field."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting, wherever it can be given or seen.
+    """What a field says of its setting, and what :func:`settings_of` knows of the field."""
 
-    Attributes:
-        flags: its options, separated by spaces; the last one names it.
-        key: its place in the configuration file, and in ``GET /config`` if it is ``shown``.
-        help: one line for ``sth --help`` and the documentation.
-        panel: heading in ``sth --help``.
-        min, max: range of the option; a Hub made in Python may go beyond.
-        metavar: what ``sth --help`` calls the value.
-        parse: makes the value from the text of the option; raises ValueError.
-        unit: what the value is multiplied with for the field, e.g. bytes in a MiB.
-        shown: whether ``GET /config`` has it: no secrets, no paths of this machine.
-        secret: whether to keep it out of the text of the configuration.
-        sth_default: default of ``sth``, where it is not that of the field.
-        path: the field, and the field of the object in it if that is a group.
-        type: of the field.
-        default: of ``sth``, as the field has it.
-        group: class of the group that it is in.
-        is_required: whether there is no group without it.
-    """
-
-    flags: str
-    key: str
+    flags: str  # options, separated by spaces; the last one names the setting
+    key: str  # in the configuration file and, if shown, in GET /config
     help: str
-    _: dataclasses.KW_ONLY
-    panel: str = ""
-    min: float | None = None
+    panel: str = ""  # heading in the help
+    min: float | None = None  # of the option; serve() has no limits
     max: float | None = None
     metavar: str | None = None
-    parse: Callable[[str], Any] | None = None
-    unit: int = 1
-    shown: bool = False
-    secret: bool = False
-    sth_default: Any = _AS_FIELD
-    path: tuple[str, ...] = ()
+    parse: Callable[[str], Any] | None = None  # of the option; raises ValueError
+    unit: int = 1  # of the option, e.g. a MiB for a field in bytes
+    shown: bool = False  # never for secrets, and for paths of this machine
+    secret: bool = False  # left out of the repr
+    sth_default: Any = None  # where it is not that of the field
+
+    path: tuple[str, ...] = ()  # the field, and within a group the field of its object
     type: Any = None
-    default: Any = None
-    group: Any = None
-    is_required: bool = False
+    default: Any = None  # of sth
+    group: Any = None  # class of the object
 
     @property
     def name(self) -> str:
-        """Of the parameter that ``sth`` has for it."""
+        """Of its parameter in ``sth``."""
         return self.flags.split()[-1].partition("/")[0].removeprefix("--").replace("-", "_")
 
     @property
@@ -82,22 +58,24 @@ class Setting:
         return f"STH_{self.name.upper()}"
 
     @property
-    def given_by_default(self) -> Any:
+    def option_default(self) -> Any:
         """The default in the unit of the option."""
         return self.default if self.unit == 1 else self.default // self.unit
 
     @property
     def file_type(self) -> Any:
-        """What the configuration file may have for it, to msgspec."""
-        if self.type == tuple[str, ...]:
-            return str | list[str] if self.parse else list[str]
-        if self.type == dict[str, str]:
-            return str | dict[str, str]
+        """What the configuration file may have, for msgspec: paths and enums are text."""
         kind = _without_none(self.type)
-        return kind if kind in (bool, int, float) else str
+        kind = kind if kind in (bool, int, float) or typing.get_origin(kind) else str
+        return kind | str if self.parse else kind
+
+    @property
+    def is_required(self) -> bool:
+        """Whether its group needs it."""
+        return self.group is not None and not hasattr(self.group, self.path[1])
 
     def value(self, given: Any) -> Any:
-        """What the field is set to when ``sth`` was given this."""
+        """Of the field, from that of the option."""
         if isinstance(self.default, (tuple, dict)):
             return type(self.default)(given or ())
         return given if self.unit == 1 else given * self.unit
@@ -108,31 +86,23 @@ class Setting:
 
 
 class Panel:
-    """Settings under one heading of ``sth --help``."""
+    """Declares settings under a heading of ``sth --help``."""
 
     def __init__(self, heading: str) -> None:
         self._heading = heading
 
     def __call__(self, default: T, flags: str, key: str, help: str, **more: Any) -> T:
-        """A field of a dataclass that is a :class:`Setting`; to type checkers it is its default."""
-        declared = Setting(flags, key, help, panel=self._heading, **more)
-        return _field(default, declared, repr=not declared.secret)
+        """A field with a setting; to type checkers it is its default."""
+        return self._field(default, {"": Setting(flags, key, help, **more)}, repr=not more.get("secret"))
 
     def group(self, default: T, **members: Setting) -> T:
-        """A field of a dataclass whose object has settings.
+        """A field whose object has a setting in each of ``members``; by default None, there is one if they say so."""
+        return self._field(default, members)
 
-        Args:
-            default: the object by default; None if there is one only when all that it requires is given.
-            members: settings by the name of its fields.
-        """
-        return _field(default, {name: replace(each, panel=self._heading) for name, each in members.items()})
-
-
-def _field(default: T, declared: Any, *, repr: bool = True) -> T:
-    metadata = {"declared": declared}
-    if default is None or isinstance(default, (bool, int, float, str, tuple)):
-        return dataclasses.field(default=default, repr=repr, metadata=metadata)
-    return dataclasses.field(default_factory=functools.partial(copy.copy, default), repr=repr, metadata=metadata)
+    def _field(self, default: T, members: Mapping[str, Setting], *, repr: bool = True) -> T:
+        members = {name: dataclasses.replace(each, panel=self._heading) for name, each in members.items()}
+        factory = functools.partial(copy, default)  # some defaults are mutable
+        return dataclasses.field(default_factory=factory, repr=repr, metadata={"settings": members})
 
 
 @functools.cache
@@ -141,60 +111,33 @@ def settings_of(config: Any) -> tuple[Setting, ...]:
     found: list[Setting] = []
     hints = typing.get_type_hints(config)
     for field in dataclasses.fields(config):
-        declared = field.metadata.get("declared")
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        if isinstance(declared, Setting):
-            found.append(_placed(declared, path=(field.name,), type=hints[field.name], default=default))
-        elif declared is not None:
-            found += _members(field.name, declared, _without_none(hints[field.name]), default)
+        for member, setting in field.metadata.get("settings", {}).items():
+            make: Any = field.default_factory
+            known = {"path": (field.name,), "type": hints[field.name], "default": make()}
+            if member:
+                group = _without_none(known["type"])
+                default = getattr(known["default"] or group, member, None)
+                hint = typing.get_type_hints(group)[member]
+                known = {"path": (field.name, member), "type": hint, "default": default, "group": group}
+            if setting.sth_default is not None:
+                known["default"] = setting.sth_default
+            found.append(dataclasses.replace(setting, **known))
     return tuple(found)
 
 
-def _members(field: str, members: Mapping[str, Setting], kind: type, default: Any) -> list[Setting]:
-    hints = typing.get_type_hints(kind)
-    return [
-        _placed(
-            declared,
-            path=(field, name),
-            type=hints[name],
-            default=getattr(kind if default is None else default, name, None),
-            group=kind,
-            is_required=default is None and not hasattr(kind, name),
-        )
-        for name, declared in members.items()
-    ]
-
-
-def _placed(declared: Setting, *, default: Any, **known: Any) -> Setting:
-    default = default if declared.sth_default is _AS_FIELD else declared.sth_default
-    return replace(declared, default=default, **known)
-
-
-def _without_none(hint: Any) -> Any:
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return next(each for each in typing.get_args(hint) if each is not types.NoneType)
-    return hint
-
-
-def configure(config: type[T], given: Mapping[str, Any], **others: Any) -> T:
-    """A configuration from what ``sth`` was given.
-
-    Args:
-        config: a dataclass with settings.
-        given: their values by name, defaults included.
-        others: fields that are no settings.
+def configure(config: Callable[..., T], given: Mapping[str, Any], **fields: Any) -> T:
+    """A configuration from the options of ``sth``, by name, and from fields that are no settings.
 
     Raises:
-        ValueError: something is given that needs something else.
+        ValueError: an option is given without another that it needs.
     """
     groups: dict[str, list[Setting]] = {}
-    kind: Any = config
-    for each in settings_of(kind):
-        if each.group is None:
-            others[each.path[0]] = each.value(given[each.name])
-        else:
+    for each in settings_of(config):
+        if each.group:
             groups.setdefault(each.path[0], []).append(each)
-    return config(**others, **{field: _grouped(members, given) for field, members in groups.items()})
+        else:
+            fields[each.path[0]] = each.value(given[each.name])
+    return config(**fields, **{field: _grouped(members, given) for field, members in groups.items()})
 
 
 def _grouped(members: list[Setting], given: Mapping[str, Any]) -> Any:
@@ -207,10 +150,6 @@ def _grouped(members: list[Setting], given: Mapping[str, Any]) -> Any:
     return None
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object of ``{"host.port": 8000, ...}``."""
-    found: dict[str, Any] = {}
-    for key, value in flat.items():
-        *sections, name = key.split(".")
-        functools.reduce(lambda section, each: section.setdefault(each, {}), sections, found)[name] = value
-    return found
+def _without_none(hint: Any) -> Any:
+    kinds = [kind for kind in typing.get_args(hint) if kind is not NoneType]
+    return kinds[0] if NoneType in typing.get_args(hint) else hint
