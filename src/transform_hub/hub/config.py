@@ -34,7 +34,7 @@ _AS_STH = {
     "host.apiBase": "/api/v1", "runtimeAdapter": "process", "startupConfig": "", "telemetry.status": False,
     "platform.apiVersion": "v1",
 }  # fmt: skip
-"""What STH answers to ``GET /config`` and is no choice here."""
+"""Settings of STH that ``GET /config`` has too, though here they are no choice."""
 
 _api = Panel("API")
 _sequences = Panel("Sequences")
@@ -85,10 +85,10 @@ class HealthConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HubConfig:
-    """Settings of a Hub; those that ``sth`` has as well are explained where they are declared.
+    """Settings of a Hub; their declarations explain those that ``sth`` has too.
 
     Attributes:
-        data_dir: where the Hub keeps what outlives it; Sequences too, without ``sequences_root``.
+        data_dir: what outlives the Hub is kept here, Sequences too unless there is a ``sequences_root``.
         token: what clients must send as ``Authorization: Bearer``, with scope full; None asks for nothing.
         tokens: more of them, see :mod:`transform_hub.hub.access.auth`.
     """
@@ -200,14 +200,14 @@ class HubConfig:
         if not self.asks_for_token and not self.insecure and not is_loopback(self.host):
             raise HubStartError(
                 f"Everybody who reaches {self.host} could run programs through this Hub: "
-                "set a token (STH_TOKEN), or say --insecure"
+                "set a token (STH_TOKEN), or allow it with --insecure"
             )
         if self.token == "":
             raise HubStartError("The token is empty: everybody could guess it")
         if impossible := impossibility(self.instance_limits):
             raise HubStartError(f"No Instance could run with the limit of {impossible}")
         if self.log_level.lower() not in LOG_LEVELS:
-            raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
+            raise HubStartError(f"There is no log level {self.log_level!r}: use one of {', '.join(LOG_LEVELS)}")
         try:
             policy_of(self.restart_policy)
         except ValueError as error:

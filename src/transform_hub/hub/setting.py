@@ -22,12 +22,14 @@ from copy import copy
 from types import NoneType
 from typing import Any, TypeVar
 
+import msgspec
+
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a field says of its setting, and what :func:`settings_of` knows of the field."""
+    """The declaration of one setting; :func:`settings_of` adds its field."""
 
     flags: str  # options, separated by spaces; the last one names the setting
     key: str  # in the configuration file and, if shown, in GET /config
@@ -49,7 +51,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Of its parameter in ``sth``."""
+        """Its parameter in ``sth``."""
         return self.flags.split()[-1].partition("/")[0].removeprefix("--").replace("-", "_")
 
     @property
@@ -64,7 +66,7 @@ class Setting:
 
     @property
     def file_type(self) -> Any:
-        """What the configuration file may have, for msgspec: paths and enums are text."""
+        """Type of its value in the configuration file, for msgspec; paths and enums are text there."""
         kind = _without_none(self.type)
         kind = kind if kind in (bool, int, float) or typing.get_origin(kind) else str
         return kind | str if self.parse else kind
@@ -75,7 +77,7 @@ class Setting:
         return self.group is not None and not hasattr(self.group, self.path[1])
 
     def value(self, given: Any) -> Any:
-        """Of the field, from that of the option."""
+        """The value of the field for a value of the option."""
         if isinstance(self.default, (tuple, dict)):
             return type(self.default)(given or ())
         return given if self.unit == 1 else given * self.unit
@@ -96,13 +98,18 @@ class Panel:
         return self._field(default, {"": Setting(flags, key, help, **more)}, repr=not more.get("secret"))
 
     def group(self, default: T, **members: Setting) -> T:
-        """A field whose object has a setting in each of ``members``; by default None, there is one if they say so."""
+        """A field with an object that has settings, by the names of its fields.
+
+        With None as default the object is made when its required fields are set.
+        """
         return self._field(default, members)
 
     def _field(self, default: T, members: Mapping[str, Setting], *, repr: bool = True) -> T:
         members = {name: dataclasses.replace(each, panel=self._heading) for name, each in members.items()}
-        factory = functools.partial(copy, default)  # some defaults are mutable
-        return dataclasses.field(default_factory=factory, repr=repr, metadata={"settings": members})
+        metadata = {"settings": members, "default": default}
+        if isinstance(default, (dict, msgspec.Struct)):  # mutable
+            return dataclasses.field(default_factory=functools.partial(copy, default), repr=repr, metadata=metadata)
+        return dataclasses.field(default=default, repr=repr, metadata=metadata)
 
 
 @functools.cache
@@ -112,8 +119,7 @@ def settings_of(config: Any) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(config)
     for field in dataclasses.fields(config):
         for member, setting in field.metadata.get("settings", {}).items():
-            make: Any = field.default_factory
-            known = {"path": (field.name,), "type": hints[field.name], "default": make()}
+            known = {"path": (field.name,), "type": hints[field.name], "default": field.metadata["default"]}
             if member:
                 group = _without_none(known["type"])
                 default = getattr(known["default"] or group, member, None)
@@ -126,7 +132,12 @@ def settings_of(config: Any) -> tuple[Setting, ...]:
 
 
 def configure(config: Callable[..., T], given: Mapping[str, Any], **fields: Any) -> T:
-    """A configuration from the options of ``sth``, by name, and from fields that are no settings.
+    """Make a configuration.
+
+    Args:
+        config: a dataclass with settings.
+        given: values of all options, by name.
+        fields: those that are no settings.
 
     Raises:
         ValueError: an option is given without another that it needs.

@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from aiohttp import hdrs, web
 
 from transform_hub.errors import HubStartError
-from transform_hub.hub.config import HealthConfig
 
 
 class HealthServer:
-    """Answers whether the Hub is ready."""
+    """Answers whether the Hub is ready; port 0 picks a free one."""
 
-    def __init__(self, config: HealthConfig) -> None:
-        self.config = config
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._host, self._port, self._path = host, port, "/" + path.strip("/")
         self._ready = False
-        self._path = "/" + config.path.strip("/")
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0)
 
     async def start(self) -> str:
@@ -35,17 +33,16 @@ class HealthServer:
             HubStartError: the port is in use, ...
         """
         await self._runner.setup()
-        config = self.config
         try:
-            await web.TCPSite(self._runner, config.host, config.port).start()
+            await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
             number = error.errno or 0
             problem = os.strerror(number) if number > 0 else error.strerror  # asyncio's text repeats the address
             raise HubStartError(
-                f"The health server can't listen on {config.host} port {config.port}: {problem}"
+                f"The health server can't listen on {self._host} port {self._port}: {problem}"
             ) from error
-        return f"http://{config.host}:{self._runner.addresses[0][1]}{self._path}"
+        return f"http://{self._host}:{self._runner.addresses[0][1]}{self._path}"
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[None]:

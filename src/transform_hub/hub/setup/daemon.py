@@ -150,7 +150,7 @@ async def _health(config: HealthConfig | None) -> AsyncIterator[HealthServer | N
     if config is None:
         yield None
         return
-    health = HealthServer(config)
+    health = HealthServer(config.host, config.port, config.path)
     log.info("Health on %s", await health.start())
     try:
         yield health
