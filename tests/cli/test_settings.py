@@ -4,13 +4,15 @@ import dataclasses
 import json
 import logging
 import os
+from pathlib import Path
 
 import pytest
 import typer
 
 from transform_hub.cli.sth import app
 from transform_hub.hub.config import DATA_DIR, DaemonConfig
-from transform_hub.hub.setting import configure, settings_of
+from transform_hub.hub.setting import settings_of
+from transform_hub.hub.setup import daemon
 
 SETTINGS = {each.name: each for each in settings_of(DaemonConfig)}
 SPECIAL = {
@@ -25,14 +27,25 @@ SPECIAL = {
 
 @pytest.fixture
 def parse(monkeypatch):
-    """The configuration that ``sth`` makes of arguments."""
+    """The configuration with which ``sth`` would run a Hub."""
     for name in os.environ:
         if name.startswith("STH_"):
             monkeypatch.delenv(name)
-    root, command = logging.getLogger(), typer.main.get_command(app)
-    handlers = list(root.handlers)
-    yield lambda *arguments: configure(DaemonConfig, command.make_context("sth", list(arguments)).params)
-    root.handlers[:] = handlers
+    root, found = logging.getLogger(), []
+    before = list(root.handlers), root.level
+
+    async def run(config):
+        found.append(config)
+        return 0
+
+    def parsed(*arguments):
+        assert typer.main.get_command(app).main(arguments, "sth", standalone_mode=False) == 0
+        return found[-1]
+
+    monkeypatch.setattr(daemon, "run", run)
+    yield parsed
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
 
 
 def sample(setting):
@@ -68,7 +81,7 @@ def test_a_setting_can_be_given(parse, monkeypatch, tmp_path, setting, way):
         (tmp_path / "hub.json").write_text(json.dumps(document))
         monkeypatch.setenv("STH_CONFIG", str(tmp_path / "hub.json"))
     found = setting.read(parse(*needed(setting), *(option(setting) if way == "option" else ())))
-    assert found == type(found)(setting.value(value))
+    assert found == (Path(value) if "Path" in str(setting.type) else setting.value(value))
     assert found != setting.default or setting.name == "identify_existing"
 
 
@@ -97,6 +110,6 @@ def test_defaults_are_those_of_a_hub_in_python_but_for_three(parse):
 
 
 def test_a_setting_that_needs_another_says_so(parse):
-    with pytest.raises(ValueError, match="--tls-key needs --tls-cert"):
+    with pytest.raises(typer.BadParameter, match="--tls-key needs --tls-cert"):
         parse("--tls-key", "key.pem")
     assert parse("--healtz-host", "localhost").health is None
