@@ -23,7 +23,7 @@ sync: .venv/installed-dev
 	PYTHONPATH=tools $(BIN)/python -m make_sync
 
 docs: .venv/installed-test
-	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1
+	$(BIN)/python -m transform_hub.cli.reference docs/si.md docs/si.1 docs/hub.md
 	WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/cli/test_docs.py tests/conformance
 
 fuzz: .venv/installed

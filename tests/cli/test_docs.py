@@ -32,9 +32,10 @@ si hub stop
 """
 
 
-def test_the_reference_is_that_of_the_commands():
-    page = (DOCS / "si.md").read_text()
-    assert reference.replaced(page) == page, "out of date: run `make docs`"
+def test_the_reference_is_that_of_the_commands_and_settings():
+    for name in ("si.md", "hub.md"):
+        page = (DOCS / name).read_text()
+        assert reference.replaced(page) == page, "out of date: run `make docs`"
     assert reference.man_page() == (DOCS / "si.1").read_text(), "out of date: run `make docs`"
 
 

@@ -58,13 +58,6 @@ def test_wrong_tokens_are_told_and_nothing_starts(start, write, tokens):  # noqa
     assert errors.splitlines()[-1].startswith(f"sth: {write('tokens', tokens)}")
 
 
-def test_there_is_no_option_for_a_token(start):  # noqa: F811
-    sth = start("--token", FULL)
-    _, errors = sth.process.communicate(timeout=20)
-    assert sth.process.returncode == 2
-    assert "No such option" in errors
-
-
 def test_no_secret_stands_in_arguments_environment_or_log(start, write, tmp_path):  # noqa: F811
     source = tmp_path / "looks"
     source.mkdir()

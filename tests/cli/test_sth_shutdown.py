@@ -180,9 +180,9 @@ def test_systemd_is_told_in_order(running, tmp_path):
 def test_the_example_unit_waits_for_as_long_as_it_takes():
     page = (DOCS / "operations.md").read_text()
     seconds = int(re.search(r"^TimeoutStopSec=(\d+)$", page, re.MULTILINE)[1])
+    from transform_hub.hub.config import DaemonConfig
     from transform_hub.hub.instances.run import KILL_GRACE
     from transform_hub.hub.listener import SHUTDOWN_GRACE
-    from transform_hub.hub.setup.daemon import SHUTDOWN_TIMEOUT_MS
     from transform_hub.hub.shutdown import DRAIN
 
-    assert seconds > SHUTDOWN_TIMEOUT_MS / 1000 + KILL_GRACE + DRAIN + SHUTDOWN_GRACE + 3
+    assert seconds > DaemonConfig().shutdown_timeout_ms / 1000 + KILL_GRACE + DRAIN + SHUTDOWN_GRACE + 3

@@ -435,5 +435,6 @@ async def test_a_startup_configuration_has_policies(hub, api, tmp_path, package)
 
     with pytest.raises(HubStartError, match=r"sequences\[0\].restart: one of never"):
         read("sometimes")
-    assert await start_all(hub, read({**QUICK, "maxRetries": 2})) == 1
+    parts = {"sequences": hub.sequences, "instances": hub.instances, "topics": hub.topics}
+    assert await start_all(read({**QUICK, "maxRetries": 2}), **parts) == 1
     assert (await api.ended(f"/instance/{next(iter(hub.instances))}"))["restarts"] == 2

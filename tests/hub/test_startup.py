@@ -24,21 +24,25 @@ def startup(hub, tmp_path, package):
     return read
 
 
+def start(hub, startup):
+    return start_all(startup, sequences=hub.sequences, instances=hub.instances, topics=hub.topics)
+
+
 async def test_some_are_started_at_the_same_time_but_not_all(hub, startup, monkeypatch):
     now, seen = set(), []
-    start = hub.instances.start
+    start_one = hub.instances.start
 
     async def counting(sequence, request):
         mark = object()
         now.add(mark)
         seen.append(len(now))
         try:
-            return await start(sequence, request)
+            return await start_one(sequence, request)
         finally:
             now.remove(mark)
 
     monkeypatch.setattr(hub.instances, "start", counting)
-    assert await start_all(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)) == 10
+    assert await start(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)) == 10
     assert max(seen) == AT_ONCE
     assert len(hub.instances) == 10
     assert len(list(hub.sequences)) == 1
@@ -47,8 +51,8 @@ async def test_some_are_started_at_the_same_time_but_not_all(hub, startup, monke
 async def test_a_name_that_two_have_is_not_started(hub, startup, package, caplog):
     for version in ("1.0.0", "2.0.0"):
         await hub.sequences.add(once(package(WAIT, name="twin", version=version)))
-    assert await start_all(hub, startup(sequences=[{"name": "twin"}])) == 0
-    assert "twin is not started: 2 Sequences are named so" in caplog.text
+    assert await start(hub, startup(sequences=[{"name": "twin"}])) == 0
+    assert "twin is not started: 2 Sequences have this name" in caplog.text
 
 
 async def once(data):
@@ -59,18 +63,11 @@ async def test_a_package_that_went_away_meanwhile(hub, startup, tmp_path):
     found = startup(sequences=[{"path": "wait.tar.gz"}])
     (tmp_path / "wait.tar.gz").unlink()
     with pytest.raises(HubStartError, match="can't be stored"):
-        await start_all(hub, found)
-
-
-async def test_a_package_that_was_cut_short(hub, startup, tmp_path):
-    archive = tmp_path / "wait.tar.gz"
-    archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(HubStartError, match=r"sequences\[0\].path: .*wait.tar.gz is not a Sequence"):
-        startup(sequences=[{"path": "wait.tar.gz"}])
+        await start(hub, found)
 
 
 async def test_it_can_be_broken_off(hub, startup):
-    task = asyncio.ensure_future(start_all(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)))
+    task = asyncio.ensure_future(start(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)))
     while not hub.instances:
         await asyncio.sleep(0)
     task.cancel()

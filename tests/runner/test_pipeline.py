@@ -171,6 +171,14 @@ async def test_the_end(framework):
         stream.write(1)
 
 
+@pytest.mark.parametrize("name", ["map", "filter", "each"])
+async def test_a_stream_has_one_consumer(framework, name):
+    stream = framework.Stream()
+    OPERATORS[name](stream)
+    with pytest.raises(framework.StreamAlreadyConsumed):
+        OPERATORS[name](stream)
+
+
 async def test_a_read_that_is_given_up_takes_nothing(own):
     stream = streams.Stream()
     reads = [asyncio.ensure_future(stream.read()) for _ in range(2)]

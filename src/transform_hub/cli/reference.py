@@ -1,6 +1,6 @@
-"""The reference of all commands, as Markdown and as a man page: made from the commands themselves.
+"""The reference of all commands, as Markdown and as a man page, and of the settings of ``sth``: made from themselves.
 
-python -m transform_hub.cli.reference docs/si.md docs/si.1     writes both
+python -m transform_hub.cli.reference docs/si.md docs/si.1 docs/hub.md     writes them
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import typer
 
 from transform_hub.cli.si import app
-
-BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of the reference -->\n"
+from transform_hub.hub.config import DaemonConfig
+from transform_hub.hub.setting import Setting, settings_of
 
 WIDTH = 100
 
@@ -87,12 +87,36 @@ def man_page() -> str:
     return "".join([*parts, MAN_TAIL])
 
 
+def settings() -> str:
+    """The settings of ``sth`` as a table in Markdown."""
+    panels: dict[str, list[Setting]] = {}
+    for each in settings_of(DaemonConfig):
+        panels.setdefault(each.panel, []).append(each)
+    rows = ["| option | environment | key in the file | default | |", "|---|---|---|---|---|"]
+    for panel, members in panels.items():
+        rows += [f"| **{panel}** | | | | |", *map(_row, members)]
+    return "\n".join(rows) + "\n"
+
+
+def _row(setting: Setting) -> str:
+    default = setting.option_default
+    if isinstance(default, bool):
+        default = "on" if default else "off"
+    elif isinstance(default, Path):  # of this machine
+        default = "user's data directory"
+    shown = "" if default in (None, (), {}) else default
+    flags = setting.flags.partition("/")[0]
+    return f"| `{flags}` | `{setting.variable}` | `{setting.key}` | {shown} | {setting.help} |"
+
+
 def replaced(document: str) -> str:
-    """A Markdown document with the reference in its place."""
-    head, begin, rest = document.partition(BEGIN)
-    old, end, tail = rest.partition(END)
-    del old
-    return f"{head}{begin}\n{markdown()}\n{end}{tail}"
+    """A Markdown document with what is made for it in its place."""
+    for name, make in (("reference", markdown), ("settings", settings)):
+        head, begin, rest = document.partition(f"<!-- {name}: made by `make docs` -->\n")
+        if begin:
+            _, end, tail = rest.partition(f"<!-- end of the {name} -->\n")
+            document = f"{head}{begin}\n{make()}\n{end}{tail}"
+    return document
 
 
 def _below(command: Any, typed: str, parent: typer.Context | None) -> Iterator[tuple[str, Any, str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transform_hub.hub.setup.settings import NO_MANAGER
+from transform_hub.hub.setup.config_file import NO_MANAGER
 
 log = logging.getLogger(__name__)
 
@@ -20,60 +20,56 @@ _useless = functools.partial(
 )
 _refused = functools.partial(typer.Option, show_envvar=False, allow_from_autoenv=False, rich_help_panel="Refused")
 
-NoColors = Annotated[bool, _useless("--no-colors", help="The log has no colours.")]
-NoDocker = Annotated[bool, _useless("--no-docker", help="There are no containers.")]
-NoTelemetry = Annotated[bool, _useless("--no-telemetry", help="There is no telemetry.")]
-Debug = Annotated[bool, _useless("--debug", help="Runners are not started in a debugger.")]
-Federation = Annotated[bool, _useless("--enable-federation-control", help="There is no federation.")]
-Environment = Annotated[str, _useless("--environment-name", help="There is no telemetry.")]
-InstancesPort = Annotated[int | None, _useless("--isp", "--instances-server-port", help="Runners need no port.")]
-Containers = Annotated[
-    list[str] | None,
-    _useless(
-        "--runner-image", "--runner-py-image", "--runner-max-mem", "--prerunner-image", "--prerunner-max-mem",
-        "--expose-host-ip", help="There are no containers.",
-    ),
-]  # fmt: skip
-Kubernetes = Annotated[
-    list[str] | None,
-    _useless(
-        "--k8s-namespace", "--k8s-quota-name", "--k8s-auth-config-path", "--k8s-sth-pod-host",
-        "--k8s-runner-image", "--k8s-runner-py-image", "--k8s-sequences-root", "--k8s-runner-cleanup-timeout",
-        "--k8s-runner-resources-requests-cpu", "--k8s-runner-resources-requests-memory",
-        "--k8s-runner-resources-limits-cpu", "--k8s-runner-resources-limits-memory", help="There are no containers.",
-    ),
-]  # fmt: skip
-Manager = Annotated[
-    list[str] | None,
-    _refused(
-        "-C", "--cpm-url", "--cpm-id", "--cpm-ssl-ca-path", "--cpm-max-reconnections", "--cpm-reconnection-delay",
-        "--platform-api", "--platform-api-version", "--platform-api-key", "--platform-space",
-        help="This Hub can't be connected to a Manager.",
-    ),
-]  # fmt: skip
 
-
-def refuse(*, manager: list[str] | None, runtime_adapter: str) -> None:
-    """Refuse what this Hub can't do.
+def check(
+    *,
+    no_colors: Annotated[bool, _useless("--no-colors", help="The log has no colours.")] = False,
+    no_docker: Annotated[bool, _useless("--no-docker", help="There are no containers.")] = False,
+    no_telemetry: Annotated[bool, _useless("--no-telemetry", help="There is no telemetry.")] = False,
+    debug: Annotated[bool, _useless("--debug", help="Runners are not started in a debugger.")] = False,
+    federation: Annotated[bool, _useless("--enable-federation-control", help="There is no federation.")] = False,
+    environment: Annotated[str, _useless("--environment-name", help="There is no telemetry.")] = "",
+    instances_port: Annotated[
+        int | None, _useless("--isp", "--instances-server-port", help="Runners need no port.")
+    ] = None,
+    containers: Annotated[
+        list[str] | None,
+        _useless(
+            "--runner-image", "--runner-py-image", "--runner-max-mem", "--prerunner-image", "--prerunner-max-mem",
+            "--expose-host-ip", help="There are no containers.",
+        ),
+    ] = None,
+    kubernetes: Annotated[
+        list[str] | None,
+        _useless(
+            "--k8s-namespace", "--k8s-quota-name", "--k8s-auth-config-path", "--k8s-sth-pod-host",
+            "--k8s-runner-image", "--k8s-runner-py-image", "--k8s-sequences-root", "--k8s-runner-cleanup-timeout",
+            "--k8s-runner-resources-requests-cpu", "--k8s-runner-resources-requests-memory",
+            "--k8s-runner-resources-limits-cpu", "--k8s-runner-resources-limits-memory",
+            help="There are no containers.",
+        ),
+    ] = None,
+    manager: Annotated[
+        list[str] | None,
+        _refused(
+            "-C", "--cpm-url", "--cpm-id", "--cpm-ssl-ca-path", "--cpm-max-reconnections", "--cpm-reconnection-delay",
+            "--platform-api", "--platform-api-version", "--platform-api-key", "--platform-space",
+            help="This Hub can't be connected to a Manager.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Refuse what this Hub can't do, and warn of what has no effect.
 
     Raises:
-        typer.BadParameter: it was asked for.
+        typer.BadParameter: a Manager was asked for.
     """
+    del no_colors, no_docker, no_telemetry  # as it is here anyway
     if manager:
         raise typer.BadParameter(NO_MANAGER, param_hint="--cpm-*, --platform-*")
-    if runtime_adapter not in ("process", "detect"):
-        raise typer.BadParameter("this Hub runs Sequences as processes only", param_hint="--runtime-adapter")
-
-
-def warn(*, identify_existing: bool, **useless: Any) -> None:
-    """Tell in the log which options have no effect.
-
-    Args:
-        identify_existing: whether Sequences that are there shall be found, which they always are.
-        useless: values of the others.
-    """
-    if not identify_existing:
-        log.warning("The Sequences that are there are always found")
+    useless: dict[str, Any] = {
+        "debug": debug, "federation": federation, "environment": environment, "instances port": instances_port,
+        "containers": containers, "kubernetes": kubernetes,
+    }  # fmt: skip
     for name, value in useless.items():
         if value:
-            log.warning("%s: no effect here", name.replace("_", " "))
+            log.warning("%s: no effect here", name)

@@ -1,4 +1,7 @@
-"""What a Hub can be told: the settings behind ``serve()``, ``sth`` and ``GET /config``."""
+"""The settings of a Hub: fields for ``serve()``, options for ``sth``, and the answer of ``GET /config``.
+
+:mod:`transform_hub.hub.setting` says what is made of a field that is declared here.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,65 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Token
 from transform_hub.hub.access.tls import TLSConfig
-from transform_hub.hub.instances.limits import limit_defect
+from transform_hub.hub.instances.limits import LEAST_FILES, LEAST_MEMORY, LEAST_PROCESSES, limit_defect
 from transform_hub.hub.instances.restarts import policy_of
+from transform_hub.hub.observability.log_format import LogFormat
+from transform_hub.hub.setting import Panel, Setting, settings_of
 from transform_hub.models import InstanceLimits
 from transform_hub.models.rules import is_loopback
 from transform_hub.package import Limits
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
 
+DATA_DIR = platformdirs.user_data_path("scramjet-transform-hub")
+"""Where ``sth`` keeps what outlives it."""
+
+_MIB = 1024 * 1024
+
+_AS_STH = {
+    "logColors": False, "cpmUrl": "", "cpmId": "", "debug": False, "identifyExisting": True,
+    "host.apiBase": "/api/v1", "runtimeAdapter": "process", "startupConfig": "", "telemetry.status": False,
+    "platform.apiVersion": "v1",
+}  # fmt: skip
+"""Settings of STH that ``GET /config`` has too, though here they are no choice."""
+
+_api = Panel("API")
+_sequences = Panel("Sequences")
+_process = Panel("Start and end")
+_instances = Panel("Instances")
+_room = Panel("What must be free to start an Instance")
+_about = Panel("Description and log")
+_health = Panel("Health server")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = {}
+    for pair in filter(None, text.split(";")):
+        name, equals, content = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{pair!r} is not NAME=value")
+        pairs[name] = content
+    return pairs
+
+
+def _adapter(text: str) -> str:
+    if text not in ("process", "detect"):
+        raise ValueError("this Hub runs Sequences as processes only")
+    return text
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InstanceRequirements:
-    """What must be free for another Instance to be started.
-
-    Attributes:
-        cpu_load: percent of the CPU: the load average of 15 minutes has to be below ``100 - cpu_load``.
-        free_mem: MiB of memory.
-        free_space: MiB of the first disk, beyond the safe operation limit.
-    """
+    """What must be free to start an Instance: percent of the CPU, MiB of memory and of the disk."""
 
     cpu_load: float = 10
     free_mem: float = 256
@@ -34,8 +75,8 @@ class InstanceRequirements:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HealtzConfig:
-    """Where health is told; a port of 0 takes a free one."""
+class HealthConfig:
+    """Where the health server answers; port 0 picks a free one."""
 
     port: int
     host: str = "localhost"
@@ -44,75 +85,106 @@ class HealtzConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HubConfig:
-    """Settings of a Hub.
+    """Settings of a Hub; their declarations explain those that ``sth`` has too.
 
     Attributes:
-        host, port: where the API listens; port 0 takes a free one.
-        data_dir: where the Hub keeps what outlives it.
-        sequences_root: where Sequences are kept, if not in ``data_dir/sequences``.
+        data_dir: what outlives the Hub is kept here, Sequences too unless there is a ``sequences_root``.
         token: what clients must send as ``Authorization: Bearer``, with scope full; None asks for nothing.
-        tokens, token_file: more of them, see :mod:`transform_hub.hub.access.auth`.
-        tls: with which certificate to serve https; None serves http.
-        max_connections: to the API at the same time.
-        cgroups: move this process into a control group of its own, so that limits hold for all processes of an
-            Instance together; see :mod:`transform_hub.hub.runtimes.cgroups`.
-        sandbox: run each Instance in a sandbox of bubblewrap; without ``sandbox_network`` it has no network.
-        cgroups: move this process into a control group of its own, so that limits can hold for all processes of an
-            Instance together; see :mod:`transform_hub.hub.runtimes.cgroups`.
-        instance_limits: what no Instance may exceed, and has if it asks for nothing else.
-        max_instances: that run at the same time; None sets no limit.
-        cors_origins: the pages that may use the API, e.g. ``https://hub.example``; see
-            :mod:`transform_hub.hub.http.cors`.
-        insecure: allow an address other than loopback without a token.
-        hub_id: what ``location`` says in Sequences.
-        retention_ms: ms that an ended Instance and what it left unread are kept.
-        history_limit: ended Instances that the history keeps; 0 is no history.
-        restart_policy: of Instances whose start does not say one, as in ``on-failure:5``.
-        zygote: fork runners from a warmed-up process instead of starting an interpreter for each.
-        reattach: let Instances outlive a Hub that dies, for one that is started on the same directory; needs
-            ``zygote``.
-        reattach_timeout_ms: ms that they wait for that Hub before they are ended.
-        runner_envs: environment variables that Sequences get in addition.
-        limits: what an uploaded package may be.
-        instance_requirements: what must be free for another Instance.
-        safe_operation_limit: MiB of each disk that do not count as available.
-        heartbeat_ms: ms between the heartbeats in the audit while somebody reads it.
-        exit_with_last_instance: what ``sth`` does when the last Instance is gone; of no effect elsewhere.
+        tokens: more of them, see :mod:`transform_hub.hub.access.auth`.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8000
     data_dir: Path
-    sequences_root: Path | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
     tokens: tuple[Token, ...] = dataclasses.field(default=(), repr=False)
-    token_file: Path | None = None
-    insecure: bool = False
-    tls: TLSConfig | None = None
-    max_connections: int = 10_000
-    max_instances: int | None = None
-    sandbox: bool = False
-    sandbox_network: bool = True
-    cgroups: bool = False
-    instance_limits: InstanceLimits = dataclasses.field(default_factory=InstanceLimits)
-    cors_origins: tuple[str, ...] = ()
-    hub_id: str = "STH"
-    description: str = ""
-    custom_name: str = ""
-    tags: tuple[str, ...] = ()
-    log_level: str = "info"
-    retention_ms: int = 180_000
-    restart_policy: str = "never"
-    history_limit: int = 1000
-    zygote: bool = True
-    reattach: bool = False
-    reattach_timeout_ms: int = 60_000
-    runner_envs: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
-    limits: Limits = dataclasses.field(default_factory=Limits)
-    instance_requirements: InstanceRequirements = InstanceRequirements()
-    safe_operation_limit: float = 512
-    heartbeat_ms: int = 10_000
-    exit_with_last_instance: bool = False
+    # fmt: off
+    port: int = _api(8000, "-P --port", "host.port", "Port; 0 picks a free one.", min=0, max=65535, shown=True)
+    host: str = _api("127.0.0.1", "-H --hostname", "host.hostname", "Name or address to listen on.", shown=True)
+    token_file: Path | None = _api(
+        None, "--token-file", "host.tokenFile", "File with the tokens that clients must send, instead of STH_TOKEN.")
+    insecure: bool = _api(False, "--insecure", "host.insecure", "Listen beyond loopback without a token.")
+    tls: TLSConfig | None = _api.group(
+        None,
+        certificate=Setting("--tls-cert", "host.tlsCert", "PEM file with the Hub's certificate: serve https."),
+        key=Setting("--tls-key", "host.tlsKey", "PEM file with its key, unless the certificate's file has it."),
+        client_ca=Setting("--tls-client-ca", "host.tlsClientCa",
+                          "PEM file with authorities: clients must have a certificate from one of them."),
+    )
+    max_connections: int = _api(10_000, "--max-connections", "host.maxConnections",
+                                "Maximum number of connections.", min=1)
+    cors_origins: tuple[str, ...] = _api((), "--cors-origin", "host.corsOrigins", metavar="URL",
+                                         help="Web page that may use the API; repeat it for more, * allows all.")
+    hub_id: str = _api("STH", "-I --id", "host.id", "Id of the Hub.", shown=True)
+
+    sequences_root: Path | None = _sequences(
+        None, "-D --sequences-root", "sequencesRoot", "Directory where Sequences are kept.",
+        sth_default=DATA_DIR / "sequences")
+    limits: Limits = _sequences.group(
+        Limits(),
+        max_archive_bytes=Setting("--package-max-size", "packages.maxSize",
+                                  "Maximum size of a package, in MiB.", min=1, unit=_MIB),
+        max_unpacked_bytes=Setting("--package-max-unpacked", "packages.maxUnpacked",
+                                   "Maximum size of an unpacked package, in MiB.", min=1, unit=_MIB),
+        max_files=Setting("--package-max-files", "packages.maxFiles",
+                          "Maximum number of files, links and directories in a package.", min=1),
+        max_ratio=Setting("--package-max-ratio", "packages.maxRatio",
+                          "Maximum number of bytes unpacked for each byte packed.", min=1),
+    )
+
+    exit_with_last_instance: bool = _process(False, "-X --exit-with-last-instance", "exitWithLastInstance",
+                                             "Exit when the last Instance is gone.", shown=True)
+
+    retention_ms: int = _instances(
+        180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
+        "ms that an ended Instance and its unread output are kept.", min=0, shown=True)
+    restart_policy: str = _instances(
+        "never", "--restart-policy", "restartPolicy",
+        "For Instances started without one: never, on-failure[:5], always[:5].", metavar="POLICY")
+    history_limit: int = _instances(1000, "--history-limit", "historyLimit",
+                                    "Number of ended Instances that the history keeps.", min=0, max=100_000)
+    heartbeat_ms: int = _instances(10_000, "--heart-beat-interval", "timings.heartBeatInterval",
+                                   "ms between heartbeats in the audit.", min=1, shown=True)
+    runner_envs: dict[str, str] = _instances({}, "--runner-envs", "runnerEnvs", "Environment variables for Sequences.",
+                                             metavar="A=1;B=2", parse=_pairs, secret=True)
+    max_instances: int | None = _instances(None, "--max-instances", "maxInstances",
+                                           "Maximum number of running Instances.", min=1)
+    sandbox: bool = _instances(False, "--sandbox/--no-sandbox", "sandbox.enabled",
+                               "Run each Instance in a sandbox of bubblewrap.")
+    sandbox_network: bool = _instances(True, "--sandbox-network/--no-sandbox-network", "sandbox.network",
+                                       "Let sandboxes reach the network.")
+    instance_limits: InstanceLimits = _instances.group(
+        InstanceLimits(),
+        memory=Setting("--instance-memory", "instanceLimits.memory", "Maximum memory of each, in MB.",
+                       min=LEAST_MEMORY),
+        cpu=Setting("--instance-cpu-time", "instanceLimits.cpu", "Maximum CPU time of each, in seconds.", min=1),
+        files=Setting("--instance-open-files", "instanceLimits.files", "Maximum number of open files of each.",
+                      min=LEAST_FILES),
+        processes=Setting("--instance-processes", "instanceLimits.processes",
+                          "Maximum number of processes and threads of each.", min=LEAST_PROCESSES),
+    )
+    cgroups: bool = _instances(False, "--cgroups/--no-cgroups", "cgroups", sth_default=True,
+                               help="Limit the processes of an Instance together, by cgroups v2, if possible.")
+    zygote: bool = _instances(True, "--zygote/--no-zygote", "zygote", "Fork runners from a warmed-up process.")
+    reattach: bool = _instances(False, "--reattach/--no-reattach", "reattach", sth_default=True,
+                                help="Let Instances outlive a Hub that is killed; needs the zygote.")
+    reattach_timeout_ms: int = _instances(60_000, "--reattach-timeout", "timings.reattachTimeout",
+                                          "ms that Instances wait for the next Hub.", min=0)
+
+    safe_operation_limit: float = _room(512, "--safe-operation-limit", "safeOperationLimit", min=0, shown=True,
+                                        help="MiB of each disk that don't count as available.")
+    instance_requirements: InstanceRequirements = _room.group(
+        InstanceRequirements(),
+        cpu_load=Setting("--min-free-cpu", "instanceRequirements.cpuLoad", min=0, max=100, shown=True,
+                         help="Percent of the CPU: the load must be below 100 minus this."),
+        free_mem=Setting("--min-free-mem", "instanceRequirements.freeMem", "MiB of memory.", min=0, shown=True),
+        free_space=Setting("--min-free-space", "instanceRequirements.freeSpace", "MiB of disk.", min=0, shown=True),
+    )
+
+    log_level: str = _about("info", "-L --log-level", "logLevel", f"One of {', '.join(LOG_LEVELS)}.", shown=True)
+    description: str = _about("", "--description", "description", "Shown by GET /config.", shown=True)
+    custom_name: str = _about("", "--custom-name", "customName", "Shown by GET /config.", shown=True)
+    tags: tuple[str, ...] = _about((), "--tags", "tags", "Shown by GET /config.",
+                                   metavar="A,B", parse=_names, shown=True)
+    # fmt: on
 
     @property
     def asks_for_token(self) -> bool:
@@ -123,19 +195,19 @@ class HubConfig:
         """Refuse what would be dangerous or can't work.
 
         Raises:
-            HubStartError: another address than loopback without token; a log level or restart policy that is none.
+            HubStartError: no token, but an address beyond loopback; no such log level or restart policy; ...
         """
         if not self.asks_for_token and not self.insecure and not is_loopback(self.host):
             raise HubStartError(
                 f"Everybody who reaches {self.host} could run programs through this Hub: "
-                "set a token (STH_TOKEN), or say --insecure"
+                "set a token (STH_TOKEN), or allow it with --insecure"
             )
         if self.token == "":
             raise HubStartError("The token is empty: everybody could guess it")
-        if impossible := limit_defect(self.instance_limits):
-            raise HubStartError(f"No Instance could run with the limit of {impossible}")
+        if defect := limit_defect(self.instance_limits):
+            raise HubStartError(f"No Instance could run with the limit of {defect}")
         if self.log_level.lower() not in LOG_LEVELS:
-            raise HubStartError(f"There is no log level {self.log_level!r}: take one of {', '.join(LOG_LEVELS)}")
+            raise HubStartError(f"There is no log level {self.log_level!r}: use one of {', '.join(LOG_LEVELS)}")
         try:
             policy_of(self.restart_policy)
         except ValueError as error:
@@ -143,30 +215,38 @@ class HubConfig:
 
     def public(self, port: int) -> dict[str, Any]:
         """The answer of ``GET /config``, in STH's shape: no secrets, no paths of this machine."""
-        return {
-            "logLevel": self.log_level.upper(),
-            "logColors": False,
-            "customName": self.custom_name,
-            "description": self.description,
-            "tags": list(self.tags),
-            "cpmUrl": "",
-            "cpmId": "",
-            "debug": False,
-            "identifyExisting": True,
-            "host": {"apiBase": "/api/v1", "hostname": self.host, "port": port, "id": self.hub_id},
-            "instanceRequirements": {
-                "cpuLoad": self.instance_requirements.cpu_load,
-                "freeMem": self.instance_requirements.free_mem,
-                "freeSpace": self.instance_requirements.free_space,
-            },
-            "safeOperationLimit": self.safe_operation_limit,
-            "runtimeAdapter": "process",
-            "startupConfig": "",
-            "exitWithLastInstance": self.exit_with_last_instance,
-            "timings": {
-                "heartBeatInterval": self.heartbeat_ms,
-                "instanceLifetimeExtensionDelay": self.retention_ms,
-            },
-            "telemetry": {"status": False},
-            "platform": {"apiVersion": "v1"},
-        }
+        values = {each.key: each.read(self) for each in settings_of(HubConfig) if each.shown}
+        answer: dict[str, Any] = {}
+        for key, value in {**_AS_STH, **values, "host.port": port, "logLevel": self.log_level.upper()}.items():
+            section, _, name = key.rpartition(".")
+            (answer.setdefault(section, {}) if section else answer)[name] = value
+        return answer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DaemonConfig(HubConfig):
+    """Settings of ``sth``: a Hub, and the process it has to itself."""
+
+    data_dir: Path = DATA_DIR
+    # fmt: off
+    identify_existing: bool = _sequences(True, "-E --identify-existing", "identifyExisting",
+                                         "Find the stored Sequences: always on.")
+    startup_config: Path | None = _process(None, "-S --startup-config", "startupConfig",
+                                           "JSON or YAML file with what to start.")
+    kill_on_exit: bool = _process(False, "-K --kill-on-exit", "killOnExit",
+                                  "Exit with the signal's number. Instances end in any case.")
+    shutdown_timeout_ms: int = _process(
+        5000, "--shutdown-timeout", "timings.shutdownTimeout",
+        "ms that Instances have to stop when the Hub ends, before they are killed.", min=0)
+    runtime_adapter: str = _instances("process", "--runtime-adapter", "runtimeAdapter", metavar="ADAPTER",
+                                      help="Where runners live: process, or detect.", parse=_adapter)
+    log_format: LogFormat = _about(LogFormat.AUTO, "--log-format", "logFormat",
+                                   "auto is text on a terminal, else JSON.")
+    health: HealthConfig | None = _health.group(  # its keys are spelled as STH spells them
+        None,
+        port=Setting("--healtz-port", "monitorgingServer.port", "Port; without one there is no server.",
+                     min=0, max=65535),
+        host=Setting("--healtz-host", "monitorgingServer.host", "Name or address to listen on."),
+        path=Setting("--healtz-path", "monitorgingServer.path", "Path that answers."),
+    )
+    # fmt: on

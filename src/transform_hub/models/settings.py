@@ -1,7 +1,7 @@
-"""The answer of ``GET /config``: how a Hub is set up, as far as it tells.
+"""The answer of ``GET /config``: the settings that a Hub shows.
 
-STH answers with whatever it was given, so that a number from its command line is a text. What can't be read as the type
-that it has here counts as not told; all of the answer is in ``answer``.
+STH shows an option as it was given, so numbers may be text. A value that does not convert to the type that it has here
+counts as missing; ``answer`` has everything.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class RequirementSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What has to be free for another Instance: CPU in percent, memory and disk in MiB."""
+    """What must be free to start an Instance: percent of the CPU, MiB of memory and of the disk."""
 
     cpu_load: float | None = None
     free_mem: float | None = None
@@ -32,17 +32,17 @@ class RequirementSettings(msgspec.Struct, frozen=True, kw_only=True, rename="cam
 
 
 class TimingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Between heartbeats in the audit, and how long an ended Instance is kept; in ms."""
+    """The ms between heartbeats in the audit, and those that an ended Instance is kept."""
 
     heart_beat_interval: int | None = None
     instance_lifetime_extension_delay: int | None = None
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How a Hub is set up: ``GET /config``.
+    """The settings of a Hub: ``GET /config``.
 
-    ``safe_operation_limit`` is what does not count as available of each disk, in MiB. ``answer`` is all that was said,
-    with the settings that only some Hubs have.
+    ``safe_operation_limit`` is the MiB of each disk that don't count as available. ``answer`` is the whole answer, with
+    the settings that only some Hubs have.
     """
 
     log_level: str = ""
@@ -61,19 +61,19 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> HubSettings:
-        """What an answer says."""
+        """Those in an answer."""
         parts = {
-            "host": _told(answer.get("host"), ApiSettings),
-            "instance_requirements": _told(answer.get("instanceRequirements"), RequirementSettings),
-            "timings": _told(answer.get("timings"), TimingSettings),
+            "host": _section(answer.get("host"), ApiSettings),
+            "instance_requirements": _section(answer.get("instanceRequirements"), RequirementSettings),
+            "timings": _section(answer.get("timings"), TimingSettings),
         }
-        return msgspec.structs.replace(_told(answer, cls), answer=answer, **parts)
+        return msgspec.structs.replace(_section(answer, cls), answer=answer, **parts)
 
 
-def _told(answer: Any, section: type[T]) -> T:
-    """The settings of a section that can be read."""
+def _section(answer: Any, kind: type[T]) -> T:
+    """The settings of a section that convert."""
     values = {}
-    for field in msgspec.structs.fields(section) if isinstance(answer, dict) else ():
+    for field in msgspec.structs.fields(kind) if isinstance(answer, dict) else ():
         with suppress(msgspec.ValidationError, KeyError):
             values[field.name] = msgspec.convert(answer[field.encode_name], field.type, strict=False)
-    return section(**values)
+    return kind(**values)

@@ -1,6 +1,7 @@
-"""A small server beside the API that only answers whether the Hub is ready, for supervisors of processes.
+"""A small server beside the API that only tells whether the Hub is ready, for supervisors of processes.
 
-``GET /healtz`` (STH's spelling) is 200 ``ok`` once everything has started and until the Hub begins to end, else 500.
+``GET /healtz`` (the spelling is STH's) answers 200 ``ok`` once everything has started, until the Hub begins to end;
+before and after that it answers 500.
 """
 
 from __future__ import annotations
@@ -15,25 +16,18 @@ from transform_hub.errors import HubStartError
 
 
 class HealthServer:
-    """Answers whether the Hub is ready.
-
-    Args:
-        host, port: where to listen; port 0 takes a free one.
-        path: that answers.
-    """
+    """Answers whether the Hub is ready; port 0 picks a free one."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
-        self._host = host
-        self._port = port
+        self._host, self._port, self._path = host, port, "/" + path.strip("/")
         self._ready = False
-        self._path = "/" + path.strip("/")
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0)
 
     async def start(self) -> str:
         """Listen.
 
         Returns:
-            The URL that answers.
+            The URL to ask.
 
         Raises:
             HubStartError: the port is in use, ...
@@ -44,13 +38,15 @@ class HealthServer:
         except OSError as error:
             await self._runner.cleanup()
             number = error.errno or 0
-            problem = os.strerror(number) if number > 0 else error.strerror  # asyncio puts the address into it
-            raise HubStartError(f"Can't serve health on {self._host} port {self._port}: {problem}") from error
+            problem = os.strerror(number) if number > 0 else error.strerror  # asyncio's text repeats the address
+            raise HubStartError(
+                f"The health server can't listen on {self._host} port {self._port}: {problem}"
+            ) from error
         return f"http://{self._host}:{self._runner.addresses[0][1]}{self._path}"
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[None]:
-        """Answer that the Hub is ready, for as long as the context lasts."""
+        """Answer ``ok`` inside this block."""
         self._ready = True
         try:
             yield
@@ -58,7 +54,7 @@ class HealthServer:
             self._ready = False
 
     async def close(self) -> None:
-        """Stop answering."""
+        """Close the port."""
         await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:

@@ -3,9 +3,8 @@
     opening ──"API on"──> starting up ──"Running!"──> running ──┬─ signal ───────────────────> closing ──> exit
                                                                 └─ the last Instance is gone ─>
 
-Exit codes: 0 for an end that was asked for, 101 if it should end with the last Instance and none was started,
-the signal's number if it was told to kill on exit, as STH does then. SIGHUP has it read its files again, unless it
-is the terminal that hangs up.
+Exit codes, as STH has them: 0; 101 with ``--exit-with-last-instance`` if none was started; the signal's number with
+``--kill-on-exit``. SIGHUP makes the Hub read its files again, unless the terminal has hung up.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from transform_hub.hub.access.privacy import hide_memory
-from transform_hub.hub.config import HealtzConfig, HubConfig
+from transform_hub.hub.config import DaemonConfig, HealthConfig
 from transform_hub.hub.observability.health_server import HealthServer
 from transform_hub.hub.observability.notify import Notifier
 from transform_hub.hub.server import Hub
@@ -36,58 +35,45 @@ T = TypeVar("T")
 
 NOTHING_STARTED = 101
 
-SHUTDOWN_TIMEOUT_MS = 5000
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def run(
-    config: HubConfig,
-    *,
-    startup_config: Path | None = None,
-    healtz: HealtzConfig | None = None,
-    kill_on_exit: bool = False,
-    shutdown_timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
-) -> int:
+async def run(config: DaemonConfig) -> int:
     """Run a Hub until it is told to end.
-
-    Args:
-        config: its settings.
-        startup_config: file that says what to start with it.
-        healtz: where to tell its health.
-        shutdown_timeout_ms: ms that Instances have to stop when the Hub ends, before they are killed.
-        kill_on_exit: exit with the number of the signal that ended it. Its Instances end with it anyway.
 
     Returns:
         The exit code.
 
     Raises:
-        HubStartError: it can't be started, or the file is not right; nothing has been started then.
+        HubStartError: the Hub can't start, or its startup configuration is wrong; nothing has been started then.
     """
     hide_memory()
-    _allow_descriptors()
+    _raise_descriptor_limit()
     stop = _stop_signal()
     notifier = Notifier(os.environ)
+    if not config.identify_existing:
+        log.warning("The Sequences that are there are always found")
     with notifier.alive(), TemporaryDirectory(prefix="sth-startup-") as workspace:
         startup = Startup()
-        if startup_config is not None:
-            startup = await asyncio.to_thread(read_startup, startup_config, Path(workspace), config.limits)
-        async with _health(healtz) as health, _running(config) as hub:
+        if config.startup_config is not None:
+            startup = await asyncio.to_thread(read_startup, config.startup_config, Path(workspace), config.limits)
+        async with _health(config.health) as health, _running(config) as hub:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
-            started = await _until(stop, start_all(hub, startup))
+            starting = start_all(startup, sequences=hub.sequences, instances=hub.instances, topics=hub.topics)
+            started = await _until(stop, starting)
             if not stop.done():
                 hub.readiness.begin()
                 _say("Running!")
                 notifier.ready()
             with health.ready() if health else contextlib.nullcontext():
-                code = await _life(hub, stop, started=bool(started))
+                code = await _life(hub, config, stop, started=bool(started))
             notifier.stopping()
-            await shut_down(hub.readiness, hub.instances, hub.requests, timeout_ms=shutdown_timeout_ms)
-    return stop.result() if stop.done() and kill_on_exit else code
+            await shut_down(hub.readiness, hub.instances, hub.requests, timeout_ms=config.shutdown_timeout_ms)
+    return stop.result() if stop.done() and config.kill_on_exit else code
 
 
-async def _life(hub: Hub, stop: asyncio.Future[int], *, started: bool) -> int:
-    if not hub.config.exit_with_last_instance:
+async def _life(hub: Hub, config: DaemonConfig, stop: asyncio.Future[int], *, started: bool) -> int:
+    if not config.exit_with_last_instance:
         await stop
     elif started or hub.instances:
         await _until(stop, hub.instances.last_gone())
@@ -97,22 +83,22 @@ async def _life(hub: Hub, stop: asyncio.Future[int], *, started: bool) -> int:
     return 0
 
 
-def _allow_descriptors() -> None:
-    """Open as many as the system lets us: the usual 1024 are used up by a hundred Instances, seven each."""
+def _raise_descriptor_limit() -> None:
+    """To the most that the system grants: a hundred Instances take the usual 1024, seven each."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it does not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_signal() -> asyncio.Future[int]:
-    """Has the number of the signal that asked for the end; a second one does not wait for it."""
+    """Set to the number of the first signal that asks the Hub to end; the second ends the process at once."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
     def stopped(number: int) -> None:
         for each in _SIGNALS:
             loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)  # the second ends the process at once, whatever it waits for
+            signal.signal(each, signal.SIG_DFL)
         stop.set_result(number)
         log.info("Stopping")
 
@@ -137,7 +123,7 @@ def _has_terminal() -> bool:
 
 
 async def _until(stop: asyncio.Future[int], work: Awaitable[T]) -> T | None:
-    """Do something, but not longer than until the end is asked for."""
+    """The result of some work; None if the Hub is told to end before it is done."""
     task = asyncio.ensure_future(work)
     both: set[asyncio.Future[Any]] = {task, stop}
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +135,7 @@ async def _until(stop: asyncio.Future[int], work: Awaitable[T]) -> T | None:
 
 
 @contextlib.asynccontextmanager
-async def _running(config: HubConfig) -> AsyncIterator[Hub]:
+async def _running(config: DaemonConfig) -> AsyncIterator[Hub]:
     hub = Hub(config)
     try:
         await hub.start(ready=False)
@@ -160,7 +146,7 @@ async def _running(config: HubConfig) -> AsyncIterator[Hub]:
 
 
 @contextlib.asynccontextmanager
-async def _health(config: HealtzConfig | None) -> AsyncIterator[HealthServer | None]:
+async def _health(config: HealthConfig | None) -> AsyncIterator[HealthServer | None]:
     if config is None:
         yield None
         return
@@ -173,9 +159,9 @@ async def _health(config: HealtzConfig | None) -> AsyncIterator[HealthServer | N
 
 
 def _say(line: str) -> None:
-    """Print a line that scripts look for; whoever does may have read enough and gone."""
+    """Print a line for scripts; their end of the pipe may be closed by now."""
     try:
         print(line, flush=True)  # noqa: T201
     except BrokenPipeError:
-        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path of anybody
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a file descriptor is wanted
             os.dup2(nothing.fileno(), sys.stdout.fileno())

@@ -1,19 +1,19 @@
-"""What a Hub starts by itself: topics, Sequences and Instances that a JSON or YAML file lists.
+"""The startup configuration: topics, Sequences and Instances that ``sth`` starts by itself, from a JSON or YAML file.
 
     topics:
       - {name: orders, contentType: application/x-ndjson}
     sequences:
-      - id: 4f2d...                    # a Sequence that is there, by its id
+      - id: 4f2d...                    # a stored Sequence, by its id
         args: [1, two]
       - name: reading-ease             # or by its name
         appConfig: {width: 20}
         outputTopic: orders
-      - path: ./my-sequence            # or sent now: a directory or a tar.gz, relative to this file
+      - path: ./my-sequence            # or one to store now: a directory or a tar.gz, relative to this file
         instanceId: 5f2c8a1e-3a51-4a0e-9d6c-0b9f6d1f7a11
         limits: {memory: 512}
         restart: on-failure:5
 
-A Sequence of a path has an id that is made from its content: a restart finds it, and a change makes a new one.
+The id of a Sequence given by its path is made from the content: a restart finds it, and a change makes a new one.
 """
 
 from __future__ import annotations
@@ -21,48 +21,46 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from transform_hub.errors import HubStartError, PackageError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.restarts import policy_of
+from transform_hub.hub.instances.store import InstanceStore
+from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.setup.files import convert, read_document
-from transform_hub.hub.topics.bus import check_name, check_type
+from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
+from transform_hub.models.rules import NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES
 from transform_hub.package import Limits, pack, unpack
-
-if TYPE_CHECKING:
-    from transform_hub.hub.server import Hub
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Instances that are started at the same time."""
+"""Instances that start at the same time."""
 
 CHUNK = 256 * 1024
-NDJSON = "application/x-ndjson"
 
 _CONTENT = uuid.UUID("6d1f6c0e-5b0a-4b66-9a57-2a5d6a0f5d0b")
-"""Namespace of the ids that are made from content."""
+"""Namespace of ids made from content."""
 
 
 class StartupTopic(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A topic to be there from the beginning."""
+    """A topic to make."""
 
     name: str
     content_type: str = NDJSON
 
 
 class StartupSequence(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """An Instance to start; one of ``id``, ``name`` and ``path`` says of which Sequence."""
+    """An Instance to start, of the Sequence named by one of ``id``, ``name`` and ``path``."""
 
     id: str | None = None
     name: str | None = None
@@ -89,7 +87,7 @@ class Startup:
     """What to start; see :func:`read_startup`.
 
     Attributes:
-        packages: the archives of the Sequences that are given by a path, by that path.
+        packages: archives of the Sequences given by a path, by that path.
     """
 
     sequences: list[StartupSequence] = field(default_factory=list)
@@ -101,16 +99,17 @@ def read_startup(path: Path, workspace: Path, limits: Limits) -> Startup:
     """Read and check a startup configuration.
 
     Args:
-        path: of a JSON or YAML file.
-        workspace: directory for what is packed; has to be there until all is started.
-        limits: what a package may be.
+        path: a JSON or YAML file.
+        workspace: directory for packed Sequences; has to last until all is started.
+        limits: of packages.
 
     Raises:
-        HubStartError: something in it is not possible; the text says where.
+        HubStartError: something in it is wrong; the text says where.
     """
     found = convert(read_document(path), _File, str(path))
+    types: dict[str, str] = {}
     for number, topic in enumerate(found.topics):
-        _check_topic(topic.name, topic.content_type, f"{path}: topics[{number}]")
+        _check_topic(topic, types, f"{path}: topics[{number}]")
     startup = Startup(found.sequences, found.topics)
     for number, sequence in enumerate(found.sequences):
         where = f"{path}: sequences[{number}]"
@@ -120,19 +119,23 @@ def read_startup(path: Path, workspace: Path, limits: Limits) -> Startup:
     return startup
 
 
-def _check_topic(name: str, content_type: str, where: str) -> None:
-    try:
-        check_name(name)
-        check_type(name, content_type, None)
-    except ApiError as error:
-        raise HubStartError(f"{where}: {name!r}, {content_type!r}: {error.error}") from None
+def _check_topic(topic: StartupTopic, types: dict[str, str], where: str) -> None:
+    _check_topic_name(topic.name, where)
+    if topic.content_type not in TOPIC_TYPES:
+        raise HubStartError(f"{where}: {topic.content_type!r} is none of {', '.join(TOPIC_TYPES)}")
+    if types.setdefault(topic.name, topic.content_type) != topic.content_type:
+        raise HubStartError(f"{where}: {topic.name!r} stands above with another content type")
+
+
+def _check_topic_name(name: str, where: str) -> None:
+    if not TOPIC_NAME.fullmatch(name):
+        raise HubStartError(f"{where}: {name!r} is no topic name: use letters, digits, '_', '+' and '-'")
 
 
 def _check_sequence(sequence: StartupSequence, where: str) -> None:
-    given = [each for each in (sequence.id, sequence.name, sequence.path) if each]
-    if len(given) != 1:
-        raise HubStartError(f"{where}: say which Sequence by one of id, name and path")
-    if sequence.instance_id is not None and not re.fullmatch(r"[\w.-]{36}", sequence.instance_id):
+    if sum(map(bool, (sequence.id, sequence.name, sequence.path))) != 1:
+        raise HubStartError(f"{where}: name the Sequence by one of id, name and path")
+    if sequence.instance_id is not None and not OBJECT_ID.fullmatch(sequence.instance_id):
         raise HubStartError(f"{where}.instanceId: 36 letters, digits, '-', '_' or '.', not {sequence.instance_id!r}")
     try:
         policy_of(sequence.restart or "never")
@@ -140,11 +143,11 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
         raise HubStartError(f"{where}.restart: {error}") from None
     for key, name in (("inputTopic", sequence.input_topic), ("outputTopic", sequence.output_topic)):
         if name is not None:
-            _check_topic(name, NDJSON, f"{where}.{key}")
+            _check_topic_name(name, f"{where}.{key}")
 
 
 def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:
-    """The archive at a path, packed if it is a directory, and fit to run."""
+    """The archive at a path, packed if it is a directory, and checked."""
     if not path.exists():
         raise HubStartError(f"{where}.path: there is no {path}")
     try:
@@ -159,10 +162,10 @@ def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:
     return path
 
 
-async def start_all(hub: Hub, startup: Startup) -> int:
-    """Make the topics, send the packages and start the Instances, a few at a time.
+async def start_all(startup: Startup, *, sequences: SequenceStore, instances: InstanceStore, topics: TopicBus) -> int:
+    """Make the topics, store the packages and start the Instances, a few at a time.
 
-    What can't be started is told in the log; the others are started all the same.
+    An Instance that can't be started is an error in the log; the others are started all the same.
 
     Returns:
         How many Instances were started.
@@ -171,33 +174,32 @@ async def start_all(hub: Hub, startup: Startup) -> int:
         HubStartError: a package can't be stored.
     """
     for topic in startup.topics:
-        await hub.topics.topic(topic.name, topic.content_type)
-    sent = {path: await _send(hub, archive) for path, archive in startup.packages.items()}
+        await topics.topic(topic.name, topic.content_type)
+    stored = {path: await _store(sequences, archive) for path, archive in startup.packages.items()}
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def start(each: StartupSequence) -> bool:
         async with turns:
-            return await _start(hub, each, sent)
+            found = [stored[each.path]] if each.path else sequences.find(each.id or each.name or "")
+            if len(found) == 1:
+                return await _start(instances, each, found[0])
+        problem = f"{len(found)} Sequences have this name: give an id" if found else "there is no such Sequence"
+        log.warning("%s is not started: %s", each, problem)
+        return False
 
     return sum(await asyncio.gather(*(start(each) for each in startup.sequences)))
 
 
-async def _send(hub: Hub, archive: Path) -> SequenceInfo:
+async def _store(sequences: SequenceStore, archive: Path) -> SequenceInfo:
     try:
         sequence_id = str(uuid.uuid5(_CONTENT, await asyncio.to_thread(_digest, archive)))
-        return hub.sequences.get(sequence_id) or await hub.sequences.add(_read(archive), sequence_id=sequence_id)
+        return sequences.get(sequence_id) or await sequences.add(_read(archive), sequence_id=sequence_id)
     except (PackageError, OSError) as error:
         raise HubStartError(f"{archive} can't be stored: {error}") from error
 
 
-async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo]) -> bool:
+async def _start(instances: InstanceStore, each: StartupSequence, sequence: SequenceInfo) -> bool:
     """Whether it was started."""
-    wanted = each.id or each.name or ""
-    found = [sent[each.path]] if each.path else hub.sequences.find(wanted)
-    if len(found) != 1:
-        problem = f"{len(found)} Sequences are named so: say which by its id" if found else "there is no such Sequence"
-        log.warning("%s is not started: %s", each, problem)
-        return False
     request = StartRequest(
         app_config=each.app_config,
         args=each.args,
@@ -208,12 +210,12 @@ async def _start(hub: Hub, each: StartupSequence, sent: dict[str, SequenceInfo])
         restart=each.restart,
     )
     try:
-        order = hub.instances.order(found[0], request)
-        if (survivor := hub.instances.claim(order)) is not None:
+        order = instances.order(sequence, request)
+        if (survivor := instances.claim(order)) is not None:
             about = {"instance": survivor.id}
             log.info("Instance %s of %s has outlived an earlier Hub", survivor.id, each, extra=about)
             return True
-        instance = await hub.instances.start(order)
+        instance = await instances.start(order)
     except ApiError as error:
         log.error("%s could not be started: %s", each, error.error)  # noqa: TRY400 - the text says it all
         return False
