@@ -44,7 +44,7 @@ from transform_hub.hub.runtimes.sandbox import find_sandbox
 from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.topics.bus import TopicBus, Topics
 from transform_hub.hub.topics.feeds import Routing
-from transform_hub.models import LoadCheck
+from transform_hub.models import LoadCheck, StartRequest
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,7 @@ class Hub:
         self._topic_keeper = TopicKeeper(self.runtime) if config.reattach and can_spool() and not topics else None
         self.topics: TopicBus = topics or Topics(self._topic_keeper.make if self._topic_keeper else None)
         self.routing = Routing(self.topics)
-        self.metrics = Metrics(
-            instances=self.instances,
-            sequences=self.sequences,
-            topics=self.topics,
-            requests=self.requests,
-            lag=self.lag,
-        )
+        self.metrics = Metrics(self.instances, self.sequences, self.topics, self.requests, self.lag)
         self.history = History(state / "history.ndjson", config.history_limit)
         self.instances.followers += (self.audit.follow, self.metrics.follow, self.history.follow)
 
@@ -158,12 +152,7 @@ class Hub:
         return Parts(
             host=config.host,
             authentication=self.auth,
-            cors=CorsPolicy(
-                origins=config.cors_origins,
-                host=config.host,
-                asks_for_token=self.auth.is_required,
-                any_host=config.insecure,
-            ),
+            cors=CorsPolicy(config.cors_origins, config.host, self.auth.is_required, config.insecure),
             readiness=self.readiness,
             sequences=self.sequences,
             instances=self.instances,
@@ -177,9 +166,7 @@ class Hub:
             config=lambda: config.public(self.port),
             load_check=self.load_check,
             require_room=self.require_room,
-            check_limits=lambda start: limits_for(
-                start.limits, config.instance_limits, has_groups=self.runtime.has_groups
-            ),
+            check_limits=self.check_limits,
         )
 
     def _adopt_topics(self, survivors: list[Survivor], spools: list[Spool]) -> None:
@@ -230,6 +217,14 @@ class Hub:
     def load_check(self) -> LoadCheck:
         """The load of this machine, its memory, and the disks that matter here."""
         return load_check([Path("/"), Path.home(), self.sequences.root], self.config.safe_operation_limit * MIB)
+
+    def check_limits(self, start: StartRequest) -> None:
+        """Refuse limits that are not possible here.
+
+        Raises:
+            ApiError: they are not.
+        """
+        limits_for(start.limits, self.config.instance_limits, has_groups=self.runtime.has_groups)
 
     def require_room(self) -> None:
         """Refuse another Instance when the machine has no room for it.

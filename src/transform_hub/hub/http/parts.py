@@ -51,7 +51,7 @@ class Parts:
     config: Callable[[], dict[str, Any]]
     load_check: Callable[[], LoadCheck]
     require_room: Callable[[], None]
-    check_limits: Callable[[StartRequest], object]
+    check_limits: Callable[[StartRequest], None]
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -35,7 +35,6 @@ class Metrics(Collector):
 
     def __init__(
         self,
-        *,
         instances: Mapping[str, Instance],
         sequences: SequenceStore,
         topics: TopicBus,
