@@ -44,6 +44,19 @@ async def test_the_watchdog_is_fed_by_the_event_loop(manager):
         await asyncio.wait_for(loop.sock_recv(listening, 100), 0.1)
 
 
+async def test_a_manager_that_is_behind_with_reading_gets_every_state(manager):
+    listening, environment = manager
+    listening.setblocking(False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                sender.sendto(b"WATCHDOG=1", listening.getsockname())
+    Notifier(environment).ready()
+    while not (await asyncio.get_running_loop().sock_recv(listening, 100)).startswith(b"READY=1"):
+        pass
+
+
 @pytest.mark.parametrize(
     "watchdog", [{}, {"WATCHDOG_USEC": "many"}, {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": str(os.getpid() + 1)}]
 )

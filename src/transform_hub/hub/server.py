@@ -114,13 +114,7 @@ class Hub:
         self.lag = LoopLag()
         self.requests = Requests()
         self.readiness = Readiness()
-        self.metrics = Metrics(
-            instances=self.instances,
-            sequences=self.sequences,
-            topics=self.topics,
-            requests=self.requests,
-            lag=self.lag,
-        )
+        self.metrics = Metrics(self.instances, self.sequences, self.topics, self.requests, self.lag)
         self.history = History(state / "history.ndjson", config.history_limit)
         self.instances.observers += (self.audit, self.metrics, self.history)
         if self.survival is not None:
@@ -194,12 +188,7 @@ class Hub:
         return Parts(
             host=config.host,
             authentication=self.auth,
-            cors=CorsPolicy(
-                origins=config.cors_origins,
-                host=config.host,
-                asks_for_token=self.auth.is_required,
-                any_host=config.insecure,
-            ),
+            cors=CorsPolicy(config.cors_origins, config.host, self.auth.is_required, config.insecure),
             readiness=self.readiness,
             sequences=self.sequences,
             instances=self.instances,

@@ -19,9 +19,9 @@ here. ``--cors-origin '*'`` allows all pages, as STH does; ``--insecure`` allows
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs
@@ -30,8 +30,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.models.rules import is_loopback
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CorsPolicy:
+class CorsPolicy(NamedTuple):
     """Which pages a Hub serves.
 
     Attributes:

@@ -144,11 +144,7 @@ class Route:
 
 def route(*paths: str, scope: Scope | None, **declared: Any) -> Callable[[Handler], Route]:
     """Make a :class:`Route` of a handler; the arguments are its attributes."""
-    return functools.partial(_route, paths=paths, scope=scope, **declared)
-
-
-def _route(handler: Handler, **declared: Any) -> Route:
-    return Route(handler=handler, **declared)
+    return lambda handler: Route(handler=handler, paths=paths, scope=scope, **declared)
 
 
 def route_of(handler: object) -> Route | None:

@@ -34,7 +34,6 @@ class Metrics(InstanceObserver, Collector):
 
     def __init__(
         self,
-        *,
         instances: Mapping[str, Instance],
         sequences: SequenceStore,
         topics: TopicBus,

@@ -16,6 +16,11 @@ from collections.abc import Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
+WATCHDOG = "WATCHDOG=1"
+
+RETRY = 0.05
+"""Seconds after which a state is sent again to a manager that is behind with reading."""
+
 
 class Notifier:
     """Notifies the service manager that has started this process, if one has.
@@ -47,7 +52,7 @@ class Notifier:
 
     def _beat(self) -> None:
         if self._interval is not None:
-            self._send("WATCHDOG=1")
+            self._send(WATCHDOG)
             self._timer = asyncio.get_running_loop().call_later(self._interval, self._beat)
 
     def _send(self, message: str) -> None:
@@ -57,6 +62,11 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.setblocking(False)
                 sender.sendto(message.encode(), self._address)
+        except (
+            BlockingIOError
+        ):  # ten unread datagrams fill a socket; another sign of life follows, a state is sent once
+            if message != WATCHDOG:
+                asyncio.get_running_loop().call_later(RETRY, self._send, message)
         except OSError as error:
             log.warning("Can't send %s to the service manager: %s", message.partition("\n")[0], error)
 

@@ -59,15 +59,9 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 @route(
-    "POST /api/v1/instance/{id}/_stop",
-    scope=Scope.FULL,
-    body=StopRequest,
-    body_required=False,
-    answer=InstanceInfo,
-    status=202,
-    refuses=(400, 404),
-    audit={"_stop": 14},
-)
+    "POST /api/v1/instance/{id}/_stop", scope=Scope.FULL, body=StopRequest, body_required=False, answer=InstanceInfo,
+    status=202, refuses=(400, 404), audit={"_stop": 14},
+)  # fmt: skip
 async def stop(request: web.Request) -> web.Response:
     """Ask the Sequence to stop; kill it when the time is over.
 
@@ -82,15 +76,9 @@ async def stop(request: web.Request) -> web.Response:
 
 
 @route(
-    "POST /api/v1/instance/{id}/_kill",
-    scope=Scope.FULL,
-    body=KillRequest,
-    body_required=False,
-    answer=InstanceInfo,
-    status=202,
-    refuses=(400, 404),
-    audit={"_kill": 15},
-)
+    "POST /api/v1/instance/{id}/_kill", scope=Scope.FULL, body=KillRequest, body_required=False, answer=InstanceInfo,
+    status=202, refuses=(400, 404), audit={"_kill": 15},
+)  # fmt: skip
 async def kill(request: web.Request) -> web.Response:
     """End an Instance at once; may be repeated."""
     instance = _instance(request)
@@ -100,13 +88,9 @@ async def kill(request: web.Request) -> web.Response:
 
 
 @route(
-    "POST /api/v1/instance/{id}/_event",
-    scope=Scope.FULL,
-    body=tuple[int, EventOrder],
-    answer=EventAccepted,
-    refuses=(400, 404, 409, 503),
-    audit={"_event": 13},
-)
+    "POST /api/v1/instance/{id}/_event", scope=Scope.FULL, body=tuple[int, EventOrder], answer=EventAccepted,
+    refuses=(400, 404, 409, 503), audit={"_event": 13},
+)  # fmt: skip
 async def send_event(request: web.Request) -> web.Response:
     """Send an event to the Sequence; the number before it is ignored."""
     instance = _instance(request)
@@ -122,14 +106,9 @@ async def send_event(request: web.Request) -> web.Response:
 
 
 @route(
-    "POST /api/v1/instance/{id}/_monitoring_rate",
-    scope=Scope.FULL,
-    body=tuple[int, MonitoringRateOrder],
-    answer=MonitoringRateAccepted,
-    status=202,
-    refuses=(400, 404),
-    audit={"_monitoring_rate": 12},
-)
+    "POST /api/v1/instance/{id}/_monitoring_rate", scope=Scope.FULL, body=tuple[int, MonitoringRateOrder],
+    answer=MonitoringRateAccepted, status=202, refuses=(400, 404), audit={"_monitoring_rate": 12},
+)  # fmt: skip
 async def set_monitoring_rate(request: web.Request) -> web.Response:
     """Set how often the runner reports its health; the number before the order is ignored."""
     instance = _instance(request)
@@ -141,26 +120,18 @@ async def set_monitoring_rate(request: web.Request) -> web.Response:
 
 
 @route(
-    "GET /api/v1/instance/{id}/event/{name}",
-    scope=Scope.READ,
-    answer=Any,
-    refuses=(404,),
-    is_endless=True,
+    "GET /api/v1/instance/{id}/event/{name}", scope=Scope.READ, answer=Any, refuses=(404,), is_endless=True,
     audit={"event": 10},
-)
+)  # fmt: skip
 async def get_event(request: web.Request) -> web.Response:
     """The last message of an event of that name, which is waited for."""
     return await _await_event(request, _instance(request).events.last)
 
 
 @route(
-    "GET /api/v1/instance/{id}/once/{name}",
-    scope=Scope.READ,
-    answer=Any,
-    refuses=(404,),
-    is_endless=True,
+    "GET /api/v1/instance/{id}/once/{name}", scope=Scope.READ, answer=Any, refuses=(404,), is_endless=True,
     audit={"once": 11},
-)
+)  # fmt: skip
 async def get_next_event(request: web.Request) -> web.Response:
     """The next message of an event of that name."""
     return await _await_event(request, _instance(request).events.next)
@@ -178,13 +149,9 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
 
 
 @route(
-    "GET /api/v1/instance/{id}/events/{name}",
-    scope=Scope.READ,
-    answer=EVENT_LINES,
-    refuses=(404,),
-    is_endless=True,
+    "GET /api/v1/instance/{id}/events/{name}", scope=Scope.READ, answer=EVENT_LINES, refuses=(404,), is_endless=True,
     audit={"events": 9},
-)
+)  # fmt: skip
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The messages of all events of that name from now on."""
     events, name = _instance(request).events, request.match_info["name"]
@@ -196,40 +163,27 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 
 
 @route(
-    "GET /api/v1/instance/{id}/{stream:output|stdout|stderr}",
-    scope=Scope.FULL,
-    answer=OUTPUT,
-    refuses=(404,),
-    is_endless=True,
-    audit={"output": 6, "stdout": 1, "stderr": 2},
-    is_drained=True,
-)
+    "GET /api/v1/instance/{id}/{stream:output|stdout|stderr}", scope=Scope.FULL, answer=OUTPUT, refuses=(404,),
+    is_endless=True, audit={"output": 6, "stdout": 1, "stderr": 2}, is_drained=True,
+)  # fmt: skip
 async def get_stream(request: web.Request) -> web.StreamResponse:
     """What the Sequence puts out, from what nobody has read yet to its end."""
     return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
 
 
 @route(
-    "GET /api/v1/instance/{id}/log",
-    scope=Scope.READ,
-    answer=LOG_LINES,
-    refuses=(404,),
-    is_endless=True,
-    audit={"log": 4},
-    is_drained=True,
-)
+    "GET /api/v1/instance/{id}/log", scope=Scope.READ, answer=LOG_LINES, refuses=(404,), is_endless=True,
+    audit={"log": 4}, is_drained=True,
+)  # fmt: skip
 async def get_log(request: web.Request) -> web.StreamResponse:
     """The log of an Instance: its latest megabyte, then what comes."""
     return await stream_response(request, _instance(request).streams.log)
 
 
 @route(
-    "GET /api/v1/instance/{id}/{stream:input|stdin}",
-    scope=Scope.READ,
-    answer=InputPosition,
-    refuses=(404,),
+    "GET /api/v1/instance/{id}/{stream:input|stdin}", scope=Scope.READ, answer=InputPosition, refuses=(404,),
     audit={"input": 7, "stdin": 3},
-)
+)  # fmt: skip
 async def get_input_position(request: web.Request) -> web.Response:
     """How many bytes of the input, or of the standard input, are with the Sequence for good.
 
@@ -244,15 +198,9 @@ async def get_input_position(request: web.Request) -> web.Response:
 
 
 @route(
-    "POST /api/v1/instance/{id}/stdin",
-    scope=Scope.FULL,
-    body=STDIN,
-    answer=NOTHING,
-    other_statuses={202: STAYS_OPEN},
-    refuses=(404, 409),
-    headers=(END_STREAM, WRITE_AT),
-    audit={"stdin": 3},
-)
+    "POST /api/v1/instance/{id}/stdin", scope=Scope.FULL, body=STDIN, answer=NOTHING, other_statuses={202: STAYS_OPEN},
+    refuses=(404, 409), headers=(END_STREAM, WRITE_AT), audit={"stdin": 3},
+)  # fmt: skip
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     """Write to the standard input of the Sequence.
 
@@ -265,15 +213,9 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
 
 
 @route(
-    "POST /api/v1/instance/{id}/input",
-    scope=Scope.FULL,
-    body=INPUT,
-    answer=NOTHING,
-    other_statuses={202: STAYS_OPEN},
-    refuses=(404, 405, 406, 409),
-    headers=(END_STREAM, WRITE_AT),
-    audit={"input": 7},
-)
+    "POST /api/v1/instance/{id}/input", scope=Scope.FULL, body=INPUT, answer=NOTHING, other_statuses={202: STAYS_OPEN},
+    refuses=(404, 405, 406, 409), headers=(END_STREAM, WRITE_AT), audit={"input": 7},
+)  # fmt: skip
 async def send_input(request: web.Request) -> web.StreamResponse:
     """Write to the input of the Sequence.
 
@@ -283,15 +225,9 @@ async def send_input(request: web.Request) -> web.StreamResponse:
 
 
 @route(
-    "POST /api/v1/instance/{id}/inout",
-    scope=Scope.FULL,
-    body=INPUT,
-    answer=OUTPUT,
-    refuses=(404, 405, 406, 409),
-    headers=(END_STREAM, WRITE_AT),
-    is_endless=True,
-    is_drained=True,
-)
+    "POST /api/v1/instance/{id}/inout", scope=Scope.FULL, body=INPUT, answer=OUTPUT, refuses=(404, 405, 406, 409),
+    headers=(END_STREAM, WRITE_AT), is_endless=True, is_drained=True,
+)  # fmt: skip
 async def inout(request: web.Request) -> web.StreamResponse:
     """Write to the input and read the output at the same time.
 

@@ -35,13 +35,7 @@ T = TypeVar("T")
 ID = "{id:[^/]+|@[^/]+/[^/]+}"
 
 
-@route(
-    "POST /api/v1/sequence",
-    scope=Scope.FULL,
-    body=PACKAGE,
-    answer=SequenceCreated,
-    refuses=(413, 422, 503, 507),
-)
+@route("POST /api/v1/sequence", scope=Scope.FULL, body=PACKAGE, answer=SequenceCreated, refuses=(413, 422, 503, 507))
 async def send_sequence(request: web.Request) -> web.Response:
     """Send a Sequence."""
     parts = request.app[PARTS]
@@ -55,12 +49,9 @@ async def send_sequence(request: web.Request) -> web.Response:
 
 
 @route(
-    f"PUT /api/v1/sequence/{ID}",
-    scope=Scope.FULL,
-    body=PACKAGE,
-    answer=SequenceCreated,
+    f"PUT /api/v1/sequence/{ID}", scope=Scope.FULL, body=PACKAGE, answer=SequenceCreated,
     refuses=(404, 409, 413, 422, 503, 507),
-)
+)  # fmt: skip
 async def replace_sequence(request: web.Request) -> web.Response:
     """Put a package in the place of a Sequence, whole or not at all."""
     parts = request.app[PARTS]
@@ -97,12 +88,9 @@ def _refusals() -> Iterator[None]:
 
 
 @route(
-    f"GET /api/v1/sequence/{ID}/instances",
-    scope=Scope.READ,
-    answer=list[str],
-    refuses=(404, 409),
+    f"GET /api/v1/sequence/{ID}/instances", scope=Scope.READ, answer=list[str], refuses=(404, 409),
     audit={"instances": 16},
-)
+)  # fmt: skip
 async def list_instances(request: web.Request) -> web.Response:
     """The ids of a Sequence's Instances."""
     return json_response([instance.id for instance in request.app[PARTS].instances.of(_sequence(request).id)])
@@ -130,14 +118,9 @@ async def delete_sequence(request: web.Request) -> web.Response:
 
 
 @route(
-    f"POST /api/v1/sequence/{ID}/start",
-    scope=Scope.FULL,
-    body=StartRequest,
-    body_required=False,
-    answer=InstanceStarted,
-    refuses=(400, 404, 409, 419, 503),
-    audit={"start": 17},
-)
+    f"POST /api/v1/sequence/{ID}/start", scope=Scope.FULL, body=StartRequest, body_required=False,
+    answer=InstanceStarted, refuses=(400, 404, 409, 419, 503), audit={"start": 17},
+)  # fmt: skip
 async def start_sequence(request: web.Request) -> web.Response:
     """Start an Instance.
 

@@ -63,13 +63,7 @@ async def delete_topic(request: web.Request) -> web.Response:
     return json_response(TopicDeleted(message=f"Topic {name} removed"))
 
 
-@route(
-    "POST /api/v1/topic/{name}",
-    scope=Scope.FULL,
-    body=ITEMS,
-    answer=dict[str, Any],
-    refuses=(400, 404),
-)
+@route("POST /api/v1/topic/{name}", scope=Scope.FULL, body=ITEMS, answer=dict[str, Any], refuses=(400, 404))
 async def send_topic(request: web.Request) -> web.Response:
     """Write to a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
@@ -79,13 +73,9 @@ async def send_topic(request: web.Request) -> web.Response:
 
 
 @route(
-    "GET /api/v1/topic/{name}",
-    scope=Scope.FULL,
-    answer=STREAM_OF_ITEMS,
-    refuses=(400, 404),
-    headers=(TOPIC_TYPE,),
+    "GET /api/v1/topic/{name}", scope=Scope.FULL, answer=STREAM_OF_ITEMS, refuses=(400, 404), headers=(TOPIC_TYPE,),
     is_endless=True,
-)
+)  # fmt: skip
 async def get_topic(request: web.Request) -> web.StreamResponse:
     """Read a topic, which is created if there is none."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE, NDJSON)
