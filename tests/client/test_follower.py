@@ -298,7 +298,7 @@ async def test_what_users_are_told(caplog):
         follower = host.get_log(follow=True)
         assert isinstance(follower, Follower)
         await collected(follower.lines(), 3)
-        assert "Lost a stream that is followed" in caplog.text
+        assert "Stream lost, reconnecting" in caplog.text
         assert "/log" in repr(follower)
     assert "s3cret" not in caplog.text
 

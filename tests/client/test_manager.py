@@ -233,7 +233,7 @@ async def test_a_manager_that_does_not_page(manager, recorded, number, monkeypat
 
 @pytest.mark.parametrize(("offset", "limit"), [(-1, None), (0, 0), (0, -1)])
 async def test_what_a_manager_would_ignore_without_a_word_is_refused(manager, offset, limit):
-    with pytest.raises(ValueError, match="offset is 0 or more"):
+    with pytest.raises(ValueError, match="offset must be 0 or more"):
         manager.list_instances(offset=offset, limit=limit)
 
 

@@ -134,7 +134,7 @@ async def test_a_source_of_input_that_fails(client, package):
         await client.run(package(ENDLESS), input=chunks())
     with pytest.raises(FileNotFoundError):
         await client.run(package(ENDLESS), input=Path("/nowhere/x"))
-    with pytest.raises(TypeError, match="can't be sent"):
+    with pytest.raises(TypeError, match="Can't send"):
         await client.run(package(ENDLESS), input={"a": 1})
 
 

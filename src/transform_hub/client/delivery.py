@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from transform_hub.client.answers import decode
-from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
+from transform_hub.client.body import Body, Progress, Sendable, body_of
 from transform_hub.client.transport import Transport
 from transform_hub.client.upload import Upload
 from transform_hub.errors import HubTimeoutError, PackageError
+from transform_hub.models.rules import BINARY
 
 T = TypeVar("T")
 

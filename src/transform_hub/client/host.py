@@ -1,11 +1,11 @@
-"""A Hub, seen from outside."""
+"""The client of a Hub."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment, sequence_path
-from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.instance import InstanceClient
 from transform_hub.client.overview import HubOverview
@@ -17,6 +17,7 @@ from transform_hub.models import (
     SequenceCreated,
     SequenceInfo,
 )
+from transform_hub.models.rules import NDJSON
 from transform_hub.profile import Connection
 
 if TYPE_CHECKING:
@@ -31,30 +32,29 @@ KILLING = 20.0
 class HostClient(HubOverview):
     """Talks to a Hub.
 
-    It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
-    its connections at once; otherwise they are closed with their event loop.
+    ``close()``, or the end of its ``with`` block, closes its connections; otherwise the end of the program does.
 
     Args:
         url: of the Hub's API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
-            ``http+unix://%2Frun%2Fhub.sock/api/v1`` is that of a Unix socket.
-        token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for
-            each request, and once more when the Hub does not accept what it returned.
+            For a Unix socket: ``http+unix://%2Frun%2Fhub.sock/api/v1``.
+        token: sent as bearer token; or a function, sync or async, that returns one. It is called for each request,
+            and once more if the Hub refuses the token.
         headers: sent with each request.
-        timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
-        connect_timeout: seconds for making a connection.
-        idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        timeout: seconds for a call, retries included; None is no limit. Streams have no such limit.
+        connect_timeout: seconds for connecting.
+        idle_timeout: seconds that a stream may be silent while it is read; None is no limit.
         tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
-        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
-            this machine itself or for what ``NO_PROXY`` names.
+        trust_env: use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for this machine itself
+            or for hosts in ``NO_PROXY``.
 
     Raises:
-        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        ValueError: ``url`` can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
         OSError: a file of the TLS settings can't be read.
 
     Each call may also raise:
 
         HubConnectionError: no Hub answered; HubTimeoutError: not in time.
-        AuthenticationError, PermissionDeniedError: the token was not accepted, or is not good for this.
+        AuthenticationError, PermissionDeniedError: the token was refused, or does not allow this.
 
     Example:
         >>> async with HostClient("http://127.0.0.1:8000/api/v1") as host:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transform_hub.client.address import API_BASE, segment
-from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.host import HostClient
 from transform_hub.client.logged import LoggedClient
@@ -24,6 +24,7 @@ from transform_hub.models import (
     StoreItem,
     Version,
 )
+from transform_hub.models.rules import NDJSON
 
 
 class ManagerClient(LoggedClient):

@@ -23,7 +23,7 @@ from transform_hub.errors import (
     RequestError,
     StreamError,
 )
-from transform_hub.models import InstanceInfo, Terminated
+from transform_hub.models import InputPosition, InstanceInfo, Terminated
 
 if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
@@ -135,6 +135,14 @@ async def has_ended(instance: InstanceStreams) -> bool:
         return (await instance.host.get_instance_info(instance.id)).is_ended
     except NotFoundError:
         return True
+
+
+async def input_is_taken(instance: InstanceStreams) -> bool:
+    """Whether the Hub has all of an Instance's input; True if nobody can say, as with STH."""
+    with contextlib.suppress(HubError):
+        call = instance.host.transport.call
+        return (await call("GET", f"{instance.path}/input", InputPosition, timeout=EXPLAINING)).ended
+    return True
 
 
 async def _states(
