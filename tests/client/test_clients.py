@@ -160,11 +160,11 @@ async def test_what_a_start_takes(start):
 
 async def test_arguments_that_are_no_list():
     sequence = HostClient("http://127.0.0.1:1").sequence("x")
-    with pytest.raises(TypeError, match=r"args is a list or tuple of arguments, not str: write args=\['a'\]"):
+    with pytest.raises(TypeError, match=r"args must be a list or tuple, not str: use args=\['a'\]"):
         await sequence.start(args="a")
     with pytest.raises(TypeError, match="not dict"):
         await sequence.start(args={"a": 1})
-    with pytest.raises(TypeError, match="app_config is a dict, not list"):
+    with pytest.raises(TypeError, match="app_config must be a dict, not list"):
         await sequence.start(app_config=[])
 
 
@@ -262,7 +262,7 @@ async def test_events(start):
         await instance.get_next_event("pong", timeout=0.05)
     with pytest.raises(errors.HubTimeoutError):
         await instance.get_event("a name/with? everything", timeout=0.05)
-    with pytest.raises(TypeError, match="an event name is a str"):
+    with pytest.raises(TypeError, match="an event name must be a str"):
         await instance.send_event(5)
 
 
@@ -376,7 +376,7 @@ async def test_other_arguments_that_can_not_be_sent(client):
         await instance.send_event("e", {"t": float("nan")})
     with pytest.raises(ValueError, match="per_second is nan"):
         await instance.set_monitoring_rate(float("nan"))
-    with pytest.raises(TypeError, match="timeout is a number of ms, not str"):
+    with pytest.raises(TypeError, match="timeout must be a number of ms, not str"):
         await instance.stop("soon")
 
 

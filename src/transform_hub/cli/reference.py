@@ -1,4 +1,4 @@
-"""The reference of all commands, as Markdown and as a man page: made from the commands themselves.
+"""The reference of all commands, generated from the commands as Markdown and as a man page.
 
 python -m transform_hub.cli.reference docs/si.md docs/si.1     writes both
 """
@@ -29,16 +29,16 @@ si \\- manage Sequences, Instances and topics on a Scramjet Transform Hub
 MAN_TAIL = """.SH EXIT STATUS
 .TP
 .B 0
-it worked
+success
 .TP
 .B 1
-it failed
+failure
 .TP
 .B 2
-the command line is wrong
+wrong usage
 .TP
 .B 3
-there is no such Sequence, Instance, topic, profile, ...
+no such Sequence, Instance, topic, profile, ...
 .TP
 .B 4
 no Hub answers
@@ -51,7 +51,7 @@ exits with the code of the Instance.
 .SH ENVIRONMENT
 .TP
 .B SCRAMJET_HUB_URL, SCRAMJET_TOKEN
-URL of the Hub's API and token for it; they go before the active profile.
+URL of the Hub's API and token for it; they override the active profile.
 .TP
 .B SI_CONFIG, SI_CONFIG_PATH
 name of a profile, path of a profile file.
@@ -69,7 +69,7 @@ which of them is active
 
 
 def commands() -> Iterator[tuple[str, Any, str]]:
-    """All groups and commands: what is typed, itself, and its help."""
+    """All groups and commands: the words to type, the command, its help."""
     yield from _below(typer.main.get_command(app), "si", None)
 
 
@@ -88,10 +88,9 @@ def man_page() -> str:
 
 
 def replaced(document: str) -> str:
-    """A Markdown document with the reference in its place."""
+    """A Markdown document with the reference replaced."""
     head, begin, rest = document.partition(BEGIN)
-    old, end, tail = rest.partition(END)
-    del old
+    _, end, tail = rest.partition(END)
     return f"{head}{begin}\n{markdown()}\n{end}{tail}"
 
 

@@ -1,7 +1,7 @@
-"""The answer of ``GET /config``: how a Hub is set up, as far as it tells.
+"""The answer of ``GET /config``: the configuration of a Hub.
 
-STH answers with whatever it was given, so that a number from its command line is a text. What can't be read as the type
-that it has here counts as not told; all of the answer is in ``answer``.
+STH answers with whatever it was given: a number from its command line is text. A value that can't be converted to the
+type it has here is left out; ``answer`` has everything.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class TimingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How a Hub is set up: ``GET /config``.
+    """The configuration of a Hub: ``GET /config``.
 
-    ``safe_operation_limit`` is what does not count as available of each disk, in MiB. ``answer`` is all that was said,
-    with the settings that only some Hubs have.
+    ``safe_operation_limit`` is the part of each disk, in MiB, that counts as used. ``answer`` is the whole answer, with
+    the settings that only some Hubs have.
     """
 
     log_level: str = ""
@@ -61,17 +61,17 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> HubSettings:
-        """What an answer says."""
+        """The settings in an answer."""
         parts = {
-            "host": _told(answer.get("host"), ApiSettings),
-            "instance_requirements": _told(answer.get("instanceRequirements"), RequirementSettings),
-            "timings": _told(answer.get("timings"), TimingSettings),
+            "host": _section(answer.get("host"), ApiSettings),
+            "instance_requirements": _section(answer.get("instanceRequirements"), RequirementSettings),
+            "timings": _section(answer.get("timings"), TimingSettings),
         }
-        return msgspec.structs.replace(_told(answer, cls), answer=answer, **parts)
+        return msgspec.structs.replace(_section(answer, cls), answer=answer, **parts)
 
 
-def _told(answer: Any, section: type[T]) -> T:
-    """The settings of a section that can be read."""
+def _section(answer: Any, section: type[T]) -> T:
+    """The settings of a section that can be converted."""
     values = {}
     for field in msgspec.structs.fields(section) if isinstance(answer, dict) else ():
         with suppress(msgspec.ValidationError, KeyError):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class HostClient(HubOverview, of=native.HostClient):
-    """Talks to a Hub.
+    """A Hub: its Sequences, Instances and topics.
 
     ``close()``, or the end of its ``with`` block, closes its connections; otherwise the end of the program does.
 
@@ -63,22 +63,21 @@ class HostClient(HubOverview, of=native.HostClient):
 
     @classmethod
     def from_env(cls, profile: str | None = None, **options: Any) -> Self:
-        """The client of the Hub that the environment names, or else the profile of ``si`` that holds.
+        """The client of the Hub that the environment names, or else the profile of ``si``.
 
-        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` go first, then the profile that ``SI_CONFIG_PATH`` or
+        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` come first, then the profile that ``SI_CONFIG_PATH`` or
         ``SI_CONFIG`` names, then the active one. In a profile for production, ``SCRAMJET_SPACE`` and
-        ``SCRAMJET_HUB`` name the Hub behind the platform. With nothing of all that it is the Hub at
-        ``http://127.0.0.1:8000/api/v1``.
+        ``SCRAMJET_HUB`` name the Hub behind the platform. The default is ``http://127.0.0.1:8000/api/v1``.
 
         Args:
-            profile: name of the profile to use instead of all that.
-            options: as in the constructor; a ``token`` goes before all others.
+            profile: name of the profile to use instead.
+            options: as in the constructor; ``token`` overrides any other.
 
         Returns:
             The client.
 
         Raises:
-            ProfileError: the profile is not there, can't be read, or lacks what is needed.
+            ProfileError: there is no such profile, it can't be read, or lacks a value.
             ValueError: the URL is not that of a Hub.
         """
         return cls._of(native.HostClient.from_env(profile, **options_of(options)))
@@ -89,8 +88,7 @@ class HostClient(HubOverview, of=native.HostClient):
         Args:
             source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
                 file or iterable of chunks.
-            progress: told after each piece how many bytes have been sent, and how many there are if that is
-                known.
+            progress: called after each piece with the bytes so far, and the total if it is known.
 
         Returns:
             The Sequence.
@@ -98,13 +96,12 @@ class HostClient(HubOverview, of=native.HostClient):
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
             UnprocessableError: the Hub refuses the package.
-            HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
-                last longer.
+            HubTimeoutError: the Hub took nothing for the timeout of a call; an upload that moves may last longer.
         """
         return mirror(self._run(self._async.send_sequence, sendable(source), progress=progress_of(progress)))
 
     def sequence(self, sequence_id: str) -> SequenceClient:
-        """The client of a Sequence; nothing is asked of the Hub, which need not have it.
+        """The client of a Sequence; no request is sent, and the Hub need not have it.
 
         Args:
             sequence_id: its id; with a Hub of this package also its name.
@@ -113,12 +110,12 @@ class HostClient(HubOverview, of=native.HostClient):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be an id.
+            TypeError, ValueError: an id can't look like this.
         """
         return mirror(self._async.sequence(sequence_id))
 
     def instance(self, instance_id: str) -> InstanceClient:
-        """The client of an Instance; nothing is asked of the Hub, which need not have it.
+        """The client of an Instance; no request is sent, and the Hub need not have it.
 
         Args:
             instance_id: its id.
@@ -127,12 +124,12 @@ class HostClient(HubOverview, of=native.HostClient):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be an id.
+            TypeError, ValueError: an id can't look like this.
         """
         return mirror(self._async.instance(instance_id))
 
     def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
-        """The client of a topic; nothing is asked of the Hub, which need not have it.
+        """The client of a topic; no request is sent, and the Hub need not have it.
 
         Args:
             name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
@@ -142,15 +139,15 @@ class HostClient(HubOverview, of=native.HostClient):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be a name.
+            TypeError, ValueError: a name can't look like this.
         """
         return mirror(self._async.topic(name, content_type))
 
     def find_sequences(self, name: str) -> list[SequenceInfo]:
-        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``.
+        """List the Sequences with a name in their ``package.json``: ``GET /sequences``.
 
         Args:
-            name: the whole name.
+            name: the full name.
 
         Returns:
             What each is.
@@ -161,14 +158,14 @@ class HostClient(HubOverview, of=native.HostClient):
         """Find a Sequence by its id, or else by its name: ``GET /sequences``.
 
         Args:
-            name_or_id: the whole of it.
+            name_or_id: in full.
 
         Returns:
             Its client.
 
         Raises:
             NotFoundError: there is none.
-            AmbiguousNameError: several have this name; it has their ids.
+            AmbiguousNameError: several have this name; the error has their ids.
         """
         return mirror(self._run(self._async.get_sequence, name_or_id))
 
@@ -189,41 +186,40 @@ class HostClient(HubOverview, of=native.HostClient):
         check: bool = False,
         max_bytes: int | None = MAX_BYTES,
     ) -> CompletedInstance:
-        r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
+        r"""Run a Sequence to its end: send it, start it, feed it, collect what it writes, and delete it.
 
-        Calls ``POST /sequence``, ``POST /sequence/:id/start``, what the Instance has, and ``DELETE /sequence/:id``.
-        Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
-        deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
+        Calls ``POST /sequence``, ``POST /sequence/:id/start``, the streams of the Instance, and
+        ``DELETE /sequence/:id``. After any failure, cancellation or Ctrl-C included, the Instance is killed and the
+        Sequence deleted. What the Instance writes is held in memory; if it is much, start the Sequence and read its
         streams instead.
 
         Args:
-            source: what :meth:`send_sequence` takes; or a Sequence that the Hub has, which is then kept.
+            source: what :meth:`send_sequence` takes; or a Sequence on the Hub, which is kept.
             args: positional arguments, after the input stream.
             app_config: becomes ``context.config`` in the Sequence.
-            input: what it gets as input; None is an empty one.
+            input: the input; None is an empty one.
             content_type: of the input; by default the obvious one, e.g. ``text/plain`` for a str.
-            stdin: what it gets as standard input; None is an empty one.
-            input_topic: name to use for the topic that the Sequence requires.
-            output_topic: name to use for the topic that the Sequence provides.
+            stdin: the standard input; None is an empty one.
+            input_topic: name for the topic that the Sequence requires.
+            output_topic: name for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
-            timeout: seconds from the start of the Instance after which it is killed; None is no limit.
-            reconnect_timeout: seconds that the Hub may be away once it has all of the input, as when it is killed and
-                restarted: what the Instance writes is read on where it was lost. None is no limit.
-            check: raise if its exit code is not 0.
-            max_bytes: that each of output, stdout and stderr may have before it is killed; None is no limit.
+            timeout: seconds after the start until the Instance is killed; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away once it has all of the input, e.g. while it restarts:
+                output resumes where it was lost. None is no limit.
+            check: raise an error if the exit code is not 0.
+            max_bytes: limit of output, stdout and stderr each, at which it is killed; None is no limit.
 
         Returns:
-            Exit code, reason and all that was written.
+            Exit code, reason, output, stdout and stderr.
 
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
             BadRequestError, UnprocessableError: the Hub can't start it, or refuses the package.
             InstanceFailedError: the exit code is not 0, and ``check`` is set.
-            InstanceTimeoutError: it did not end in time; has what it had written.
-            OutputTooLargeError: it wrote more than ``max_bytes``; has what it had written.
-            InstanceGoneError: the Hub forgot the Instance before it told how it ended.
-            HubConnectionError, StreamError: the Hub went away, and did not come back in time with all that was
-                written.
+            InstanceTimeoutError: it did not end in time; the error has what it wrote.
+            OutputTooLargeError: it wrote more than ``max_bytes``; the error has what it wrote.
+            InstanceGoneError: the Hub forgot the Instance before it told how that ended.
+            HubConnectionError, StreamError: the Hub was away for too long, or came back without all of the output.
 
         Example:
             >>> done = host.run("my-sequence", input="one line\n", check=True)
@@ -251,7 +247,7 @@ class HostClient(HubOverview, of=native.HostClient):
 
         Args:
             sequence_id: its id.
-            force: kill its Instances first; STH takes 16 s for that, and the deadline is so much later.
+            force: kill its Instances first; STH takes 16 s for that, so the timeout is longer.
 
         Raises:
             NotFoundError: there is none with this id.
@@ -271,7 +267,7 @@ class HostClient(HubOverview, of=native.HostClient):
             The topic.
 
         Raises:
-            BadRequestError: the name or content type is none of a topic, or there is one of this name.
+            BadRequestError: a topic can't have this name or content type, or the name is taken.
         """
         return mirror(self._run(self._async.create_topic, name, content_type))
 
@@ -282,6 +278,6 @@ class HostClient(HubOverview, of=native.HostClient):
             name: of the topic.
 
         Raises:
-            NotFoundError: there is none of this name.
+            NotFoundError: there is no such topic.
         """
         self._run(self._async.delete_topic, name)
