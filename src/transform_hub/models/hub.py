@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from transform_hub.models.rules import TOPIC_NAME, TopicType
+
 T = TypeVar("T")
 
 InstanceStatus = Literal["initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"]
@@ -328,10 +330,8 @@ class MonitoringRateAccepted(Model, omit_defaults=False):
 class TopicRequest(Model):
     """Body of ``POST /topics``."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^[\\a-zA-Z0-9_+-]+$")]
-    content_type: Literal["text/x-ndjson", "application/x-ndjson", "text/plain", "application/octet-stream"] = (
-        msgspec.field(name="content-type")
-    )
+    id: Annotated[str, msgspec.Meta(pattern=f"^{TOPIC_NAME.pattern}$")]
+    content_type: TopicType = msgspec.field(name="content-type")
 
 
 class TopicOrigin(Model):
