@@ -53,7 +53,7 @@ class SyncClass:
         if not any(self.clients.mentions(base) for base in bases):
             bases.insert(0, ast.Name(BASES.get(self.name, "Mirror")))
         listed = ", ".join(map(ast.unparse, bases))
-        doc = docstring(self.node, is_constructed=self.is_constructed)
+        doc = docstring(self.node)
         return f"class {self.name}({listed}, of=native.{self.name}):\n{doc}"
 
     def _native_type(self) -> str:

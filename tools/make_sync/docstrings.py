@@ -6,14 +6,12 @@ import ast
 import re
 
 
-def docstring(node: ast.AST, *, is_constructed: bool = True) -> str:
+def docstring(node: ast.AST) -> str:
     """The docstring of a sync object, as it stands in the source."""
     doc = ast.get_docstring(node, clean=False)  # type: ignore[arg-type]
     if doc is None:
         return ""
     doc = re.sub(r"(?m)^ *(>>>|\.\.\.) .*", lambda line: re.sub(r"\b(async (?=with|for)|await )", "", line[0]), doc)
-    if not is_constructed:
-        doc = re.sub(r"\n    Args:\n(?:        .*\n)+", "", doc)
     if found := re.search(r".*\b(await\w*|event loop)\b.*", doc):
         raise SystemExit(f"This docstring does not fit a sync client, reword it:\n{found[0]}")
     return f'    {"r" if chr(92) in doc else ""}"""{doc}"""\n'

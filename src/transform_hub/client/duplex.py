@@ -25,14 +25,6 @@ class Duplex(Reader):
     with its first byte. Leaving its ``with`` block after ``close_input`` waits until the Hub has all of the input;
     output that was not read is dropped.
 
-    Args:
-        transport: carries the request.
-        path: below the API's base.
-        headers: besides those of all requests.
-        is_taken: asks the Hub whether it has all of the input.
-        explain: finds out why the stream broke off.
-        idle_timeout: seconds of silence of the answer; None is no limit, ``default`` the client's setting.
-
     Example:
         >>> async with instance.inout(content_type="text/plain") as both:
         ...     await both.write("one line\n")

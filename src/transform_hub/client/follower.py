@@ -54,16 +54,6 @@ class Follower(Readable[Gap]):
     Its iterators give a :class:`Gap` among the lines, values or chunks where something may be missing. With an
     ``idle_timeout``, a connection that is silent for longer counts as lost.
 
-    Args:
-        transport: carries the requests.
-        path: below the API's base.
-        headers: besides those of all requests.
-        cursor: finds out whether the stream resumes where it was lost.
-        is_over: whether nothing more is to come after a stream that ended properly.
-        reconnect_timeout: seconds for reconnecting; None is no limit.
-        idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
-        progress: called after each chunk with the bytes so far.
-
     Attributes:
         received: bytes so far, over all connections.
 
@@ -75,6 +65,7 @@ class Follower(Readable[Gap]):
         ...         print(entry.level, entry.msg)
     """
 
+    # is_over tells whether nothing more is to come after a stream that ended properly.
     def __init__(
         self,
         transport: Transport,

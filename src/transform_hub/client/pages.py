@@ -18,13 +18,6 @@ class Pages(Generic[T]):
 
     The list may change between two requests.
 
-    Args:
-        transport: carries the calls.
-        path: of the list, below the API's base.
-        item: type of an item.
-        offset: items to skip.
-        limit: items at most; None is no limit.
-
     Raises:
         ValueError: offset is negative, or limit less than 1.
 

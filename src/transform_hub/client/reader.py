@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 class Reader(Readable[NoReturn]):
     """A byte stream from a Hub, opened by its first use.
 
-    Args:
-        transport: carries the request.
-        path: below the API's base.
-        headers: besides those of all requests.
-        explain: finds out why the stream broke off.
-        idle_timeout: seconds of silence before giving up; None is no limit, ``default`` the client's setting.
-        progress: called after each chunk with the bytes so far, and the total if the Hub says so.
-        read_size: bytes to read ahead.
-
     Attributes:
         received: bytes so far.
 

@@ -38,7 +38,7 @@ def reading(
     explain: Explain = as_told,
     **options: Any,
 ) -> Reader | Follower:
-    """A Reader of a stream, or a Follower of it; neither is open yet.
+    """A Reader of a stream, or a Follower of it with ``follow`` or ``tap``; neither is open yet.
 
     Args:
         transport: carries the requests.
@@ -48,11 +48,8 @@ def reading(
         reconnect_timeout: seconds for reconnecting; None is no limit.
         cursor: finds out whether a followed stream resumes where it was lost.
         is_over: whether nothing more is to come after a stream that ended properly.
-        explain: finds out why a stream that is not followed broke off.
+        explain: finds out why a stream that is only taken broke off.
         options: of both classes.
-
-    Raises:
-        ValueError: both ``follow`` and ``tap``.
     """
     if follow and tap:
         raise ValueError("use either follow or tap: a tap reconnects by itself")

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 class Writer:
     r"""A byte stream to a Hub, written piece by piece; opened by its first use.
 
-    Args:
-        transport: carries the request.
-        path: below the API's base.
-        headers: the content type and others.
-        length: bytes that will be written; None if that is not known.
-        patience: seconds for the Hub to accept the stream; None is no limit.
-        explain: finds out why the stream broke off.
-        progress: called after each piece with the bytes so far, and the total if it is known.
-
     Attributes:
         sent: bytes handed to the connection so far.
 
