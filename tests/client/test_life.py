@@ -111,7 +111,7 @@ async def test_an_instance_that_is_forgotten_before_its_end_is_known():
         with pytest.raises(errors.InstanceGoneError, match="forgot Instance x before it told") as raised:
             await host.instance("x").wait()
     assert isinstance(raised.value, errors.NotFoundError)
-    assert "keep ended Instances for longer" in str(raised.value)
+    assert "keep ended Instances longer" in str(raised.value)
 
 
 async def test_an_instance_that_never_was():

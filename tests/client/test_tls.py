@@ -137,7 +137,7 @@ def test_a_key_with_a_password(files, authority):
     parts = {"certificate": files / "certificate.pem", "key": files / "locked.pem"}
     assert TLS(**parts, password="s3cret").context()
     for wrong in ("else", None):
-        with pytest.raises(ValueError, match="or the password is another one"):
+        with pytest.raises(ValueError, match="or the password is wrong"):
             TLS(**parts, password=wrong).context()
     assert "s3cret" not in repr(TLS(**parts, password="s3cret"))
 

@@ -130,7 +130,7 @@ async def test_hints(nobody):
         ("GET", "/version", answer(401)), ("GET", "/sequence/x", answer(404, text='{"error":"no"}'))
     ) as server:
         async with HostClient(server.url) as host, HostClient(server.url, token="t") as known:
-            with pytest.raises(errors.AuthenticationError, match="give the client a token, with token=") as raised:
+            with pytest.raises(errors.AuthenticationError, match="pass a token to the client: token=") as raised:
                 await host.get_version()
             with pytest.raises(errors.AuthenticationError, match="expired"):
                 await known.get_version()
@@ -153,9 +153,9 @@ async def test_hints(nobody):
 @pytest.mark.parametrize(
     ("status", "said", "hint"),
     [
-        (403, None, "the token may be for reading only"),
+        (403, None, "the token may be read-only"),
         (403, "It is for reading only", None),
-        (413, None, "the Hub, or a proxy before it, takes nothing so large"),
+        (413, None, "the Hub, or a proxy before it, has a limit below this size"),
         (413, "A package may have 1 MiB", None),
         (419, "Insufficient Space on Resource", "get_load_check() has the figures"),
         (419, "Insufficient Space on Resource: 5 Instances run", None),
