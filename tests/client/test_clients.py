@@ -351,7 +351,7 @@ def test_identity():
     assert repr(one.instance("a")) == "InstanceClient('a', HostClient('http://h/api/v1'))"
     with pytest.raises(ValueError, match="can't be an Instance id"):
         one.instance("")
-    with pytest.raises(TypeError, match="a Sequence id is a str"):
+    with pytest.raises(TypeError, match="a Sequence id must be a str"):
         one.sequence({"id": "x"})
 
 

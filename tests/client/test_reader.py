@@ -301,7 +301,7 @@ async def test_it_says_that_the_instance_is_gone():
         return web.json_response({"error": "Instance x not found"}, status=404)
 
     async with Output(b"1\n", end=False, info=missing) as reader:
-        with pytest.raises(errors.InstanceEndedError, match="does not have it"):
+        with pytest.raises(errors.InstanceEndedError, match="has forgotten it"):
             await reader.read()
 
 

@@ -144,7 +144,7 @@ async def test_what_can_not_be_started(client, package, tmp_path):
         await client.run(b"no archive")
     with pytest.raises(errors.PackageError):
         await client.run(tmp_path / "none")
-    with pytest.raises(TypeError, match="args is a list"):
+    with pytest.raises(TypeError, match="args must be a list"):
         await client.run(package(SHOUT), args="a")
 
 
