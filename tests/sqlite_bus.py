@@ -31,6 +31,10 @@ class SqliteTopics:
             "CREATE TABLE piece(topic, start, data, PRIMARY KEY(topic, start)) WITHOUT ROWID;"
         )
 
+    def end_of(self, number):
+        sql = "SELECT start + length(data) FROM piece WHERE topic = ? ORDER BY start DESC LIMIT 1"
+        return (self.db.execute(sql, (number,)).fetchone() or (0,))[0]
+
     async def topics(self):
         return [*self._topics.values()]
 
@@ -69,11 +73,13 @@ class SqliteTopic:
 
     @property
     def written(self):
-        return self.value("SELECT coalesce(max(start + length(data)), 0) FROM piece WHERE topic = ?")
+        return self.bus.end_of(self.number)
 
     @property
     def oldest(self):
-        return self.value("SELECT coalesce(min(start), 0) FROM piece WHERE topic = ?")
+        return self.value(
+            "SELECT coalesce(min(start), 0) FROM (SELECT start FROM piece WHERE topic = ? ORDER BY start LIMIT 1)"
+        )
 
     @property
     def taken(self):

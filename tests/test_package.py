@@ -315,7 +315,7 @@ def test_a_package_is_checked_before_anything_is_written(tmp_path, files, code):
 
 def test_a_directory_that_is_none_is_named(tmp_path, project):
     for path in (tmp_path / "missing", project / "index.js"):
-        with pytest.raises(PackageError, match=r"/(missing|index\.js) is no directory; name the one"):
+        with pytest.raises(PackageError, match=r"/(missing|index\.js) is not a directory; name the one"):
             packed(path)
 
 

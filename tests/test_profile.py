@@ -76,7 +76,7 @@ def test_what_is_written_keeps_what_is_not_known(made):
 
 def test_making_naming_and_removing():
     profile.create("one")
-    with pytest.raises(ProfileError, match="there is a profile 'one' already"):
+    with pytest.raises(ProfileError, match="profile 'one' already exists"):
         profile.create("one")
     assert profile.names() == ["default", "one"]
     profile.activate("one")
@@ -89,7 +89,7 @@ def test_making_naming_and_removing():
         with pytest.raises(ProfileError, match="there is no profile 'one'"):
             call("one")
     for wrong in ("", "../x", "a/b", ".hidden"):
-        with pytest.raises(ProfileError, match="can't be the name"):
+        with pytest.raises(ProfileError, match="can't name a profile"):
             Profile.load(wrong)
     with pytest.raises(ProfileError, match="there is no profile file /nowhere/x"):
         Profile.load(path=Path("/nowhere/x"))

@@ -122,9 +122,19 @@ def test_the_documentation(project):
     result.assert_outcomes(passed=sum(block.count("def test_") for block in blocks))
 
 
-def test_a_failed_test_tells_what_its_sequence_said(project):
+@pytest.mark.parametrize(
+    "reattach",
+    [False, pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="memfd is of Linux"))],
+)
+def test_a_failed_test_tells_what_its_sequence_said(reattach, project):
     result = project(
-        """
+        f"""
+        import pytest
+
+        @pytest.fixture
+        def hub_settings():
+            return {{"reattach": {reattach}}}
+
         def test_broken(hub):
             assert hub.run("broken").returncode == 0
 
@@ -132,7 +142,7 @@ def test_a_failed_test_tells_what_its_sequence_said(project):
             assert hub.run("shout", input="x\\n").output == b"X!\\n"
 
         def test_half(hub):
-            instance = hub.start("shout", app_config={"which": "second"})
+            instance = hub.start("shout", app_config={{"which": "second"}})
             assert next(instance.get_stderr().lines()) == "nothing"
         """
     )

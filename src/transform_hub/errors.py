@@ -1,28 +1,28 @@
-"""What can go wrong, as one tree.
+"""The errors of this package, as one tree.
 
 HubError
 ├── PackageError            a Sequence package that can't be packed, read or unpacked
 ├── HubStartError           a Hub can't be started here: port in use, no permission, ...
 ├── ProfileError            a profile of si can't be used: it can't be read, has a wrong value, ...
-│   ├── ProfileNotFoundError  there is none of this name
-│   └── ProfileValueError     a name or value that no profile can have
+│   ├── ProfileNotFoundError  there is no such profile
+│   └── ProfileValueError     a name or value that a profile can't have
 ├── AmbiguousNameError      a name that several Sequences have
 ├── InstanceFailedError     an Instance ended with an exit code other than 0
 ├── InstanceTimeoutError    an Instance did not run, or end, in time
-├── OutputTooLargeError     an Instance wrote more than was to be kept
-├── HubConnectionError      no Hub answered, or it went away during a call
+├── OutputTooLargeError     an Instance wrote more than the limit
+├── HubConnectionError      no Hub answered, or it closed the connection during a call
 │   └── HubTimeoutError     it did not answer within the deadline
 ├── StreamError             a byte stream broke off before its end
-│   ├── StreamTimeoutError  because it was silent, or away, for longer than the client wanted to wait
-│   ├── InstanceEndedError  because the Instance ended; has exit code and reason
-│   └── InstanceRestartedError  because its run ended, and its restart policy gives it another one
+│   ├── StreamTimeoutError  it was silent, or lost, for longer than the timeout
+│   ├── InstanceEndedError  the Instance ended; has exit code and reason
+│   └── InstanceRestartedError  the run of the Instance ended, and its restart policy starts another one
 └── HubResponseError        the Hub answered with an error status
     ├── BadRequestError             400
     ├── AuthenticationError         401
     ├── PermissionDeniedError       403
     ├── NotFoundError               404
     │   └── InstanceGoneError           the Hub forgot an Instance before it told how that ended
-    ├── MethodNotAllowedError       405   (input that comes from a topic, for instance)
+    ├── MethodNotAllowedError       405   (e.g. input for an Instance that reads a topic)
     ├── NotAcceptableError          406
     ├── ConflictError               409
     ├── PayloadTooLargeError        413
@@ -38,14 +38,14 @@ from typing import Any
 
 
 class HubError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of all errors of this package."""
 
 
 class PackageError(HubError):
     """A Sequence package can't be packed, read or unpacked.
 
     Attributes:
-        code: a short stable word for the kind of defect, e.g. ``not-an-archive`` or ``no-main``.
+        code: a stable word for the defect, e.g. ``not-an-archive`` or ``no-main``.
     """
 
     def __init__(self, message: str, *, code: str = "invalid") -> None:
@@ -62,19 +62,19 @@ class ProfileError(HubError):
 
 
 class ProfileNotFoundError(ProfileError):
-    """There is no profile of ``si`` of this name, or no such file."""
+    """There is no such profile of ``si``, or no such file."""
 
 
 class ProfileValueError(ProfileError):
-    """A name or a value that no profile of ``si`` can have."""
+    """A name or value that a profile of ``si`` can't have."""
 
 
 class AmbiguousNameError(HubError):
     """Several Sequences have this name.
 
     Attributes:
-        name: it.
-        ids: theirs.
+        name: the name.
+        ids: of the Sequences.
     """
 
     def __init__(self, name: str, ids: list[str]) -> None:
@@ -84,11 +84,11 @@ class AmbiguousNameError(HubError):
 
 
 class _RunError(HubError):
-    """An Instance was run to no good end.
+    """Base of errors of an Instance that was run.
 
     Attributes:
         id: of the Instance.
-        output, stdout, stderr: what it had written, if it was collected.
+        output, stdout, stderr: what it wrote, if that was collected.
     """
 
     def __init__(self, message: str, *, id: str, output: bytes = b"", stdout: bytes = b"", stderr: bytes = b"") -> None:
@@ -105,8 +105,8 @@ class InstanceFailedError(_RunError):
     Attributes:
         id: of the Instance.
         returncode: its exit code.
-        reason: the end in words.
-        output, stdout, stderr: what it had written.
+        reason: why it ended.
+        output, stdout, stderr: what it wrote.
     """
 
     def __init__(self, message: str, *, returncode: int, reason: str, **details: Any) -> None:
@@ -120,16 +120,16 @@ class InstanceTimeoutError(_RunError, TimeoutError):
 
     Attributes:
         id: of the Instance.
-        output, stdout, stderr: what it had written, if it was collected.
+        output, stdout, stderr: what it wrote, if that was collected.
     """
 
 
 class OutputTooLargeError(_RunError):
-    """An Instance wrote more than was to be kept, and was killed.
+    """An Instance wrote more than the limit, and was killed.
 
     Attributes:
         id: of the Instance.
-        output, stdout, stderr: what was kept.
+        output, stdout, stderr: what it wrote before.
     """
 
 
@@ -138,8 +138,8 @@ class RequestError(HubError):
 
     Attributes:
         method, url: the request. The URL never holds credentials.
-        hint: the obvious next step, or an empty string.
-        request_id: the id the request was sent with, as it stands in the Hub's log; may be empty.
+        hint: the obvious next step; may be empty.
+        request_id: id of the request, as in the Hub's log; may be empty.
     """
 
     def __init__(self, message: str, *, method: str = "", url: str = "", hint: str = "", request_id: str = "") -> None:
@@ -156,7 +156,7 @@ class RequestError(HubError):
 
 
 class HubConnectionError(RequestError, ConnectionError):
-    """No Hub answered, or it went away during a call."""
+    """No Hub answered, or it closed the connection during a call."""
 
 
 class HubTimeoutError(HubConnectionError, TimeoutError):
@@ -168,15 +168,15 @@ class StreamError(RequestError):
 
 
 class StreamTimeoutError(StreamError, TimeoutError):
-    """A byte stream was silent, or its connection lost, for longer than the client wanted to wait."""
+    """A byte stream was silent, or its connection lost, for longer than the timeout."""
 
 
 class InstanceEndedError(StreamError):
     """A stream broke off because its Instance ended.
 
     Attributes:
-        exit_code: the Instance's exit code, None if the Hub did not tell.
-        reason: the end in words.
+        exit_code: the Instance's exit code; None if the Hub has none.
+        reason: why it ended.
     """
 
     def __init__(self, message: str, *, exit_code: int | None = None, reason: str = "", **request: str) -> None:
@@ -186,7 +186,7 @@ class InstanceEndedError(StreamError):
 
 
 class InstanceRestartedError(StreamError):
-    """A stream broke off because the Instance is restarted: it can be opened again when that runs."""
+    """A stream broke off because the Instance restarts: it can be opened again when that runs."""
 
 
 class HubResponseError(RequestError):
@@ -211,7 +211,7 @@ class BadRequestError(HubResponseError):
 
 
 class AuthenticationError(HubResponseError):
-    """401: no token, or one that the Hub does not know."""
+    """401: no token, or an unknown one."""
 
 
 class PermissionDeniedError(HubResponseError):

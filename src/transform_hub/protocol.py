@@ -108,9 +108,9 @@ class LineBuffer:
         """Add bytes; the lines that are whole now, each with its newline."""
         return [line + b"\n" for line in self.block(data).split(b"\n")[:-1]]
 
-    def flush(self) -> bytes:
-        """The line that has begun and not ended, which is forgotten here."""
-        rest = b"".join(self._begun)
+    def flush(self, end: bytes = b"") -> bytes:
+        """The line that has begun and not ended, with ``end`` behind it; it is forgotten here."""
+        rest = b"".join((*self._begun, end))
         self._begun, self.size = [], 0
         return rest
 

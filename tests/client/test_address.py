@@ -44,7 +44,7 @@ def test_base_url(given_url, base):
     ],
 )
 def test_what_is_no_url_is_told_what_to_write(wrong, advice):
-    with pytest.raises(ValueError, match="write it like") as raised:
+    with pytest.raises(ValueError, match="use one like") as raised:
         HostClient(wrong)
     assert advice in str(raised.value)
 
@@ -72,7 +72,7 @@ def test_segments_lead_nowhere_else():
     for wrong in ("", ".", ".."):
         with pytest.raises(ValueError, match="can't be a name"):
             segment(wrong, "a name")
-    with pytest.raises(TypeError, match="a name is a str, not dict"):
+    with pytest.raises(TypeError, match="a name must be a str, not dict"):
         segment({"id": "x"}, "a name")
 
 

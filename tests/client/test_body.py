@@ -107,14 +107,14 @@ async def test_files_are_read_in_threads(tmp_path):
 
 @pytest.mark.parametrize("wrong", [5, None, {"a": 1}, object()])
 def test_what_can_not_be_sent(wrong):
-    with pytest.raises(TypeError, match="can't be sent"):
+    with pytest.raises(TypeError, match="Can't send"):
         body_of(wrong)
 
 
 async def test_chunks_that_can_not_be_sent():
-    with pytest.raises(TypeError, match="A chunk is bytes or str, not int"):
+    with pytest.raises(TypeError, match="A chunk must be bytes or str, not int"):
         await collected([1, 2])
-    with pytest.raises(TypeError, match="A chunk is bytes or str, not dict"):
+    with pytest.raises(TypeError, match="A chunk must be bytes or str, not dict"):
         await collected(chunks({}))
 
 

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+import trustme
 from aiohttp import web
 from faulty import raw, serving, until
 
 from transform_hub import errors
-from transform_hub.client import HostClient
+from transform_hub.client import TLS, HostClient
+from transform_hub.hub.access.tls import TLSConfig
+from transform_hub.hub.server import serve
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "errored", "terminated": {"exitcode": 1, "reason": "oops"}}
@@ -212,3 +215,33 @@ async def test_closing_leaves_the_connection_to_the_next_call():
         await both.close()
         assert (await killing).id == "x"
         assert len(server.connections) == 1
+
+
+COUNT = """
+async def run(context, input):
+    count = 0
+    async for line in input:
+        count += 1
+        yield line
+    context.emit("count", count)
+"""
+
+
+@pytest.mark.parametrize("lines", [0, 1, 30_000])
+@pytest.mark.parametrize("secure", [False, True])
+async def test_leaving_at_once_does_not_lose_the_end_of_the_input(lines, secure, tmp_path, package):
+    """Nor with more output than the connection holds, for which the Sequence stops until somebody reads."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "hub.pem")
+    tls = {"tls": TLSConfig(certificate=tmp_path / "hub.pem")} if secure else {}
+    async with (
+        serve(port=0, data_dir=tmp_path / "hub", **tls) as hub,
+        HostClient(hub.url, tls=TLS(ca_file=tmp_path / "ca.pem") if secure else None) as host,
+    ):
+        instance = await (await host.send_sequence(package(COUNT))).start()
+        async with instance.inout("text/plain") as both:
+            for _ in range(lines):
+                await both.write(b"x" * 99 + b"\n")
+            await both.close_input()
+        assert (await instance.get_event("count")) == lines

@@ -108,10 +108,10 @@ async def test_success_as_sth_tells_it():
 
 async def test_an_instance_that_is_forgotten_before_its_end_is_known():
     async with telling(INFO, INFO, None) as host:
-        with pytest.raises(errors.InstanceGoneError, match="ended, and the Hub forgot it before it told how") as raised:
+        with pytest.raises(errors.InstanceGoneError, match="forgot Instance x before it told") as raised:
             await host.instance("x").wait()
     assert isinstance(raised.value, errors.NotFoundError)
-    assert "keep ended Instances for longer" in str(raised.value)
+    assert "keep ended Instances longer" in str(raised.value)
 
 
 async def test_an_instance_that_never_was():
@@ -124,7 +124,7 @@ async def test_an_instance_that_never_was():
 
 async def test_an_end_without_an_exit_code():
     async with telling({**INFO, "status": "gone"}) as host:
-        with pytest.raises(errors.InstanceGoneError, match="x is gone, and the Hub does not tell its exit code"):
+        with pytest.raises(errors.InstanceGoneError, match="x is gone, and the Hub has no exit code"):
             await host.instance("x").wait()
 
 

@@ -233,7 +233,7 @@ async def test_a_manager_that_does_not_page(manager, recorded, number, monkeypat
 
 @pytest.mark.parametrize(("offset", "limit"), [(-1, None), (0, 0), (0, -1)])
 async def test_what_a_manager_would_ignore_without_a_word_is_refused(manager, offset, limit):
-    with pytest.raises(ValueError, match="offset is 0 or more"):
+    with pytest.raises(ValueError, match="offset must be 0 or more"):
         manager.list_instances(offset=offset, limit=limit)
 
 
@@ -329,7 +329,7 @@ async def test_hubs_that_can_not_be_disconnected(manager):
         await manager.disconnect_hubs(access_key="nope")
     with pytest.raises(ValueError, match="limit=0 means all"):
         await manager.disconnect_hubs()
-    with pytest.raises(ValueError, match="0 or more"):
+    with pytest.raises(ValueError, match="limit must be 0 or more"):
         await manager.disconnect_hubs(limit=-1)
 
 
@@ -434,7 +434,7 @@ async def test_errors_call_the_server_by_its_name(kind, name, nobody):
             await client.get_version()
     odd = ("GET", "/version", "not an object")
     async with serving(odd) as server, kind(server.url) as client:
-        with pytest.raises(errors.HubResponseError, match=f"not what a {name} sends: .*the URL is that of a {name}"):
+        with pytest.raises(errors.HubResponseError, match=f"not the answer of a {name}: .*the URL is that of a {name}"):
             await client.get_version()
 
 
@@ -444,5 +444,5 @@ async def test_errors_about_a_hub_behind_a_manager(nobody):
             await manager.host("sth-0").get_version()
     odd = ("GET", "/sth/sth-0/api/v1/version", "not an object")
     async with serving(odd) as server, ManagerClient(server.url) as manager:
-        with pytest.raises(errors.HubResponseError, match="not what a Hub sends"):
+        with pytest.raises(errors.HubResponseError, match="not the answer of a Hub"):
             await manager.host("sth-0").get_version()

@@ -72,7 +72,7 @@ def test_credentials(environment):
 @pytest.mark.parametrize("wrong", ["socks5://me:s3cret@one:1", "http://", "http://one:port"])
 def test_what_is_no_http_proxy_is_not_silently_left_out(environment, wrong):
     environment(ALL_PROXY=wrong)
-    with pytest.raises(ValueError, match="is no HTTP proxy: name the Hub's host in NO_PROXY") as raised:
+    with pytest.raises(ValueError, match="is not an HTTP proxy: add the Hub's host to NO_PROXY") as raised:
         HostClient(FAR)
     assert "s3cret" not in str(raised.value)
     assert HostClient(FAR, trust_env=False).url == FAR

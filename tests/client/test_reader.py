@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transform_hub import errors
-from transform_hub.client import HostClient, Reader
+from transform_hub.client import HostClient
+from transform_hub.client.decoders import Lines
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "errored", "error": "KeyError: 1", "terminated": {"exitcode": 137, "reason": "killed"}}
@@ -168,19 +169,12 @@ async def test_text_keeps_characters_whole():
 
 
 @given(st.lists(st.binary(max_size=8), max_size=20))
-async def test_splitting_is_that_of_the_whole(chunks):
-    class Fixed:
-        """The reader's own splitting, without a connection for each example."""
-
-        def __init__(self):
-            self.left = [chunk for chunk in chunks if chunk]
-
-        async def _next(self):
-            return self.left.pop(0) if self.left else b""
-
+def test_splitting_is_that_of_the_whole(chunks):
+    decoder = Lines("surrogateescape", keepends=True)
     *complete, rest = b"".join(chunks).split(b"\n")
     expected = [line + b"\n" for line in complete] + ([rest] if rest else [])
-    assert [line async for line in Reader._byte_lines(Fixed())] == expected
+    lines = [line for chunk in chunks for line in decoder.feed(chunk)] + [*decoder.finish()]
+    assert [line.encode("utf-8", "surrogateescape") for line in lines] == expected
 
 
 @pytest.mark.slow
@@ -307,7 +301,7 @@ async def test_it_says_that_the_instance_is_gone():
         return web.json_response({"error": "Instance x not found"}, status=404)
 
     async with Output(b"1\n", end=False, info=missing) as reader:
-        with pytest.raises(errors.InstanceEndedError, match="does not have it"):
+        with pytest.raises(errors.InstanceEndedError, match="has forgotten it"):
             await reader.read()
 
 

@@ -32,7 +32,7 @@ async def test_a_writer_is_told_and_can_go_on_with_another(start):
     writer = await instance.open_input("text/plain")
     await writer.write("one\n")
     await writer.write("fail\n")
-    with pytest.raises(errors.InstanceRestartedError, match="the next begins at"):
+    with pytest.raises(errors.InstanceRestartedError, match="the next one begins"):
         while True:
             await writer.write("lost\n")
     info = await instance.wait_running(timeout=20)

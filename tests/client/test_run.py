@@ -134,7 +134,7 @@ async def test_a_source_of_input_that_fails(client, package):
         await client.run(package(ENDLESS), input=chunks())
     with pytest.raises(FileNotFoundError):
         await client.run(package(ENDLESS), input=Path("/nowhere/x"))
-    with pytest.raises(TypeError, match="can't be sent"):
+    with pytest.raises(TypeError, match="Can't send"):
         await client.run(package(ENDLESS), input={"a": 1})
 
 
@@ -144,7 +144,7 @@ async def test_what_can_not_be_started(client, package, tmp_path):
         await client.run(b"no archive")
     with pytest.raises(errors.PackageError):
         await client.run(tmp_path / "none")
-    with pytest.raises(TypeError, match="args is a list"):
+    with pytest.raises(TypeError, match="args must be a list"):
         await client.run(package(SHOUT), args="a")
 
 

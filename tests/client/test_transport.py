@@ -130,7 +130,7 @@ async def test_hints(nobody):
         ("GET", "/version", answer(401)), ("GET", "/sequence/x", answer(404, text='{"error":"no"}'))
     ) as server:
         async with HostClient(server.url) as host, HostClient(server.url, token="t") as known:
-            with pytest.raises(errors.AuthenticationError, match="give the client a token, with token=") as raised:
+            with pytest.raises(errors.AuthenticationError, match="pass a token to the client: token=") as raised:
                 await host.get_version()
             with pytest.raises(errors.AuthenticationError, match="expired"):
                 await known.get_version()
@@ -153,9 +153,9 @@ async def test_hints(nobody):
 @pytest.mark.parametrize(
     ("status", "said", "hint"),
     [
-        (403, None, "the token may be for reading only"),
+        (403, None, "the token may be read-only"),
         (403, "It is for reading only", None),
-        (413, None, "the Hub, or a proxy before it, takes nothing so large"),
+        (413, None, "the Hub, or a proxy before it, has a limit below this size"),
         (413, "A package may have 1 MiB", None),
         (419, "Insufficient Space on Resource", "get_load_check() has the figures"),
         (419, "Insufficient Space on Resource: 5 Instances run", None),
@@ -184,10 +184,10 @@ async def test_a_redirect_to_where_nobody_is():
 @pytest.mark.parametrize(
     ("response", "complaint"),
     [
-        ({"text": "<html>"}, "not what a Hub sends: it is a web page"),
+        ({"text": "<html>"}, "not the answer of a Hub: it is a web page"),
         ({"text": '{"service": 1}'}, "service"),
         ({"text": "[]"}, "Expected `object`"),
-        ({"body": b"\xff"}, "not what a Hub sends"),
+        ({"body": b"\xff"}, "not the answer of a Hub"),
         ({}, "it is empty"),
     ],
 )
@@ -221,7 +221,7 @@ async def test_what_does_not_speak_http():
         writer.write(b"SSH-2.0-OpenSSH_9\r\n\r\n")
 
     async with raw(handle) as url, HostClient(url, token="s3cret") as host:
-        with pytest.raises(errors.HubConnectionError, match="does not speak HTTP") as raised:
+        with pytest.raises(errors.HubConnectionError, match="The answer is not HTTP") as raised:
             await host.get_version()
     assert "s3cret" not in deep(raised.value)
 
@@ -267,7 +267,7 @@ async def test_tries_are_told_to_who_asks(nobody, caplog, capsys):
         async with HostClient(nobody, token="s3cret") as host:
             with pytest.raises(errors.HubConnectionError):
                 await host.get_version()
-    assert caplog.text.count("Trying again in 0.0 s: No Hub answers at") == 3
+    assert caplog.text.count("Retrying in 0.0 s: No Hub answers at") == 3
     assert "s3cret" not in caplog.text
 
 
@@ -343,7 +343,7 @@ async def test_a_deadline_that_ends_between_tries_tells_what_was_wrong(monkeypat
 )  # fmt: skip
 async def test_a_token_that_is_none(token, error):
     async with serving(("GET", "/version", VERSION)) as server:
-        with pytest.raises(error, match="a token is") as raised:
+        with pytest.raises(error, match="token must be") as raised:
             async with HostClient(server.url, token=token) as host:
                 await host.get_version()
     assert "s3c" not in str(raised.value)
@@ -428,7 +428,7 @@ async def test_a_token_that_does_not_come():
         serving(("GET", "/version", VERSION)) as server,
         HostClient(server.url, token=hang, timeout=0.1) as host,
     ):
-        with pytest.raises(errors.HubTimeoutError, match="gave none within"):
+        with pytest.raises(errors.HubTimeoutError, match="returned nothing within"):
             await host.get_version()
 
 

@@ -141,7 +141,7 @@ async def test_heartbeats_while_somebody_listens(tmp_path, api_of, package):
 
 
 async def test_history_is_bounded(hub, api):
-    hub.audit.channel = Channel(1000, history=True)
+    hub.audit.channel = Channel(limit=1000, history=True)
     for _ in range(20):
         await api.get("/sequence/nope")
     assert hub.audit.channel.size <= 1000

@@ -113,7 +113,7 @@ async def test_a_process_that_a_signal_ends(start_hub, package):
 
 async def test_a_crash_and_what_the_policy_makes_of_it(start_hub):
     api, _, sequence = await start_hub()
-    instance = await api.start(sequence, restart={"policy": "on-failure", "maxRetries": 1, "delay": 1})
+    instance = await api.start(sequence, restart={"policy": "on-failure", "maxRetries": 1, "delay": 10})
     async with api.session.get(f"{api.url}{instance}/output") as output:
         await api.input(instance, b"first\nraise\n", x_end_stream="false")
         assert await output.content.readline() == b"FIRST\n"

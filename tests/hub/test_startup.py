@@ -32,12 +32,12 @@ async def test_some_are_started_at_the_same_time_but_not_all(hub, startup, monke
     now, seen = set(), []
     start_one = hub.instances.start
 
-    async def counting(sequence, request):
+    async def counting(order):
         mark = object()
         now.add(mark)
         seen.append(len(now))
         try:
-            return await start_one(sequence, request)
+            return await start_one(order)
         finally:
             now.remove(mark)
 

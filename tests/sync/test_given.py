@@ -73,7 +73,7 @@ def test_an_iterable_that_fails(start):
 
     with pytest.raises(KeyError, match="mine"):
         instance.send_input(chunks())
-    with pytest.raises(TypeError, match="A chunk is bytes or str, not int"):
+    with pytest.raises(TypeError, match="A chunk must be bytes or str, not int"):
         instance.send_input(iter([1]))
 
 
@@ -125,7 +125,7 @@ def test_a_text_file_is_text(start, tmp_path):
     assert instance.get_output().read() == "ZWÖLF\n".encode()
     assert sendable(io.BytesIO(b"x")).content_type == "application/octet-stream"
     assert sendable("text") == "text"
-    with pytest.raises(TypeError, match="can't be sent"):
+    with pytest.raises(TypeError, match="Can't send"):
         instance.send_input({"a": 1})
 
 

@@ -42,7 +42,7 @@ def test_it_can_not_wait_for_itself():
     async def impatient():
         portal().run(here)
 
-    with pytest.raises(RuntimeError, match="take the async one"):
+    with pytest.raises(RuntimeError, match="use the async client"):
         portal().run(impatient)
 
 

@@ -207,7 +207,7 @@ def test_what_they_are(client):
     assert len({client.sequence("a"), other.sequence("a"), SequenceClient("a", client)}) == 1
     assert repr(client.topic("t")) == f"TopicClient('t', HostClient('{client.url}'), 'application/x-ndjson')"
     assert client.topic("t").name == "t"
-    with pytest.raises(TypeError, match="a Sequence id is a str"):
+    with pytest.raises(TypeError, match="a Sequence id must be a str"):
         client.sequence(5)
     with pytest.raises(ValueError, match="URL"):
         HostClient("nonsense")

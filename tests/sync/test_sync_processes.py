@@ -171,7 +171,7 @@ def test_a_fork(program):
     )
     assert out.splitlines() == [
         "child v1",
-        "The stream belongs to the process that this one was forked from: open it anew here",
+        "This stream was opened before the fork: open a new one in the child process",
         "parent v1 0 True",
     ]
 

@@ -124,6 +124,7 @@ def instances(instance: InstanceClient) -> None:
     assert_type(instance.get_log(follow=True), Follower)
     assert_type(instance.get_output(follow=True, reconnect_timeout=5.0, progress=tell), Follower)
     assert_type(instance.get_stdout(follow=True), Follower)
+    assert_type(instance.get_stdout(tap=True, idle_timeout=None), Follower)
     assert_type(instance.get_stderr(), Reader)
     assert_type(instance.get_stderr(follow=True).read(), bytes)
 
@@ -160,6 +161,7 @@ def topics(host: HostClient) -> None:
     topic.send(["a", b"b"], progress=tell)
     assert_type(topic.open(), Writer)
     assert_type(topic.get(), Reader)
+    assert_type(topic.get(tap=True, reconnect_timeout=None), Follower)
     follower = topic.get(follow=True)
     assert_type(follower, Follower)
     for entry in follower.json(LogEntry):

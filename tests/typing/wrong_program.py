@@ -12,6 +12,7 @@ async def wrong(host: HostClient, sync: SyncHostClient) -> None:
     await sync.get_version()  # wrong
     host.get_log(follow="yes")  # wrong
     host.instance("id").get_output(reconnect_timeout=5)  # wrong
+    host.instance("id").get_output(follow=True, tap=True)  # wrong
     await host.instance("id").send_input(5)  # wrong
     async for chunk in host.get_log():
         chunk.encode()  # wrong

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import ast
-import copy
 import re
 import textwrap
 from collections.abc import Iterator
 
-from make_sync.clients import Clients, has, is_generator, names_in
+from make_sync.clients import Clients, has, names_in
 from make_sync.docstrings import docstring, indented
-from make_sync.plain import Plain
 
-STREAMS = {"Reader", "Readable", "Writer"}
-"""Classes that hold a connection, and close it when they are dropped."""
+BASES = {"Readable": "MirroredReadable", "Writer": "MirroredStream"}
+"""Classes that hold a connection, and close it when they are dropped; others have the base Mirror."""
 
 INTERNAL = {"path", "transport"}
-"""Attributes that are none of a user's business, although no underscore says so."""
+"""Attributes without an underscore that users don't need."""
 
 MIRRORS = {"__init__", "__repr__", "__eq__", "__hash__"}
 """Methods that all mirrors have."""
 
-GIVEN = {"Sendable": "sendable", "Token": "token_of", "Progress": "progress_of"}
-"""Types of arguments, and the function of ``given.py`` that they go through."""
+HANDOVER = {"Sendable": "sendable", "Token": "token_of", "Progress": "progress_of"}
+"""Types of arguments, and the function of ``handover.py`` that they go through."""
 
 
 class SyncClass:
@@ -45,7 +43,7 @@ class SyncClass:
 
     @property
     def is_constructed(self) -> bool:
-        """Whether people make one themselves; others come from clients."""
+        """Whether users make one themselves; other objects come from clients."""
         node = self.clients.method(self.name, "__init__")
         used = {name for arg in every_argument(node.args) for name in names_in(arg.annotation)} if node else set()
         return not used & {"Transport", "Callable"}
@@ -53,9 +51,9 @@ class SyncClass:
     def _head(self) -> str:
         bases = [base for base in self.node.bases if ast.unparse(base) != "ABC"]
         if not any(self.clients.mentions(base) for base in bases):
-            bases.insert(0, ast.Name("MirroredStream" if self.name in STREAMS else "Mirror"))
+            bases.insert(0, ast.Name(BASES.get(self.name, "Mirror")))
         listed = ", ".join(map(ast.unparse, bases))
-        doc = docstring(self.node, is_constructed=self.is_constructed)
+        doc = docstring(self.node)
         return f"class {self.name}({listed}, of=native.{self.name}):\n{doc}"
 
     def _native_type(self) -> str:
@@ -91,8 +89,8 @@ class SyncClass:
             return self._open(node)
         if has(node, "overload"):
             return indented(f"@overload\n{self._signature(node)} ...\n")
-        if is_generator(node):
-            return self._transcribed(node)
+        if iterates(node):
+            return indented(f"{self._signature(node)}\n{docstring(node)}{body_of(node)}")
         if has(node, "property"):
             mirrored = self.clients.mentions(node.returns)
             return self._property(node.name, ast.unparse(node.returns), mirrored=mirrored, doc=docstring(node))  # type: ignore[arg-type]
@@ -104,7 +102,7 @@ class SyncClass:
         if any("Transport" in names_in(arg.annotation) for arg in every_argument(node.args)):
             return True
         is_private = node.name.startswith("_") and not node.name.startswith("__")
-        return node.name in MIRRORS or (is_private and not is_generator(node))
+        return node.name in MIRRORS or is_private
 
     def _decorators(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         return "".join(f"@{each}\n" for each in ("classmethod", "staticmethod") if has(node, each))
@@ -153,18 +151,23 @@ class SyncClass:
 
     def _given(self, arg: ast.arg) -> str:
         names = names_in(arg.annotation)
-        for kind, function in GIVEN.items():
+        for kind, function in HANDOVER.items():
             if kind in names:
                 return f"{function}({arg.arg})"
         if {"Callable", "Awaitable", "AsyncIterable"} & names:
-            raise SystemExit(f"{self.name}: nobody says in which thread {arg.arg!r} runs")
+            raise SystemExit(f"{self.name}: in which thread does {arg.arg!r} run?")
         return f"original({arg.arg})" if self.clients.mentions(arg.annotation) else arg.arg
 
-    def _transcribed(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-        plain = ast.fix_missing_locations(Plain(self.name, self.clients).visit(copy.deepcopy(node)))
-        body = plain.body[1:] if ast.get_docstring(node) else plain.body
-        text = "".join(textwrap.indent(ast.unparse(each), "    ") + "\n" for each in body)
-        return indented(f"{self._signature(node)}\n{docstring(node)}{text}")
+
+def iterates(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether calling it gives an iterator."""
+    return ast.unparse(node.returns or ast.Constant(None)).startswith("AsyncIterator[")
+
+
+def body_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The statements of a function, without its docstring."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return "".join(textwrap.indent(ast.unparse(each), "    ") + "\n" for each in body)
 
 
 def every_argument(args: ast.arguments) -> list[ast.arg]:

@@ -1,4 +1,4 @@
-"""The async clients, as they are read."""
+"""The async clients, parsed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ MODULES = [
     "api", "logged", "readable", "reader", "follower", "writer", "duplex", "topic", "instance_streams", "instance",
     "sequence", "overview", "host", "pages", "manager", "multi_manager", "middleware",
 ]  # fmt: skip
+BY_HAND = {"pages"}
+"""Modules whose mirror is written by hand."""
 
 
 class Module:
@@ -72,11 +74,6 @@ class Clients:
 def has(node: ast.AST, decorator: str) -> bool:
     """Whether a function has a decorator."""
     return any(ast.unparse(each) == decorator for each in getattr(node, "decorator_list", ()))
-
-
-def is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether calling it gives an async generator."""
-    return isinstance(node, ast.AsyncFunctionDef) and any(isinstance(each, ast.Yield) for each in ast.walk(node))
 
 
 def names_in(node: ast.AST | None) -> set[str]:

@@ -1,8 +1,6 @@
-"""Commands and groups of commands, as ``si`` wants them.
+"""Typer commands and groups with aliases, lazy imports, and options that every command takes.
 
-They have aliases, groups are imported when they are used, and some options are taken by every command.
-
-A command or group registered as ``"list|ls"`` answers to both names; help shows them together.
+A command or group registered as ``"list|ls"`` has both names; help shows them together.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from transform_hub.cli.exits import told
+from transform_hub.cli.exits import handle_errors
 from transform_hub.cli.settings import settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,19 +21,19 @@ HELP_NAMES = ["-h", "--help"]
 
 
 class Command(TyperCommand):
-    """A command that takes the options of every command, and whose errors are told in one line."""
+    """A command that takes the options of every command, and reports an error in one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = frozenset(name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts))
         return super().parse_args(ctx, args if ctx.resilient_parsing else settings.take(args, own))
 
     def invoke(self, ctx: Any) -> Any:
-        with told():
+        with handle_errors():
             return super().invoke(ctx)
 
 
 class Group(TyperGroup):
-    """A group whose commands have aliases, and may be modules that are not imported before they are used."""
+    """A group whose commands have aliases, and whose modules are imported on first use."""
 
     lazy: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - set once by a subclass
     """Names of a group or command -> the module that has it as ``app``, and its one line of help."""
@@ -79,7 +77,7 @@ class Group(TyperGroup):
         ctx.fail(f"There is no command {word!r}." + (f" Did you mean {meant}?" if meant else ""))
 
     def _help_of(self, ctx: Any, names: str) -> str:
-        """One line of help, empty for what is hidden."""
+        """One line of help; empty for a hidden command."""
         if names in self.lazy:
             return self.lazy[names][1]
         command = super().get_command(ctx, names)
@@ -101,13 +99,13 @@ class App(typer.Typer):
             help=help,
             no_args_is_help=True,
             add_completion=False,
-            rich_markup_mode=None,  # rich takes longer to import than all the rest
+            rich_markup_mode=None,  # importing rich takes longer than all the rest
             pretty_exceptions_enable=False,
             context_settings={"help_option_names": HELP_NAMES, "max_content_width": 100},
             **options,
         )
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
-        """Register a command; ``name`` may be several, separated by ``|``."""
+        """Register a command; ``name`` may be several names, separated by ``|``."""
         register: Callable[[F], F] = super().command(name, cls=Command, **options)
         return register

@@ -1,4 +1,4 @@
-"""Completion of ids and names, by asking the Hub, for as long as a person at a prompt waits."""
+"""Completion of ids and names: the Hub is asked, for no longer than a person waits at a prompt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 1.0
 """Seconds that the Hub has to answer."""
 
 Found = list[tuple[str, str]]
-"""What can be written, and what it is."""
+"""Completions, each with its description."""
 
 
 def complete_sequence(incomplete: str) -> Found:
@@ -51,7 +51,7 @@ def complete_profile(incomplete: str) -> Found:
 
 
 def _with_names(known: list[tuple[str, str, str]]) -> Found:
-    """Ids, each with its name and what is to be said besides, and before them the names that only one has."""
+    """Ids with their descriptions; before them the names that are unique."""
     names = [name for _, name, _ in known]
     alone = [(name, one) for one, name, _ in known if name and names.count(name) == 1]
     return [*alone, *((one, name + more) for one, name, more in known)]
@@ -71,6 +71,6 @@ def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Fo
 
     try:
         found = asyncio.run(in_time())
-    except Exception:  # noqa: BLE001 - whatever is wrong, it is told when the command is run and not at the prompt
+    except Exception:  # noqa: BLE001 - errors belong to the command, not to the prompt
         return []
     return [each for each in found if each[0].startswith(incomplete)]

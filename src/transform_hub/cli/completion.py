@@ -50,27 +50,27 @@ Shell = Annotated[str | None, typer.Argument(metavar="SHELL", help="bash, zsh or
 
 @app.command()
 def show(shell: Shell = None) -> None:
-    """Print the script that makes completion work."""
+    """Print the completion script of a shell."""
     print(SCRIPTS[_chosen(shell)], end="")
 
 
 @app.command()
 def install(shell: Shell = None) -> None:
-    """Make completion work in every new shell."""
+    """Install completion for new shells."""
     chosen = _chosen(shell)
-    path = _place(chosen)
+    path = _path(chosen)
     path.parent.mkdir(parents=True, exist_ok=True)
     before = "" if chosen == "fish" else _without_block(path)
     block = SCRIPTS[chosen] if chosen == "fish" else f"{BEGIN}\n{_hook(chosen)}\n{END}\n"
     path.write_text(before + block)
-    note(f"Completion for {chosen} is in {path}; it works in new shells")
+    note(f"Completion for {chosen} is in {path}: open a new shell")
 
 
 @app.command()
 def uninstall(shell: Shell = None) -> None:
     """Undo `si completion install`."""
     chosen = _chosen(shell)
-    path = _place(chosen)
+    path = _path(chosen)
     if not path.exists():
         return
     if chosen == "fish":
@@ -88,11 +88,12 @@ def bash() -> None:
 def _chosen(shell: str | None) -> str:
     chosen = shell or Path(os.environ.get("SHELL", "")).name
     if chosen not in SCRIPTS:
-        raise CommandError(f"{chosen or 'this shell'!r} is none of bash, zsh and fish: name one of them", code=USAGE)
+        name = chosen or "this shell"
+        raise CommandError(f"no completion for {name!r}: name one of bash, zsh and fish", code=USAGE)
     return chosen
 
 
-def _place(shell: str) -> Path:
+def _path(shell: str) -> Path:
     if shell == "fish":
         config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(config, "fish", "completions", "si.fish")
@@ -100,7 +101,7 @@ def _place(shell: str) -> Path:
 
 
 def _hook(shell: str) -> str:
-    """What the shell's start file says: the script is asked of the ``si`` that is there, if there is one."""
+    """The line for the shell's start file: it asks ``si``, if it is there, for the script."""
     return f'command -v si >/dev/null && eval "$(si completion show {shell})"'
 
 

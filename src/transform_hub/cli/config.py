@@ -1,4 +1,4 @@
-"""``si config``: profiles, which say what Hub is talked to."""
+"""``si config``: profiles, each with the URL of a Hub and how to use it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from transform_hub.cli.connection import profile
 from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.output import note, show, show_list
 
-app = App(help="Profiles: which Hub is talked to.")
+app = App(help="Profiles: which Hub to use.")
 set_app = App(help="Set values of the profile.")
-reset_app = App(help="Give values of the profile their defaults.")
-profile_app = App(help="Make profiles and choose among them.")
+reset_app = App(help="Reset values of the profile to their defaults.")
+profile_app = App(help="Create profiles and choose one.")
 app.add_typer(set_app, name="set")
 app.add_typer(reset_app, name="reset")
 app.add_typer(profile_app, name="profile|pr")
@@ -33,7 +33,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile."
 def print_(
     token: Annotated[bool, typer.Option("--token", help="Show the whole token.")] = False,
 ) -> None:
-    """Print the profile that holds."""
+    """Print the profile in use."""
     current = profile()
     note(f"Current profile: {current.name}")
     values = current.values
@@ -58,7 +58,7 @@ def set_json(text: Annotated[str, typer.Argument(metavar="JSON", help="An object
     except ValueError as error:
         raise CommandError(f"not JSON: {error}", code=USAGE) from None
     if not isinstance(values, dict):
-        raise CommandError("it must be a JSON object", code=USAGE)
+        raise CommandError("the values must be a JSON object", code=USAGE)
     profile().update(values)
 
 
@@ -83,7 +83,7 @@ def set_log(
     debug: Annotated[str | None, typer.Option("--debug", metavar="true|false", help="Tracebacks of errors.")] = None,
     format: Annotated[str | None, typer.Option("--format", metavar="pretty|json", help="Form of the answers.")] = None,
 ) -> None:
-    """Set how answers and errors are told."""
+    """Set the form of answers and errors."""
     values: dict[str, Any] = {}
     if debug is not None:
         if debug not in ("true", "false"):
@@ -101,17 +101,17 @@ def set_scope(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of 
 
 
 @set_app.command("token")
-def set_token(token: Annotated[str, typer.Argument(metavar="TOKEN", help="- reads it from stdin.")]) -> None:
+def set_token(token: Annotated[str, typer.Argument(metavar="TOKEN", help="The token; - reads it from stdin.")]) -> None:
     """Set the token that is sent to the Hub or the platform."""
     given = sys.stdin.read().strip() if token == "-" else token  # noqa: S105 - no password
     profile().update({"token": given})
     if given and not profiles.is_jwt(given):
-        note("This is no JSON Web Token: STH's own si would reset the profile")
+        note("This is not a JSON Web Token: STH's own si would reset the profile")
 
 
 @set_app.command("env")
 def set_env(env: Annotated[str, typer.Argument(metavar="ENV", help="production or development.")]) -> None:
-    """Set whether the Hub is one of a platform (production)."""
+    """Set whether the Hub belongs to a platform (production)."""
     current = profile()
     if env == "production" and not current.middleware_api_url:
         raise CommandError("set the platform first: `si config set middlewareApiUrl URL`")
@@ -122,7 +122,7 @@ def _add_reset(name: str) -> None:
     def reset() -> None:
         profile().reset(name)
 
-    reset_app.command(name, help=f"Give {name} its default.")(reset)
+    reset_app.command(name, help=f"Reset {name} to its default.")(reset)
 
 
 for _name in ("apiUrl", "log", "middlewareApiUrl", "scope", "token", "env"):
@@ -131,7 +131,7 @@ for _name in ("apiUrl", "log", "middlewareApiUrl", "scope", "token", "env"):
 
 @reset_app.command("all")
 def reset_all() -> None:
-    """Give everything its default."""
+    """Reset everything to its default."""
     profile().update(profiles.DEFAULTS)
 
 
@@ -146,13 +146,13 @@ def list_profiles() -> None:
 
 @profile_app.command("use")
 def use_profile(name: Name) -> None:
-    """Make a profile the active one."""
+    """Activate a profile."""
     profiles.activate(name)
 
 
 @profile_app.command("create")
 def create_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]) -> None:
-    """Make a profile."""
+    """Create a profile."""
     profiles.create(name)
 
 

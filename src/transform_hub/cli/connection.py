@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def hub() -> AsyncIterator[HostClient]:
-    """A client of the Hub that command line, environment and profile name, in this order."""
+    """A client of the Hub that the command line names, else the environment, else the profile."""
     found = await _found()
     with _few_certificates(found.url):
         from transform_hub.client.host import HostClient
@@ -35,24 +35,23 @@ async def hub() -> AsyncIterator[HostClient]:
 
 
 async def _found() -> Connection:
-    """Where the Hub is; in production the platform may have to be asked."""
+    """URL and token; in production the platform is asked for the Hub, if nothing else names it."""
     try:
         return Connection.find(settings.profile, path=settings.profile_path)
     except ProfileError:
-        holding = profile()
-        if not (holding.is_production and holding.middleware_api_url):
+        current = profile()
+        if not (current.is_production and current.middleware_api_url):
             raise
     from transform_hub.cli.platform import hub_url
 
-    return Connection(await hub_url(), holding.token)
+    return Connection(await hub_url(), current.token)
 
 
 @contextmanager
 def _few_certificates(url: str) -> Iterator[None]:
-    """Let aiohttp, when it is imported, not load all certificates that this system trusts.
+    """Keep aiohttp from loading the system's certificates when it is imported.
 
-    That takes as long as the rest of the import, and over http there is nothing to trust. If such a Hub redirects to
-    https it is refused.
+    That takes as long as the rest of the import, and plain http needs none. A redirect from http to https fails then.
     """
     before = os.environ.get("SSL_CERT_FILE")
     if url.startswith("http:"):
@@ -66,12 +65,12 @@ def _few_certificates(url: str) -> Iterator[None]:
 
 
 def profile() -> Profile:
-    """The profile that holds for this command line."""
+    """The profile of this command line."""
     return Profile.load(settings.profile, path=settings.profile_path)
 
 
 def with_hub(action: Callable[[HostClient], Awaitable[T]]) -> T:
-    """Run something with a client of the Hub."""
+    """Run ``action`` with a client of the Hub."""
 
     async def run() -> T:
         async with hub() as client:

@@ -7,9 +7,9 @@ import sys
 
 
 def open_standard() -> None:
-    """Open those that were closed by who started us, as the null device.
+    """Open standard descriptors that are closed on the null device.
 
-    What is opened next would take their numbers otherwise, and what is written to them. Python has no files for them.
+    Otherwise the next file would get their numbers, and what is printed. Python has no file objects for them.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:

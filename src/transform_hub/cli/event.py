@@ -44,8 +44,8 @@ def emit(
 def on(
     id: Id,
     name: Name,
-    next_: Annotated[bool, typer.Option("-n", "--next", help="Wait for the next one.")] = False,
-    stream: Annotated[bool, typer.Option("-s", "--stream", help="Print all that come, one a line.")] = False,
+    next_: Annotated[bool, typer.Option("-n", "--next", help="Wait for the next message.")] = False,
+    stream: Annotated[bool, typer.Option("-s", "--stream", help="Print all from now on, one per line.")] = False,
 ) -> None:
     """Print the last message of an event as JSON, or wait for the first."""
     if stream:

@@ -1,9 +1,9 @@
-"""Exit codes of ``si``, and the errors that lead to them.
+"""Exit codes of ``si``, and how errors become one.
 
-    0    it worked
-    1    it failed
-    2    the command line is wrong
-    3    there is no such Sequence, Instance, topic, profile, ...
+    0    success
+    1    failure
+    2    wrong usage
+    3    no such Sequence, Instance, topic, profile, ...
     4    no Hub answers
     130  interrupted with Ctrl-C
 
@@ -38,11 +38,11 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A command can't do what it was asked for.
+    """A command failed.
 
     Args:
-        message: what was wrong, and what to do.
-        code: to exit with.
+        message: what is wrong, and what to do.
+        code: the exit code.
     """
 
     def __init__(self, message: str, *, code: int = ERROR) -> None:
@@ -51,12 +51,12 @@ class CommandError(Exception):
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn what goes wrong inside into one line on stderr and an exit code."""
+def handle_errors() -> Iterator[None]:
+    """Report an error as one line on stderr and an exit code."""
     try:
         yield
     except BrokenPipeError:
-        # Whoever read stdout has what was wanted; Python would complain when it flushes at its end.
+        # The reader of stdout has seen enough; without this Python complains when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
@@ -64,18 +64,17 @@ def told() -> Iterator[None]:
     except (CommandError, HubError, OSError, UnicodeEncodeError) as error:
         if settings.debug:
             traceback.print_exc()
-        complain(message_of(error))
+        print_error(message_of(error))
         raise typer.Exit(code_of(error)) from None
 
 
-def complain(message: str) -> None:
-    """Print an error."""
+def print_error(message: str) -> None:
     label = typer.style("Error:", fg="red") if settings.colors(sys.stderr) else "Error:"
     print(label, message, file=sys.stderr)
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code that an error leads to."""
+    """The exit code of an error."""
     if isinstance(error, CommandError):
         return error.code
     if isinstance(error, ProfileValueError):
@@ -86,7 +85,7 @@ def code_of(error: BaseException) -> int:
 
 
 def message_of(error: BaseException) -> str:
-    """What to say of an error: what was wrong, and the next step."""
+    """The message of an error: what is wrong, and the next step."""
     if isinstance(error, HubConnectionError) and error.message.startswith("No Hub answers at "):
         where = error.message.removeprefix("No Hub answers at ")
         known_by = "the variable SCRAMJET_HUB_URL" if _is_in_environment() else "`si config set apiUrl URL`"
@@ -101,5 +100,4 @@ def message_of(error: BaseException) -> str:
 
 
 def _is_in_environment() -> bool:
-    """Whether the environment says where the Hub is."""
     return not (settings.profile or settings.profile_path) and bool(os.environ.get("SCRAMJET_HUB_URL"))

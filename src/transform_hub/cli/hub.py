@@ -1,4 +1,4 @@
-"""``si hub``: start a Hub on this machine, and look at the one that is talked to."""
+"""``si hub``: start a Hub on this machine, inspect the one in use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from transform_hub.cli.streams import pour
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
-app = App(help="The Hub: start one here, look at one.")
+app = App(help="The Hub: start one on this machine, inspect one.")
 
-Port = Annotated[int | None, typer.Option("-P", "--port", help="Its port.  [default: the only one that runs]")]
+Port = Annotated[int | None, typer.Option("-P", "--port", help="Port of the Hub.  [default: of the only one running]")]
 
 
 @app.command()
@@ -28,13 +28,11 @@ def start(
     port: Annotated[
         int | None, typer.Option("-P", "--port", help="Port of the API; 0 takes a free one.  [default: the profile's]")
     ] = None,
-    detach: Annotated[bool, typer.Option("-d", "--detach", help="Leave it running in the background.")] = False,
-    sequences_root: Annotated[
-        Path | None, typer.Option("-D", "--sequences-root", help="Where Sequences are kept.")
-    ] = None,
-    log_level: Annotated[str | None, typer.Option("-L", "--log-level", help="Of its log, like info or debug.")] = None,
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Run in the background.")] = False,
+    sequences_root: Annotated[Path | None, typer.Option("-D", "--sequences-root", help="Folder for Sequences.")] = None,
+    log_level: Annotated[str | None, typer.Option("-L", "--log-level", help="Log level, like info or debug.")] = None,
 ) -> None:
-    """Start a Hub on this machine, until Ctrl-C; `sth` has all its options."""
+    """Start a Hub on this machine, until Ctrl-C; `sth` has more options."""
     from transform_hub.cli import daemon
 
     options = {"--sequences-root": sequences_root, "--log-level": log_level}
@@ -47,7 +45,7 @@ def start(
 
 @app.command()
 def stop(port: Port = None) -> None:
-    """Stop a Hub that `si hub start --detach` has started."""
+    """Stop a Hub that was started with `si hub start --detach`."""
     from transform_hub.cli import daemon
 
     show(daemon.stop(port))
@@ -55,7 +53,7 @@ def stop(port: Port = None) -> None:
 
 @app.command()
 def status(port: Port = None) -> None:
-    """Show the Hub that `si hub start --detach` has started; exit code 3 if there is none."""
+    """Show the Hub that was started with `si hub start --detach`; exit code 3 if there is none."""
     from transform_hub.cli import daemon
 
     show(daemon.find(port))
@@ -91,7 +89,7 @@ def logs(follow: Follow = False, since: Since = None) -> None:
 
 @app.command()
 def audit() -> None:
-    """Write to stdout who does what on the Hub, a line of JSON each."""
+    """Write the Hub's audit log to stdout, one JSON object per line."""
 
     async def opened(host: HostClient) -> Any:
         return await host.get_audit()
@@ -104,7 +102,7 @@ HubId = Annotated[str, typer.Argument(metavar="ID", help="Id of a Hub of the Spa
 
 @app.command("list|ls")
 def list_() -> None:
-    """List the Hubs of the Space that is talked to."""
+    """List the Hubs of the Space in use."""
     from transform_hub.cli.space import show_hubs
 
     show_hubs()
@@ -112,15 +110,17 @@ def list_() -> None:
 
 @app.command()
 def use(id: HubId) -> None:
-    """Talk to this Hub of the Space from now on, in this session."""
+    """Use this Hub of the Space for the rest of the session."""
     from transform_hub.cli.platform import with_space
 
     session.remember("hub", with_space(lambda manager: manager.get_host_info(id)).id)
 
 
 @app.command()
-def info(id: Annotated[str | None, typer.Argument(metavar="ID", help="By default the one in use.")] = None) -> None:
-    """Show what the Space knows of a Hub."""
+def info(
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a Hub.  [default: that in use]")] = None,
+) -> None:
+    """Show a Hub as the Space knows it."""
     from transform_hub.cli.platform import with_space
 
     show(with_space(lambda manager: manager.get_host_info(id or session.last("hub"))))
@@ -128,8 +128,8 @@ def info(id: Annotated[str | None, typer.Argument(metavar="ID", help="By default
 
 @app.command()
 def disconnect(
-    id: Annotated[str | None, typer.Option("--id", help="Of one Hub.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All that came with an access key.")] = False,
+    id: Annotated[str | None, typer.Option("--id", help="Id of a Hub.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All Hubs that connected with an access key.")] = False,
 ) -> None:
     """Disconnect Hubs from the Space."""
     from transform_hub.cli.platform import with_space
@@ -143,7 +143,7 @@ def disconnect(
 def delete(
     id: HubId, force: Annotated[bool, typer.Option("-f", "--force", help="Disconnect it first.")] = False
 ) -> None:
-    """Let the Space forget a Hub."""
+    """Delete a Hub from the Space."""
     from transform_hub.cli.platform import with_space
 
     with_space(lambda manager: manager.delete_hub(id, force=force))

@@ -1,4 +1,4 @@
-"""``si init``: the folder of a new Sequence, made from a template, with a test."""
+"""``si init``: a new Sequence from a template, with a test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transform_hub.cli.command import App
 from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.output import note, show
 
-app = App(help="Make the folder of a new Sequence.")
+app = App(help="Create the folder of a new Sequence.")
 
 TEMPLATES = {
     "map": "Python: a function for each line",
@@ -42,15 +42,15 @@ def sequence(
         list[str] | None,
         typer.Argument(metavar="[py|js] [TEMPLATE]", help=f"One of {', '.join(TEMPLATES)}.  [default: py map]"),
     ] = None,
-    path: Annotated[Path, typer.Option("-p", "--path", help="The folder, which is made.")] = Path("sequence"),
+    path: Annotated[Path, typer.Option("-p", "--path", help="Folder to create.")] = Path("sequence"),
 ) -> None:
-    """Make a folder with a Sequence that can be run at once: `si run FOLDER`.
+    """Create a Sequence that runs at once: `si run FOLDER`.
 
-    Its test needs nothing but pytest: it starts a Hub of its own.
+    Its test needs only pytest: it starts a Hub of its own.
     """
     template = _template(words or [])
     if path.exists() and any(path.iterdir()):
-        raise CommandError(f"{path} is there, and not empty: name another folder with --path")
+        raise CommandError(f"{path} exists and is not empty: name another folder with --path")
     path.mkdir(parents=True, exist_ok=True)
     made = _fill(path, template)
     show({"path": str(path), "template": template, "files": made})
@@ -75,7 +75,7 @@ def _fill(path: Path, template: str) -> list[str]:
     sources = files("transform_hub.cli") / "templates" / template
     texts = {source.name: source.read_text(encoding="utf-8") for source in sources.iterdir() if source.is_file()}
     name = re.sub(r"[^a-z0-9._-]+", "-", path.resolve().name.lower()).strip("-.") or "sequence"
-    # pytest wants a name of its own for each test file, and people have several Sequences.
+    # pytest needs unique names of test files, and users have several Sequences.
     texts[f"test_{re.sub('[.-]', '_', name)}.py"] = texts.pop("test_sequence.py")
     texts["package.json"] = _package_json(name, template)
     texts[".siignore"] = IGNORED

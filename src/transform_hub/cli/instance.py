@@ -1,4 +1,4 @@
-"""``si instance``: look, watch, stop, kill, restart; its streams are in :mod:`transform_hub.cli.instance_streams`."""
+"""``si instance``: inspect, watch, stop, kill, restart; see ``instance_streams`` for its streams."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
     from transform_hub.models import InstanceInfo
 
-app = App(help="Instances: Sequences that are running.")
+app = App(help="Instances: running Sequences.")
 instance_streams.add_to(app)
 app.add_typer(event.app, name="event")
 
@@ -49,7 +49,7 @@ def history(
     limit: Annotated[int, typer.Option("-n", "--limit", help="Instances at most.", min=1)] = 100,
     offset: Annotated[int, typer.Option("--offset", help="Instances to skip.", min=0)] = 0,
 ) -> None:
-    """List Instances that have ended, the latest first, also after a restart of the Hub."""
+    """List Instances that have ended, latest first, including earlier runs of the Hub."""
     columns = {
         "ID": lambda each: each.id,
         "SEQUENCE": lambda each: each.sequence.name or each.sequence.id,
@@ -85,7 +85,7 @@ def info(id: Id) -> None:
 
 @app.command()
 def health(id: Id) -> None:
-    """Show what an Instance says of its health."""
+    """Show the health that an Instance reports."""
 
     async def look(host: HostClient) -> Any:
         return (await (await find_instance(host, id)).get_health()).answer
@@ -95,12 +95,12 @@ def health(id: Id) -> None:
 
 @app.command()
 def top(
-    interval: Annotated[float, typer.Option("-n", "--interval", help="Seconds between two looks.", min=0.1)] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look twice, show that and end.")] = False,
+    interval: Annotated[float, typer.Option("-n", "--interval", help="Seconds between updates.", min=0.1)] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Show one update and exit.")] = False,
 ) -> None:
     """Watch the Instances: state, CPU, memory and streams, until Ctrl-C.
 
-    CPU and memory are those of the Instance's process, where the Hub is on this machine or tells them.
+    CPU and memory are those of the Instance's process, if the Hub is on this machine.
     """
     from transform_hub.cli.top import watch
 
@@ -124,10 +124,10 @@ def stop(
 def kill(
     id: Id,
     remove_immediately: Annotated[
-        bool, typer.Option("--removeImmediately", "--remove-immediately", help="Let the Hub forget it at once.")
+        bool, typer.Option("--removeImmediately", "--remove-immediately", help="Make the Hub forget it at once.")
     ] = False,
 ) -> None:
-    """End an Instance without asking it."""
+    """Kill an Instance."""
 
     async def end(host: HostClient) -> InstanceInfo:
         return await (await find_instance(host, id)).kill(remove_immediately=remove_immediately)

@@ -13,10 +13,11 @@ import typer
 from transform_hub.cli.command import App
 from transform_hub.cli.completers import complete_instance
 from transform_hub.cli.connection import with_hub
+from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.log_lines import Follow, Since, pour_log
 from transform_hub.cli.names import find_instance
 from transform_hub.cli.stdio import read_stdin, write_stdout
-from transform_hub.cli.streams import File, pour, sending, while_read
+from transform_hub.cli.streams import File, Tap, pour, sending, while_read
 
 if TYPE_CHECKING:
     from transform_hub.client.duplex import Duplex
@@ -31,7 +32,7 @@ Id = Annotated[
         autocompletion=complete_instance,
     ),
 ]
-ContentType = Annotated[str, typer.Option("-t", "--content-type", help="Of what is sent.")]
+ContentType = Annotated[str, typer.Option("-t", "--content-type", help="Content type of the data.")]
 End = Annotated[bool, typer.Option("-e", "--end", help="End the input afterwards.")]
 
 
@@ -52,18 +53,18 @@ def add_to(app: App) -> None:
 
 def input_(id: Id, file: File = None, content_type: ContentType = "text/plain", end: End = False) -> None:
     """Send a file or stdin to the input of an Instance."""
-    with sending(file) as (data, told):
+    with sending(file) as (data, report):
 
         async def send(host: HostClient) -> None:
             instance = await find_instance(host, id)
-            await instance.send_input(data, content_type=content_type, end=end, progress=told)
+            await instance.send_input(data, content_type=content_type, end=end, progress=report)
 
         with_hub(send)
 
 
-def output(id: Id, follow: Follow = False) -> None:
+def output(id: Id, follow: Follow = False, tap: Tap = False) -> None:
     """Write the output of an Instance to stdout, as it comes."""
-    _pour(id, "output", follow=follow)
+    _pour(id, "output", follow=follow, tap=tap)
 
 
 def inout(id: Id, file: File = None, content_type: ContentType = "text/plain", end: End = False) -> None:
@@ -79,7 +80,7 @@ def inout(id: Id, file: File = None, content_type: ContentType = "text/plain", e
 
 
 def stdio(id: Id) -> None:
-    """Tie the terminal to an Instance: stdin goes there, its stdout and stderr come here."""
+    """Attach the terminal to an Instance: send it stdin, show its stdout and stderr."""
 
     async def attach(host: HostClient) -> None:
         instance = await find_instance(host, id)
@@ -97,22 +98,22 @@ def stdio(id: Id) -> None:
 
 def stdin(id: Id, file: File = None) -> None:
     """Send a file or stdin to the standard input of an Instance."""
-    with sending(file) as (data, told):
+    with sending(file) as (data, report):
 
         async def send(host: HostClient) -> None:
-            await (await find_instance(host, id)).send_stdin(data, progress=told)
+            await (await find_instance(host, id)).send_stdin(data, progress=report)
 
         with_hub(send)
 
 
-def stdout(id: Id, follow: Follow = False) -> None:
+def stdout(id: Id, follow: Follow = False, tap: Tap = False) -> None:
     """Write the standard output of an Instance to stdout, as it comes."""
-    _pour(id, "stdout", follow=follow)
+    _pour(id, "stdout", follow=follow, tap=tap)
 
 
-def stderr(id: Id, follow: Follow = False) -> None:
+def stderr(id: Id, follow: Follow = False, tap: Tap = False) -> None:
     """Write the standard error of an Instance to stdout, as it comes."""
-    _pour(id, "stderr", follow=follow)
+    _pour(id, "stderr", follow=follow, tap=tap)
 
 
 def log(id: Id, follow: Follow = False, since: Since = None) -> None:
@@ -125,10 +126,13 @@ def log(id: Id, follow: Follow = False, since: Since = None) -> None:
     pour_log(opened, since)
 
 
-def _pour(id: str, stream: str, *, follow: bool) -> None:
+def _pour(id: str, stream: str, *, follow: bool, tap: bool) -> None:
+    if follow and tap:
+        raise CommandError("use either --follow or --tap: a tap reconnects by itself", code=USAGE)
+
     async def opened(host: HostClient) -> AsyncIterable[Any]:
         instance: InstanceClient = await find_instance(host, id)
-        reader: AsyncIterable[Any] = await getattr(instance, f"get_{stream}")(follow=follow)
+        reader: AsyncIterable[Any] = await getattr(instance, f"get_{stream}")(follow=follow, tap=tap)
         return reader
 
     pour(opened)

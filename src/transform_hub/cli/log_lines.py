@@ -1,4 +1,4 @@
-"""Logs: lines of JSON as they come, or coloured and readable for people.
+"""Logs: lines of JSON as they come, or coloured text for people.
 
 {"ts": 1700000000000, "level": "INFO", "from": "Hub", "msg": "...", "data": [...]}
 2023-11-14T22:13:20.000Z INFO  Hub  ...
@@ -26,9 +26,10 @@ from transform_hub.cli.streams import Opened, pour, while_read
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
-Follow = Annotated[bool, typer.Option("--follow", help="Connect again when the connection is lost.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Reconnect when the connection is lost.")]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Nothing older: 90s, 5m, 2h, 1d, or an ISO 8601 time.")
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only newer entries: 90s, 5m, 2h, 1d, or an ISO 8601 time."),
 ]
 
 COLORS = {"FATAL": "magenta", "ERROR": "red", "WARN": "yellow", "INFO": "green", "DEBUG": "blue", "TRACE": "cyan"}
@@ -38,7 +39,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def pour_log(opened: Opened, since: str | None) -> None:
-    """Write a log to stdout: readable on a terminal, line for line as it is otherwise."""
+    """Write a log to stdout: as text on a terminal, otherwise unchanged."""
     after = None if since is None else since_ms(since)
     if not is_pretty() and after is None:
         pour(opened)
@@ -57,20 +58,20 @@ def since_ms(text: str) -> float:
     """A point in time as ms since the epoch.
 
     Raises:
-        CommandError: it is none.
+        CommandError: the text is not a time.
     """
     if age := _AGE.fullmatch(text):
         return (time.time() - float(age[1]) * _SECONDS[age[2]]) * 1000
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        message = f"{text!r} is no time: write an age like 90s, 5m, 2h or 1d, or a time like 2026-01-31T12:00:00"
+        message = f"{text!r} is not a time: write an age like 90s, 5m, 2h or 1d, or a time like 2026-01-31T12:00:00"
         raise CommandError(message, code=USAGE) from None
     return moment.timestamp() * 1000
 
 
 def readable(line: str, *, color: bool) -> str:
-    """A line of a log for people; what is no entry of a log stays as it is."""
+    """A log line for people; a line that is not a log entry is returned as it is."""
     entry = _entry(line)
     moment = None if entry is None else _moment(entry)
     if entry is None or moment is None:
@@ -110,7 +111,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _moment(entry: dict[str, Any]) -> datetime | None:
-    """When something was logged: the log of a Hub's API tells it in ms, what ``sth`` itself writes as text."""
+    """The time of an entry: in ms in a log of the API, as text in what ``sth`` itself writes."""
     ts = entry.get("ts", 0)
     try:
         return datetime.fromisoformat(ts.replace("Z", "+00:00")) if isinstance(ts, str) else _of_ms(ts)

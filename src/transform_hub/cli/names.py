@@ -1,4 +1,4 @@
-"""Which Sequence or Instance is meant: its id, the start of it, a name, or ``-`` for the last one. Names of topics."""
+"""Names on the command line: an id, the start of one, a name, or ``-`` for the last Sequence or Instance; topics."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
 LAST = "-"
 
-_TOPIC = re.compile(r"[\w\\+-]+", re.ASCII)
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 async def find_sequence(host: HostClient, word: str) -> SequenceClient:
-    """The Sequence that a word on the command line means.
+    """The Sequence that a word on the command line names.
 
     Raises:
-        CommandError: none is meant, or several are.
+        CommandError: it names none, or several.
     """
     if word == LAST:
         return host.sequence(session.last("sequence"))
@@ -37,10 +36,10 @@ async def find_sequence(host: HostClient, word: str) -> SequenceClient:
 
 
 async def find_instance(host: HostClient, word: str) -> InstanceClient:
-    """The Instance that a word on the command line means; the name of its Sequence will do if it is the only one.
+    """The Instance that a word on the command line names; the name of its Sequence is enough if it is the only one.
 
     Raises:
-        CommandError: none is meant, or several are.
+        CommandError: it names none, or several.
     """
     if word == LAST:
         return host.instance(session.last("instance"))
@@ -53,7 +52,7 @@ async def find_instance(host: HostClient, word: str) -> InstanceClient:
 
 
 def choose(kind: str, word: str, names: dict[str, str]) -> str:
-    """The one id that a word means: an id, a name, the start of an id, or the start of a name.
+    """The one id that a word names: an id, a name, the start of an id, or the start of a name.
 
     Args:
         kind: Sequence or Instance.
@@ -61,10 +60,10 @@ def choose(kind: str, word: str, names: dict[str, str]) -> str:
         names: ids, and the name of each.
 
     Raises:
-        CommandError: none is meant, or several are.
+        CommandError: it names none, or several.
     """
     if not word:
-        raise CommandError(f"an empty word names no {kind}", code=USAGE)
+        raise CommandError(f"the id or name of the {kind} is empty", code=USAGE)
     if word in names:
         return word
     for matches in (
@@ -76,18 +75,20 @@ def choose(kind: str, word: str, names: dict[str, str]) -> str:
             return matches[0]
         if matches:
             listed = "".join(f"\n  {each}  {names[each]}".rstrip() for each in matches[:10])
-            raise CommandError(f"{word!r} means several {kind}s: name one by its id{listed}", code=USAGE)
+            raise CommandError(f"several {kind}s match {word!r}: use an id{listed}", code=USAGE)
     command = f"si {kind.lower()} list"
     raise CommandError(f"there is no {kind} {word!r} on this Hub: see `{command}`", code=NOT_FOUND)
 
 
 def topic_name(name: str | None) -> str | None:
-    """The name of a topic, if it can be one.
+    """A topic's name, checked.
 
     Raises:
-        typer.BadParameter: it can't.
+        typer.BadParameter: a topic can't have this name.
     """
-    # A topic is made by whoever first reads or writes it: a name with a typo in it should not be.
-    if name is not None and not _TOPIC.fullmatch(name):
-        raise typer.BadParameter(f"{name!r}: letters, digits, '_', '+', '-' and '\\' make the name of a topic")
+    # Reading or writing a topic creates it: check the name before.
+    from transform_hub.models.rules import TOPIC_NAME
+
+    if name is not None and not TOPIC_NAME.fullmatch(name):
+        raise typer.BadParameter(f"{name!r} can't name a topic: use letters, digits, '_', '+', '-' and '\\'")
     return name

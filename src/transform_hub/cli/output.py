@@ -1,8 +1,8 @@
-"""The forms in which answers are shown.
+"""The forms of answers.
 
-json      one line of JSON on stdout; what scripts get: always in a pipe, unless --format says otherwise
-pretty    tables and indented JSON for people; what a terminal gets
---quiet   ids only, one a line
+json      one line of JSON: the default in a pipe
+pretty    tables and indented JSON for people: the default on a terminal
+--quiet   ids only, one per line
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Columns = dict[str, Callable[[Any], Any]]
 
 
 def is_pretty() -> bool:
-    """Whether a person reads the answers."""
+    """Whether answers are for people."""
     if settings.format is not None:
         return settings.format == "pretty"
     if not sys.stdout.isatty():
@@ -38,7 +38,7 @@ def show(value: Any) -> None:
 
 
 def show_made(kind: str, id: str, **more: Any) -> None:
-    """Print what a command has made, in the shape that STH's ``si`` prints; ``id`` is there under both its names."""
+    """Print what a command has created, with the keys of STH's ``si``."""
     if settings.quiet:
         _print(id)
     elif is_pretty():
@@ -48,7 +48,7 @@ def show_made(kind: str, id: str, **more: Any) -> None:
 
 
 def show_id(id: str) -> None:
-    """Print the id of what a command did something to."""
+    """Print the id of what a command has changed."""
     if settings.quiet:
         _print(id)
     else:
@@ -62,7 +62,7 @@ def show_list(rows: Iterable[T], columns: Columns, *, id_of: Callable[[T], str],
         rows: what is listed.
         columns: of the table.
         id_of: the id of a row.
-        empty: what to say to a person if there are no rows.
+        empty: printed for people if there are no rows.
     """
     listed = list(rows)
     if settings.quiet:
@@ -77,13 +77,13 @@ def show_list(rows: Iterable[T], columns: Columns, *, id_of: Callable[[T], str],
 
 
 def note(text: str) -> None:
-    """Tell a person something besides the answer."""
+    """Print a note for people, besides the answer."""
     if not settings.quiet:
         print(text, file=sys.stderr)
 
 
 def size(count: float) -> str:
-    """A number of bytes as people read it."""
+    """A number of bytes for people."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"

@@ -1,10 +1,10 @@
-"""Packages made of a Sequence's folder, with what the Sequence depends on.
+"""Packing a Sequence's folder together with its dependencies.
 
     Python        requirements.txt, or the dependencies of pyproject.toml, go into __pypackages__
     JavaScript    the dependencies of package.json go into node_modules
 
-The folder itself is never written to: dependencies are installed into a copy of what would be packed. One that has
-its __pypackages__ or node_modules already is packed as it is.
+Dependencies are installed into a copy: the folder itself is never written to. A folder that has __pypackages__ or
+node_modules already is packed as it is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Made:
 
     Attributes:
         packed: files and sizes.
-        dependencies: what was installed into the package, one line each.
+        dependencies: name and version of each that was installed.
     """
 
     packed: Packed
@@ -44,13 +44,13 @@ class Made:
 
 
 def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, python: str | None = None) -> Made:
-    """Pack a folder together with what it depends on.
+    """Pack a folder together with its dependencies.
 
     Args:
         folder: has the package.json.
-        target: path to write, or a file.
+        target: path of the package, or a file to write to.
         dependencies: install them.
-        python: version of the Python that will run it, like ``3.12``; by default the one that runs this.
+        python: version of Python to install for, like ``3.12``; by default that of this process.
 
     Raises:
         CommandError: a dependency can't be installed.
@@ -83,7 +83,7 @@ def _language(folder: Path) -> str:
 
 
 def _wanted(folder: Path, language: str) -> list[str] | None:
-    """What pip has to be asked for; None if there is nothing to install."""
+    """Arguments for pip; None if there is nothing to install."""
     if (folder / VENDORED[language]).exists():
         note(f"{VENDORED[language]} is packed as it is")
         return None
@@ -111,14 +111,14 @@ def _dependencies_of(pyproject: Path) -> list[str]:
 
 @contextmanager
 def _copy(folder: Path, target: Path | BinaryIO) -> Iterator[Path]:
-    """A copy of what would be packed, whose ignore file does not leave out what is installed there."""
+    """A copy of what would be packed, with an ignore file that keeps what is installed there."""
     output = target.resolve() if isinstance(target, Path) else None
     with tempfile.TemporaryDirectory(prefix="si-pack-") as place:
         archive, copy = Path(place, "package.tar.gz"), Path(place, folder.resolve().name or "sequence")
         pack(folder, archive)
         unpack(archive, copy)
         if output and output.is_relative_to(folder.resolve()):
-            (copy / output.relative_to(folder.resolve())).unlink(missing_ok=True)  # what an earlier run has packed
+            (copy / output.relative_to(folder.resolve())).unlink(missing_ok=True)  # an earlier package
         rules = copy / ".siignore"
         if rules.exists():
             kept = [line for line in rules.read_text(encoding="utf-8-sig").splitlines() if line.startswith("!")]
@@ -135,7 +135,7 @@ def _install_python(folder: Path, target: Path, wanted: list[str], python: str |
     else:
         command = [*interpreter.command("pip"), "install", "--quiet", "--disable-pip-version-check"]
         command += ["--no-compile", "--target", str(target)]
-        # What is built here would be for this Python.
+        # Wheels that are built here would be for this Python.
         command += ["--python-version", version, "--only-binary=:all:"] if version != own else []
     note(f"Installing dependencies for Python {version}")
     _run([*command, *wanted], folder, "the dependencies can't be installed")
@@ -144,7 +144,7 @@ def _install_python(folder: Path, target: Path, wanted: list[str], python: str |
 def _install_javascript(copy: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise CommandError("npm is needed for the dependencies of a JavaScript Sequence: install it, or say --no-deps")
+        raise CommandError("npm is needed for the dependencies of a JavaScript Sequence: install it, or pass --no-deps")
     note("Installing dependencies with npm")
     _run(
         [npm, "install", "--omit=dev", "--install-links", "--no-audit", "--no-fund"],

@@ -1,7 +1,7 @@
-"""The platform that a profile names: its Spaces, and the Hubs in them.
+"""The platform of a profile: its Spaces, and their Hubs.
 
-``middlewareApiUrl`` of the profile says where it is. The Space and the Hub that are talked to are remembered for the
-shell session; the first command takes the first Space, and the first Hub in it that is healthy.
+``middlewareApiUrl`` of the profile is its URL. The Space and the Hub in use are remembered for the shell session; the
+first command takes the first Space, and its first healthy Hub.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ async def platform() -> AsyncIterator[MiddlewareClient]:
     """A client of the platform.
 
     Raises:
-        CommandError: the profile names none.
+        CommandError: the profile has none.
     """
     from transform_hub.client.middleware import MiddlewareClient
 
     profile = Profile.load(settings.profile, path=settings.profile_path)
     if not profile.middleware_api_url:
         raise CommandError(
-            f"profile {profile.name!r} names no platform: `si config set middlewareApiUrl URL`, and "
+            f"profile {profile.name!r} has no platform: `si config set middlewareApiUrl URL`, and "
             "`si config set token JWT`"
         )
     async with MiddlewareClient(profile.middleware_api_url, token=profile.token or None) as client:
@@ -44,7 +44,7 @@ async def platform() -> AsyncIterator[MiddlewareClient]:
 
 
 def with_platform(action: Callable[[MiddlewareClient], Awaitable[T]]) -> T:
-    """Run something with a client of the platform."""
+    """Run ``action`` with a client of the platform."""
 
     async def run() -> T:
         async with platform() as client:
@@ -54,7 +54,7 @@ def with_platform(action: Callable[[MiddlewareClient], Awaitable[T]]) -> T:
 
 
 def with_space(action: Callable[[ManagerClient], Awaitable[T]]) -> T:
-    """Run something with the client of the Manager of the Space that is talked to."""
+    """Run ``action`` with the client of the Manager of the Space in use."""
 
     async def run(client: MiddlewareClient) -> T:
         return await action(client.manager(await chosen_space(client)))
@@ -63,7 +63,7 @@ def with_space(action: Callable[[ManagerClient], Awaitable[T]]) -> T:
 
 
 async def chosen_space(client: MiddlewareClient) -> str:
-    """Id of the Space that is talked to.
+    """Id of the Space in use.
 
     Raises:
         CommandError: the token gives access to none.
@@ -79,7 +79,7 @@ async def chosen_space(client: MiddlewareClient) -> str:
 
 
 async def chosen_hub(client: MiddlewareClient) -> tuple[str, str]:
-    """Ids of the Space and the Hub that are talked to.
+    """Ids of the Space and the Hub in use.
 
     Raises:
         CommandError: there is none.
@@ -96,7 +96,7 @@ async def chosen_hub(client: MiddlewareClient) -> tuple[str, str]:
 
 
 async def hub_url() -> str:
-    """URL of the Hub that is talked to."""
+    """URL of the Hub in use."""
     async with platform() as client:
         space, hub = await chosen_hub(client)
     return Profile.load(settings.profile, path=settings.profile_path).hub_url(space, hub)

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from transform_hub.cli.settings import settings
 
 Progress = Callable[[int, int | None], object]
-"""Told how many bytes have been carried, and how many there are if that is known."""
+"""Called with the bytes so far, and the total if it is known."""
 
 
 @contextmanager
 def progress(what: str, *, shown: bool = True) -> Iterator[Progress | None]:
-    """Show how a transfer gets on: bytes, rate and, where the size is known, the time left.
+    """Show the progress of a transfer: bytes, rate and, if the size is known, the time left.
 
     Args:
-        what: is carried.
+        what: label of the bar.
         shown: False shows nothing.
 
     Yields:
-        What to tell of the transfer; None if nothing is shown.
+        A callback for the progress; None if nothing is shown.
     """
     if not (shown and is_shown()):
         yield None
@@ -50,7 +50,6 @@ def progress(what: str, *, shown: bool = True) -> Iterator[Progress | None]:
 
 
 def is_shown() -> bool:
-    """Whether progress is shown."""
     if settings.progress is not None:
         return settings.progress
     return sys.stderr.isatty() and not settings.quiet

@@ -1,4 +1,4 @@
-"""``si run``: a Sequence as a program of this machine, whose work is done on the Hub.
+"""``si run``: run a Sequence on the Hub as if it were a program on this machine.
 
     stdin ──> input ─ Instance ─ output ──> stdout
                                ├ stdout ──┐
@@ -7,7 +7,7 @@
     first Ctrl-C or SIGTERM    stop, which the Instance can handle      exit code 130, or 143
     second                     kill
 
-The Instance's end ends all of it; stdin may go on for ever.
+It ends with the Instance, even if stdin never does.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def run(
     args: Args = None,
     config_file: ConfigFile = None,
     config_string: ConfigString = None,
-    content_type: Annotated[str, typer.Option("-t", "--content-type", help="Of what comes from stdin.")] = "text/plain",
-    stop_timeout: Annotated[int, typer.Option(help="Milliseconds that it has to stop after Ctrl-C.")] = 7000,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the Sequence on the Hub.")] = False,
+    content_type: Annotated[str, typer.Option("-t", "--content-type", help="Content type of stdin.")] = "text/plain",
+    stop_timeout: Annotated[int, typer.Option(help="Milliseconds to stop in after Ctrl-C.")] = 7000,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the Sequence on the Hub.")] = False,
     deps: Dependencies = True,
     python: Python = None,
 ) -> None:
     """Run a Sequence as a program: stdin is its input, its output goes to stdout.
 
-    What it prints goes to stderr. Ctrl-C stops it, and a second one kills it. The exit code is that of the Instance.
+    What it prints goes to stderr. Ctrl-C stops it, a second Ctrl-C kills it. The exit code is that of the Instance.
     The Sequence is deleted afterwards.
     """
     options = start_options(args=args, config_file=config_file, config_string=config_string)
@@ -78,13 +78,7 @@ def run(
 
 
 class _Run:
-    """One Instance, its streams tied to those of this process.
-
-    Args:
-        instance: it runs.
-        content_type: of what comes from stdin.
-        stop_timeout: ms that it has to stop.
-    """
+    """One Instance, its streams connected to those of this process."""
 
     def __init__(self, instance: InstanceClient, content_type: str, stop_timeout: int) -> None:
         self._instance = instance
@@ -94,10 +88,10 @@ class _Run:
         self._ending: set[asyncio.Future[Any]] = set()
 
     async def result(self) -> int:
-        """Wait for the end, and give the exit code.
+        """Wait for the end; the exit code.
 
         Raises:
-            BrokenPipeError: nobody reads stdout any more; the Instance is stopped then.
+            BrokenPipeError: stdout has lost its reader; the Instance was stopped.
         """
         feeding = asyncio.ensure_future(self._feed())
         gone = asyncio.ensure_future(reader_gone())
@@ -114,7 +108,7 @@ class _Run:
                     await self._instance.stop(self._stop_timeout)
                     raise BrokenPipeError
                 streams.result()
-                return await self._verdict()
+                return await self._exit_code()
         finally:
             for task in (feeding, gone, streams):
                 task.cancel()
@@ -122,7 +116,7 @@ class _Run:
                     await task
 
     async def _feed(self) -> None:
-        # The Instance may end, or take a topic instead, before all of stdin is read.
+        # The Instance may end before all of stdin is read, or take its input from a topic.
         with suppress(MethodNotAllowedError, StreamError, NotFoundError):
             async with self._instance.open_input(self._content_type) as writer, aclosing(read_stdin()) as chunks:
                 async for chunk in chunks:
@@ -152,7 +146,7 @@ class _Run:
         self._ending.add(task)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _verdict(self) -> int:
+    async def _exit_code(self) -> int:
         try:
             end = await self._instance.wait()
         except (InstanceGoneError, NotFoundError):
@@ -161,7 +155,7 @@ class _Run:
             return 128 + self._signals[0]
         if end is None:
             return ERROR
-        # STH says -1 of a JavaScript Instance that came to its end.
+        # On STH a JavaScript Instance that completed has exit code -1.
         code = max(end.exitcode, 0) % 256
         if code:
             note(end.reason)

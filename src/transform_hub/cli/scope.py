@@ -1,4 +1,4 @@
-"""``si scope``: named choices of a Space and a Hub, in ``~/.si/scopes``."""
+"""``si scope``: named pairs of a Space and a Hub, in ``~/.si/scopes``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transform_hub.cli.command import App
 from transform_hub.cli.exits import NOT_FOUND, CommandError
 from transform_hub.cli.output import show, show_id, show_list
 
-app = App(help="Named choices of a Space and a Hub.")
+app = App(help="Named pairs of a Space and a Hub.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the scope.")]
 
@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the scope.")]
 def list_() -> None:
     """List the scopes."""
     rows = [{"name": path.stem} for path in sorted(_folder().glob("*.json"))]
-    empty = "There are no scopes: `si scope save NAME` makes one of the Space and Hub in use."
+    empty = "There are no scopes: save the Space and Hub in use with `si scope save NAME`."
     show_list(rows, {"NAME": lambda each: each["name"]}, id_of=lambda each: each["name"], empty=empty)
 
 
@@ -36,7 +36,7 @@ def print_(name: Name) -> None:
 
 @app.command()
 def save(name: Name) -> None:
-    """Make a scope of the Space and the Hub in use."""
+    """Save the Space and the Hub in use as a scope."""
     path = _path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"space": session.last("space"), "hub": session.remembered("hub")}))
@@ -45,7 +45,7 @@ def save(name: Name) -> None:
 
 @app.command()
 def use(name: Name) -> None:
-    """Talk to the Space and the Hub of a scope from now on, in this session."""
+    """Use the Space and the Hub of a scope for the rest of the session."""
     scope = _read(name)
     session.remember("space", scope.get("space", ""))
     session.remember("hub", scope.get("hub", ""))
@@ -65,7 +65,7 @@ def _folder() -> Path:
 
 def _path(name: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise CommandError(f"{name!r} can't be the name of a scope: letters, digits, '.', '_' and '-' can")
+        raise CommandError(f"{name!r} can't name a scope: use letters, digits, '.', '_' and '-'")
     return _folder() / f"{name}.json"
 
 

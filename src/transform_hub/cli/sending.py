@@ -1,4 +1,4 @@
-"""Sequences on their way to a Hub."""
+"""Sending Sequences to a Hub."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from transform_hub.client.sequence import SequenceClient
 
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, a .tar.gz, or - for what was packed last.")]
-Dependencies = Annotated[bool, typer.Option("--deps/--no-deps", help="Pack what the Sequence depends on.")]
+Dependencies = Annotated[bool, typer.Option("--deps/--no-deps", help="Pack the dependencies as well.")]
 Python = Annotated[str | None, typer.Option("--python", help="Version of Python to pack for, like 3.12.")]
 
 
 async def send_package(host: HostClient, package: Path) -> SequenceClient:
-    """Send a package, with a progress bar; ``-`` stands for the Sequence from now on."""
-    with progress(f"Sending {package.name}") as told:
-        sequence = await host.send_sequence(package, progress=told)
+    """Send a package, with a progress bar; from now on ``-`` is the Sequence."""
+    with progress(f"Sending {package.name}") as report:
+        sequence = await host.send_sequence(package, progress=report)
     session.remember("sequence", sequence.id)
     return sequence
 
 
 async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> InstanceClient:
-    """Start an Instance; ``-`` stands for it from now on."""
+    """Start an Instance; from now on ``-`` is the Instance."""
     instance = await sequence.start(**options)
     session.remember("instance", instance.id)
     return instance
@@ -41,7 +41,7 @@ async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> I
 
 @contextmanager
 def package_of(source: Path, *, deps: bool, python: str | None, keep: Path | None = None) -> Iterator[Path]:
-    """The package that a path means: itself, or one made of the folder."""
+    """The package at a path, or one made from the folder there."""
     if str(source) == "-":
         source = Path(session.last("package"))
     if not source.exists():

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
     from transform_hub.client.sequence import SequenceClient
 
-app = App(help="Sequences: programs that are kept on the Hub, packed.")
+app = App(help="Sequences: packaged programs on the Hub.")
 app.command()(run)
 
 Id = Annotated[
@@ -51,7 +51,9 @@ Force = Annotated[bool, typer.Option("-f", "--force", help="Kill Instances first
 
 
 @app.command("list|ls")
-def list_(name: Annotated[str | None, typer.Option("-n", "--name", help="Only those of this name.")] = None) -> None:
+def list_(
+    name: Annotated[str | None, typer.Option("-n", "--name", help="Only those of this name.")] = None,
+) -> None:
     """List the Sequences."""
     found = with_hub(lambda host: host.list_sequences())
     shown = [each for each in found if name is None or name in (each.name, each.config.name)]
@@ -86,7 +88,7 @@ def info(id: Id) -> None:
 
 @app.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="It has the package.json.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the package.json.")],
     stdout: Annotated[bool, typer.Option("-c", "--stdout", help="Write the package to stdout.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write.  [default: FOLDER.tar.gz]")
@@ -94,10 +96,10 @@ def pack(
     deps: Dependencies = True,
     python: Python = None,
 ) -> None:
-    """Pack a folder, with what it depends on, into a .tar.gz.
+    """Pack a folder and its dependencies into a .tar.gz.
 
     Python: requirements.txt, or the dependencies of pyproject.toml, are installed into __pypackages__ of the package.
-    JavaScript: npm installs the dependencies of package.json. Left out is what .siignore names.
+    JavaScript: npm installs the dependencies of package.json. Files that .siignore names are left out.
     """
     from transform_hub.cli.packing import make
 
@@ -139,8 +141,8 @@ def update(id: Id, source: Source, deps: Dependencies = True, python: Python = N
 
     async def overwrite(host: HostClient, package: Path) -> SequenceClient:
         sequence = await find_sequence(host, id)
-        with progress(f"Sending {package.name}") as told:
-            await sequence.overwrite(package, progress=told)
+        with progress(f"Sending {package.name}") as report:
+            await sequence.overwrite(package, progress=report)
         session.remember("sequence", sequence.id)
         return sequence
 
@@ -249,7 +251,7 @@ def prune(force: Force = False) -> None:
         for each in await host.list_sequences():
             try:
                 await host.delete_sequence(each.id, force=force)
-            except NotFoundError:  # somebody else was faster
+            except NotFoundError:  # deleted by somebody else
                 continue
             except ConflictError:
                 left.append(each.id)

@@ -1,4 +1,4 @@
-"""What is remembered from one command of a shell session to the next, so that ``-`` names the last one.
+"""The memory of a shell session, so that ``-`` names the last Sequence, Instance, ...
 
 The file is that of STH's ``si``: ``<tmp>/.si-tmp/<session id of the process>/session-config.json``.
 """
@@ -30,7 +30,7 @@ def last(kind: str) -> str:
         kind: one of ``package sequence instance space hub``.
 
     Raises:
-        CommandError: there has been none in this session.
+        CommandError: there is none in this session.
     """
     if found := remembered(kind):
         return found
@@ -38,7 +38,7 @@ def last(kind: str) -> str:
 
 
 def remembered(kind: str) -> str:
-    """What is remembered of a kind; empty if there is nothing."""
+    """The last id of a kind; empty if there is none."""
     value = _read().get(KINDS[kind][0])
     return value if isinstance(value, str) else ""
 
@@ -64,7 +64,7 @@ def _read() -> dict[str, Any]:
             value = json.load(file) if os.fstat(file.fileno()).st_uid == os.getuid() else {}
     except (OSError, ValueError):
         return {}
-    # Numbers of processes come again: what another session with this one left is not ours.
+    # Process ids are reused: a file of an earlier session with this id is not ours.
     if not isinstance(value, dict) or value.get("sessionStarted", _started()) != _started():
         return {}
     return value
@@ -81,7 +81,7 @@ def _write(value: dict[str, Any]) -> None:
 
 
 def _started() -> str:
-    """When the session's first process started, as far as the system tells."""
+    """When the session's first process started; empty if the system doesn't tell."""
     try:
         return Path(f"/proc/{os.getsid(0)}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""What holds for one invocation of ``si``: the options that every command takes, wherever they stand.
+"""The options that every ``si`` command takes, anywhere on the command line.
 
 --config, --profile NAME     profile to use instead of the active one
 --config-path FILE           profile file to use
@@ -26,7 +26,7 @@ VALUES = {
     "--config-path": "profile_path",
     "--format": "format",
 }
-"""Options with a value, and the setting that each is."""
+"""Options with a value, and the setting of each."""
 
 FLAGS = {
     "-q": ("quiet", True),
@@ -36,7 +36,7 @@ FLAGS = {
     "--no-color": ("color", False),
     "--debug": ("debug", True),
 }
-"""Options without one, and what they set."""
+"""Options without a value, and what they set."""
 
 
 @dataclass
@@ -52,10 +52,10 @@ class Settings:
     debug: bool = False
 
     def set(self, option: str, value: str) -> None:
-        """Take the value of an option.
+        """Set the value of an option.
 
         Raises:
-            typer.BadParameter: it can't have this value.
+            typer.BadParameter: the option can't have this value.
         """
         if option == "--format" and value not in FORMATS:
             raise typer.BadParameter(f"{value!r} is neither pretty nor json", param_hint="--format")
@@ -68,12 +68,12 @@ class Settings:
         return stream.isatty()
 
     def take(self, args: list[str], own: frozenset[str], *, leading: bool = False) -> list[str]:
-        """Take what is meant for every command out of a command line.
+        """Take these options from a command line.
 
         Args:
             args: the command line.
-            own: options that the command has itself.
-            leading: stop at the first word that is none of these options; what follows is another command's.
+            own: options of the command itself, which are left.
+            leading: stop at the first other word: the rest belongs to a subcommand.
 
         Returns:
             The rest.

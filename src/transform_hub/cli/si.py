@@ -1,4 +1,4 @@
-"""``si``: talk to a Hub from the command line; one module per group of commands, imported when it is used."""
+"""``si``, the command line of a Hub: one module per group of commands, imported when it is used."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from transform_hub.cli.version import Version
 
 HELP = """Manage Sequences, Instances and topics on a Scramjet Transform Hub.
 
-Answers are tables on a terminal and one line of JSON in a pipe. Exit codes: 0 it worked, 1 it failed, 2 the command
-line is wrong, 3 not found, 4 no Hub answers, 130 interrupted; `si run` exits with the Instance's own.
+Answers are tables on a terminal and one line of JSON in a pipe. Exit codes: 0 success, 1 failure, 2 wrong usage,
+3 not found, 4 no Hub answers, 130 interrupted; `si run` exits with the code of the Instance.
 """
 
 
@@ -31,15 +31,15 @@ class Root(Group):
 
     lazy = {  # noqa: RUF012 - a table
         "run": ("transform_hub.cli.run", "Run a Sequence as a program."),
-        "init": ("transform_hub.cli.init", "Make the folder of a new Sequence."),
-        "sequence|seq": ("transform_hub.cli.sequence", "Sequences: programs that are kept on the Hub, packed."),
-        "instance|inst": ("transform_hub.cli.instance", "Instances: Sequences that are running."),
+        "init": ("transform_hub.cli.init", "Create the folder of a new Sequence."),
+        "sequence|seq": ("transform_hub.cli.sequence", "Sequences: packaged programs on the Hub."),
+        "instance|inst": ("transform_hub.cli.instance", "Instances: running Sequences."),
         "topic": ("transform_hub.cli.topic", "Topics: named streams."),
-        "hub": ("transform_hub.cli.hub", "The Hub: start one here, look at one."),
-        "config|c": ("transform_hub.cli.config", "Profiles: which Hub is talked to."),
+        "hub": ("transform_hub.cli.hub", "The Hub: start one on this machine, inspect one."),
+        "config|c": ("transform_hub.cli.config", "Profiles: which Hub to use."),
         "space|spc": ("transform_hub.cli.space", "Spaces of a platform."),
-        "scope|s": ("transform_hub.cli.scope", "Named choices of a Space and a Hub."),
-        "store": ("transform_hub.cli.store", "Sequences that are kept for all Hubs of a Space."),
+        "scope|s": ("transform_hub.cli.scope", "Named pairs of a Space and a Hub."),
+        "store": ("transform_hub.cli.store", "The store of a Space: Sequences for all its Hubs."),
         "completion": ("transform_hub.cli.completion", "Completion for bash, zsh and fish."),
         "util|u": ("transform_hub.cli.util", "Tools for pipes."),
     }
@@ -59,7 +59,7 @@ def si(
     format: Annotated[str | None, typer.Option("--format", metavar="pretty|json", help="Form of the answers.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Ids only; no notes and no progress.")] = False,
     progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="Progress bars; otherwise on a terminal only.")
+        bool | None, typer.Option("--progress/--no-progress", help="Progress bars.  [default: on a terminal]")
     ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, as with NO_COLOR.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.")] = False,
@@ -76,11 +76,11 @@ def main() -> None:
     open_standard()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may have what the terminal has not
+            stream.reconfigure(errors="backslashreplace")  # the terminal may lack characters of a name
     if "_SI_COMPLETE" in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]  # there, but not told
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # not in its __all__
 
-        completion_init()  # which typer does itself only for its own options of completion
+        completion_init()  # typer does it only if it adds the options for completion
     code = exits.ERROR
     try:
         app(prog_name="si")
@@ -88,13 +88,13 @@ def main() -> None:
         code = end.code if isinstance(end.code, int) else exits.ERROR if end.code else 0
     except KeyboardInterrupt:
         code = exits.INTERRUPTED
-    except Exception:  # noqa: BLE001 - a defect of ours
+    except Exception:  # noqa: BLE001 - a bug of ours
         traceback.print_exc()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
-    # To take the interpreter apart would need a fifth of all the time of a short command.
+    # Finalizing the interpreter would take a fifth of a short command's time.
     os._exit(code)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transform_hub.client.middleware import MiddlewareClient
 
 app = App(help="Spaces of a platform.")
-access_app = App(help="Keys with which Hubs connect to the Space.")
+access_app = App(help="Access keys, with which Hubs connect to the Space.")
 app.add_typer(access_app, name="access")
 
 
@@ -25,22 +25,22 @@ app.add_typer(access_app, name="access")
 def list_() -> None:
     """List the Spaces that the token gives access to."""
     spaces = with_platform(lambda client: client.list_spaces())
-    show_list(spaces, {"ID": lambda each: each.id}, id_of=lambda each: each.id, empty="The token opens no Space.")
+    show_list(spaces, {"ID": lambda each: each.id}, id_of=lambda each: each.id, empty="There are no Spaces.")
 
 
 @app.command()
 def use(id: Annotated[str, typer.Argument(metavar="ID", help="Id of the Space.")]) -> None:
-    """Talk to this Space from now on, in this session."""
+    """Use this Space for the rest of the session."""
     known = [space.id for space in with_platform(lambda client: client.list_spaces())]
     if id not in known:
-        raise CommandError(f"there is no Space {id!r}: {', '.join(known) or 'the token opens none'}", code=NOT_FOUND)
+        raise CommandError(f"there is no Space {id!r}: {', '.join(known) or 'no access to any'}", code=NOT_FOUND)
     session.remember("space", id)
     session.remember("hub", "")
 
 
 @app.command()
 def info() -> None:
-    """Show the Space that is talked to."""
+    """Show the Space in use."""
 
     async def look(client: MiddlewareClient) -> Any:
         space = await chosen_space(client)
@@ -57,7 +57,7 @@ def version() -> None:
 
 @app.command()
 def audit() -> None:
-    """Write to stdout who does what in all Spaces, a line of JSON each."""
+    """Write the audit log of all Spaces to stdout, one JSON object per line."""
 
     async def opened(client: MiddlewareClient) -> Any:
         return await client.get_audit()
@@ -67,7 +67,7 @@ def audit() -> None:
 
 @access_app.command()
 def create(description: Annotated[str, typer.Argument(metavar="DESCRIPTION", help="What it is for.")]) -> None:
-    """Make a key; it is shown this once."""
+    """Create a key; it is shown only once."""
 
     async def make(client: MiddlewareClient) -> Any:
         return await client.create_access_key(await chosen_space(client), description)
@@ -77,7 +77,7 @@ def create(description: Annotated[str, typer.Argument(metavar="DESCRIPTION", hel
 
 @access_app.command("list|ls")
 def list_keys() -> None:
-    """List the keys, without the keys themselves."""
+    """List ids and descriptions of the keys."""
 
     async def ask(client: MiddlewareClient) -> Any:
         return await client.list_access_keys(await chosen_space(client))
@@ -89,17 +89,17 @@ def list_keys() -> None:
 @access_app.command()
 def revoke(
     id: Annotated[str | None, typer.Option("--id", help="Id of a key.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All keys; Hubs that have them are disconnected.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All keys; Hubs that use them are disconnected.")] = False,
 ) -> None:
-    """Make a key invalid, or all."""
+    """Revoke a key, or all."""
     if (id is None) != all_:
         raise CommandError("say which key: --id ID or --all", code=USAGE)
 
-    async def make_invalid(client: MiddlewareClient) -> Any:
+    async def revoked(client: MiddlewareClient) -> Any:
         space = await chosen_space(client)
         return await (client.revoke_all_access_keys(space) if id is None else client.revoke_access_key(space, id))
 
-    show(with_platform(make_invalid))
+    show(with_platform(revoked))
 
 
 def show_hubs() -> None:

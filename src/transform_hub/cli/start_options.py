@@ -15,16 +15,14 @@ Args = Annotated[str | None, typer.Option("--args", help="Arguments, a JSON arra
 ConfigFile = Annotated[Path | None, typer.Option("-f", "--config-file", help="Configuration, a JSON or YAML file.")]
 ConfigString = Annotated[str | None, typer.Option("-s", "--config-string", help="Configuration, a JSON object.")]
 InstanceId = Annotated[str | None, typer.Option("--inst-id", help="36 characters to use as id of the Instance.")]
-InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to take as input.", callback=topic_name)]
+InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to read as input.", callback=topic_name)]
 OutputTopic = Annotated[
     str | None, typer.Option("--output-topic", help="Topic to send the output to.", callback=topic_name)
 ]
 Limits = Annotated[str | None, typer.Option("--limits", help="Limits, a JSON object: '{\"memory\": 512}' (MB).")]
-Restart = Annotated[
-    str | None, typer.Option("--restart", help="When to run it again: never, on-failure[:5], always[:5].")
-]
+Restart = Annotated[str | None, typer.Option("--restart", help="Restart policy: never, on-failure[:5], always[:5].")]
 StartupConfig = Annotated[
-    Path | None, typer.Option("--startup-config", help="All of these as a JSON or YAML file, as `sth` takes it.")
+    Path | None, typer.Option("--startup-config", help="All of these in a JSON or YAML file, as for `sth`.")
 ]
 
 
@@ -43,10 +41,10 @@ def start_options(
     """What a Sequence is started with.
 
     Raises:
-        CommandError: an option is not of the form it must have.
+        CommandError: an option is malformed.
     """
     if config_file is not None and config_string is not None:
-        raise typer.BadParameter("give one of --config-file and --config-string", param_hint="--config-string")
+        raise typer.BadParameter("use either --config-file or --config-string", param_hint="--config-string")
     options = _startup(startup_config)
     if args is not None:
         options["args"] = _json(args, list, "--args")

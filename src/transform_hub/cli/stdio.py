@@ -1,8 +1,7 @@
-"""The standard streams of this process, read and written without ever blocking the event loop on a pipe or terminal.
+"""The standard streams of this process, read and written without blocking the event loop on a pipe or terminal.
 
-A thread that waits for input can't be ended, and would keep the process when there is nothing more to wait for. So
-descriptors are polled where they can be. They stay in blocking mode, as they are shared with other processes: a
-pipe that can be written to takes PIPE_BUF bytes.
+Descriptors are polled where possible: a thread that waits for input can't be ended, and would keep the process alive.
+They stay in blocking mode, since other processes share them: a writable pipe takes PIPE_BUF bytes without blocking.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ async def write_stdout(data: bytes, fd: int = 1) -> None:
     """Write a chunk to stdout, and wait while its reader is slow.
 
     Raises:
-        BrokenPipeError: its reader has gone.
+        BrokenPipeError: the reader is gone.
     """
     view = memoryview(data)
     if not _is_pollable(fd):
@@ -48,11 +47,11 @@ async def write_stdout(data: bytes, fd: int = 1) -> None:
 
 
 async def reader_gone(fd: int = 1) -> None:
-    """Return when nobody reads stdout any more; never, if that can't be known."""
+    """Return when stdout has lost its reader; never, if that can't be known."""
     loop = asyncio.get_running_loop()
     if not stat.S_ISFIFO(os.fstat(fd).st_mode):
         await loop.create_future()
-    # The one event of a pipe's writing end that makes it readable is that its reader has gone.
+    # The writing end of a pipe becomes readable when its reader is gone, and never else.
     await _ready(fd, loop.add_reader, loop.remove_reader)
 
 

@@ -1,4 +1,4 @@
-"""``si store``: packages that are kept for all Hubs of a Space."""
+"""``si store``: packages in the store of a Space, for all its Hubs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from transform_hub.cli.sending import Source, package_of
 if TYPE_CHECKING:
     from transform_hub.client.manager import ManagerClient
 
-app = App(help="Sequences that are kept for all Hubs of a Space.")
+app = App(help="The store of a Space: Sequences for all its Hubs.")
 
 
 @app.command("list|ls")
 def list_() -> None:
-    """List what is in the store."""
+    """List the packages in the store."""
     columns = {
         "FILE": lambda each: each.filename,
         "NAME": lambda each: each.name,
@@ -39,8 +39,8 @@ def send(
     """Put a package into the store."""
 
     async def put(manager: ManagerClient, package: Path) -> Any:
-        with progress(f"Sending {package.name}") as told:
-            return await manager.put_store_item(package, name=name, progress=told)
+        with progress(f"Sending {package.name}") as report:
+            return await manager.put_store_item(package, name=name, progress=report)
 
     with package_of(source, deps=True, python=None) as package:
         show(with_space(lambda manager: put(manager, package)))

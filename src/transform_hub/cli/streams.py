@@ -1,4 +1,4 @@
-"""Streams of a Hub from and to the standard streams and files of this process."""
+"""Copying streams of a Hub from and to standard streams and files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
-File = Annotated[Path | None, typer.Argument(metavar="FILE", help="What to send; stdin without one, or with -.")]
+File = Annotated[Path | None, typer.Argument(metavar="FILE", help="File to send.  [default: stdin, as for -]")]
+
+Tap = Annotated[bool, typer.Option("--tap", help="Read a copy from now on, which takes nothing from other readers.")]
 
 T = TypeVar("T")
 Opened = Callable[["HostClient"], Awaitable[AsyncIterable[Any]]]
-"""Opens a stream of a Hub, whose items are bytes, or places where bytes may be missing."""
+"""Opens a stream of a Hub; its items are bytes, and gaps."""
 
 
 def pour(opened: Opened) -> None:
-    """Write a stream of the Hub to stdout as it comes, byte for byte, until it ends or nobody reads it."""
+    """Write a stream of the Hub to stdout as it comes, until it ends or stdout has lost its reader."""
     pour_from(hub, opened)
 
 
@@ -35,7 +37,7 @@ def pour_from(client: Callable[[], AbstractAsyncContextManager[T]], opened: Call
     """Write a stream to stdout; see :func:`pour`.
 
     Args:
-        client: makes the client that is asked.
+        client: makes the client to use.
         opened: opens the stream.
     """
 
@@ -48,23 +50,23 @@ def pour_from(client: Callable[[], AbstractAsyncContextManager[T]], opened: Call
 
 async def _copy(stream: AsyncIterable[Any]) -> None:
     received = 0
-    # On a terminal the bytes themselves are what is seen.
-    with progress("received", shown=not sys.stdout.isatty()) as told:
+    # A terminal shows the bytes themselves.
+    with progress("received", shown=not sys.stdout.isatty()) as report:
         async for chunk in stream:
             if not isinstance(chunk, bytes):
                 print(chunk, file=sys.stderr)
                 continue
             await write_stdout(chunk)
-            if told:
+            if report:
                 received += len(chunk)
-                told(received, None)
+                report(received, None)
 
 
 async def while_read(work: Awaitable[None]) -> None:
-    """Do something for whoever reads stdout.
+    """Run something for as long as stdout has a reader.
 
     Raises:
-        BrokenPipeError: nobody does any more, even if there was nothing to write.
+        BrokenPipeError: the reader is gone, even if there was nothing to write.
     """
     working, gone = asyncio.ensure_future(work), asyncio.ensure_future(reader_gone())
     try:
@@ -81,21 +83,21 @@ async def while_read(work: Awaitable[None]) -> None:
 
 @contextmanager
 def sending(file: Path | None) -> Iterator[tuple[Path | AsyncIterable[bytes], Progress | None]]:
-    """What is to be sent, and what to tell of it: a file, or stdin if there is none or it is ``-``.
+    """The data to send, from a file or stdin, and a callback for its progress.
 
     Raises:
-        OSError: the file can't be read; nothing was asked of a Hub then.
+        OSError: the file can't be read; this is found before a Hub is asked.
     """
     if file is None or str(file) == "-":
-        with progress("sent", shown=not sys.stdin.isatty()) as told:
-            yield read_stdin(), told
+        with progress("sent", shown=not sys.stdin.isatty()) as report:
+            yield read_stdin(), report
         return
-    with file.open("rb"), progress(file.name) as told:
-        yield file if file.is_file() else _special(file), told
+    with file.open("rb"), progress(file.name) as report:
+        yield file if file.is_file() else _special(file), report
 
 
 async def _special(file: Path) -> AsyncGenerator[bytes, None]:
-    """Chunks of what is no plain file, e.g. a named pipe."""
+    """Chunks of a special file, e.g. a named pipe."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         async with aclosing(read_stdin(descriptor)) as chunks:

@@ -1,10 +1,10 @@
 """Tables that fit a terminal.
 
-The first column holds what a command takes; it is never cut, or it could not be copied. When there is too little room
+The first column is never cut: users copy it into commands. If there is too little room,
 
-1. columns with nothing in them are left out,
-2. ids are cut to the shortest starts that tell them apart, which commands take as well,
-3. the widest of the other columns gives way, as far as needed.
+1. empty columns are left out,
+2. ids are cut to the shortest unique starts, which commands accept,
+3. the widest of the other columns shrinks as far as needed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COMFORT = 16
-"""Columns that a cell should have before whole ids are shown."""
+"""Characters that the other cells should have before ids are shown in full."""
 
 LEAST = 3
-"""Columns that are left of one that gives way."""
+"""Characters that are left of a column that shrinks."""
 
 GAP = 3
 
@@ -34,7 +34,7 @@ def table(
     Args:
         headings: of the columns; the ids are in the first if it is called so.
         rows: their cells.
-        room: columns of the terminal.
+        room: characters per line.
         title: to write above.
         figures: how many columns at the end hold figures.
     """
@@ -65,7 +65,7 @@ def _fitted(columns: list[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:
 
 
 def _needed(columns: list[tuple[str, ...]], width: Callable[[tuple[str, ...]], int]) -> int:
-    """Columns of the terminal that these take, when all but the first are as wide as told."""
+    """Characters per line that these columns take; ``width`` is that of all but the first."""
     return _width(columns[0]) + sum(width(column) + GAP for column in columns[1:]) + GAP
 
 

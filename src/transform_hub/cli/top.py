@@ -1,4 +1,4 @@
-"""``si instance top``: a live view of the Instances; in a pipe, a line of JSON for each look."""
+"""``si instance top``: a live view of the Instances; in a pipe, one line of JSON per update."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import psutil
 
 from transform_hub.cli.output import is_pretty, show, size
 from transform_hub.errors import HubError
+from transform_hub.models.rules import is_loopback
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +27,7 @@ HEADINGS = ("ID", "SEQUENCE", "STATUS", "RESTARTS", "CPU", "MEMORY", "IN/s", "OU
 
 @dataclass
 class Row:
-    """What is known of an Instance at one look; None where the Hub does not tell and this machine can't."""
+    """One Instance in one update; None for what neither the Hub nor this machine tells."""
 
     id: str
     sequence: str
@@ -42,13 +43,13 @@ class Row:
 
 
 async def watch(host: HostClient, interval: float, *, once: bool) -> None:
-    """Look at the Instances again and again; ends with ``once`` after the second look, or when interrupted."""
-    looks = _Looks(host, interval)
-    await looks.rows()  # rates need two looks
+    """Show the Instances again and again, with ``once`` a single time."""
+    samples = _Samples(host, interval)
+    await samples.rows()  # rates need two samples
     if not is_pretty():
         while True:
             await asyncio.sleep(interval)
-            show([asdict(row) for row in await looks.rows()])
+            show([asdict(row) for row in await samples.rows()])
             if once:
                 return
     from rich.live import Live
@@ -56,18 +57,18 @@ async def watch(host: HostClient, interval: float, *, once: bool) -> None:
     with Live(_view([], host.url, 80), auto_refresh=False) as live:
         while True:
             await asyncio.sleep(interval)
-            live.update(_view(await looks.rows(), host.url, live.console.width), refresh=True)
+            live.update(_view(await samples.rows(), host.url, live.console.width), refresh=True)
             if once:
                 return
 
 
-class _Looks:
-    """Looks at all Instances of a Hub; remembers the last one, which rates are reckoned from."""
+class _Samples:
+    """Samples of all Instances of a Hub; rates are computed from the last one."""
 
     def __init__(self, host: HostClient, interval: float) -> None:
         self._host = host
         self._patience = max(interval, 0.5)
-        self._is_here = urlsplit(host.url).hostname in ("127.0.0.1", "localhost", "::1")
+        self._is_local = is_loopback(urlsplit(host.url).hostname or "")
         self._processes: dict[str, psutil.Process] = {}
         self._last: dict[str, Row] = {}
         self._at = 0.0
@@ -87,7 +88,7 @@ class _Looks:
         row = Row(info.id, name, info.status, info.restarts)
         if info.is_ended:
             return row
-        # An Instance that has said nothing of its health yet keeps whoever asks waiting.
+        # The Hub answers only when the Instance has reported its health once.
         with contextlib.suppress(HubError, asyncio.TimeoutError):
             health = await asyncio.wait_for(self._host.instance(info.id).get_health(), self._patience)
             self._take(row, health)
@@ -98,7 +99,7 @@ class _Looks:
         if (traffic := health.traffic) is not None:
             row.bytes_in = traffic.input + traffic.stdin
             row.bytes_out = traffic.output + traffic.stdout + traffic.stderr
-        if not self._is_here or (pid := health.process_id) is None:
+        if not self._is_local or (pid := health.process_id) is None:
             return
         with contextlib.suppress(psutil.Error):
             process = self._processes.setdefault(row.id, psutil.Process(pid))

@@ -11,19 +11,18 @@ from transform_hub.cli.completers import complete_topic
 from transform_hub.cli.connection import with_hub
 from transform_hub.cli.names import topic_name
 from transform_hub.cli.output import show, show_list
-from transform_hub.cli.streams import File, pour, sending
+from transform_hub.cli.streams import File, Tap, pour, sending
+from transform_hub.models.rules import NDJSON, TOPIC_TYPES
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
 app = App(help="Topics: named streams that Instances and clients share.")
 
-CONTENT_TYPES = ("application/x-ndjson", "text/x-ndjson", "text/plain", "application/octet-stream")
-
 
 def _checked_type(name: str) -> str:
-    if name not in CONTENT_TYPES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(CONTENT_TYPES)}")
+    if name not in TOPIC_TYPES:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(TOPIC_TYPES)}")
     return name
 
 
@@ -46,13 +45,13 @@ def list_() -> None:
         with_hub(lambda host: host.list_topics()),
         columns,
         id_of=lambda each: each.topic_name or each.topic,
-        empty="There are no topics: the first who writes or reads one makes it.",
+        empty="There are no topics: `si topic send` or `get` creates one.",
     )
 
 
 @app.command()
-def create(name: Name, content_type: ContentType = CONTENT_TYPES[0]) -> None:
-    """Make a topic."""
+def create(name: Name, content_type: ContentType = NDJSON) -> None:
+    """Create a topic."""
     with_hub(lambda host: host.create_topic(name, content_type))
     show({"id": name, "contentType": content_type})
 
@@ -65,17 +64,18 @@ def delete(name: Name) -> None:
 
 
 @app.command()
-def get(name: Name, content_type: ContentType = CONTENT_TYPES[0]) -> None:
+def get(name: Name, content_type: ContentType = NDJSON, tap: Tap = False) -> None:
     """Write to stdout what is sent to a topic from now on."""
 
     async def opened(host: HostClient) -> Any:
-        return await host.topic(name, content_type).get()
+        topic = host.topic(name, content_type)
+        return await (topic.get(tap=True) if tap else topic.get())
 
     pour(opened)
 
 
 @app.command()
-def send(name: Name, file: File = None, content_type: ContentType = CONTENT_TYPES[0]) -> None:
+def send(name: Name, file: File = None, content_type: ContentType = NDJSON) -> None:
     """Send a file or stdin to a topic."""
-    with sending(file) as (data, told):
-        with_hub(lambda host: host.topic(name, content_type).send(data, progress=told))
+    with sending(file) as (data, report):
+        with_hub(lambda host: host.topic(name, content_type).send(data, progress=report))

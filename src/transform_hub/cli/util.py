@@ -21,9 +21,9 @@ def util() -> None:
 
 @app.command("log-format|lf")
 def log_format(
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; there are some otherwise.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
 ) -> None:
-    """Make a log readable: lines of JSON from stdin become text on stdout."""
+    """Format a log for people: JSON lines from stdin become text on stdout."""
     color = not no_color and settings.color is not False
     for line in sys.stdin.buffer:
         print(readable(line.decode(errors="replace").rstrip("\n"), color=color), flush=True)

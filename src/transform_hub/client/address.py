@@ -1,4 +1,4 @@
-"""Where a Hub is: its base URL and the paths below it."""
+"""Addresses: the base URL of an API and the paths below it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class Address:
 
     Attributes:
         base: like ``http://127.0.0.1:8000/api/v1``, no slash at its end.
-        authorization: value of the Authorization header that the credentials amount to; may be empty.
-        socket: path of the Unix socket that the Hub listens on, if it does.
+        authorization: the URL's credentials as an Authorization header; may be empty.
+        socket: path of the Unix socket that the Hub listens on, if it is one.
     """
 
     base: str
     authorization: str = field(default="", repr=False)
     socket: str | None = None
-    _sent: str = field(default="", repr=False)  # base of the URLs that are sent, if it is another
+    _sent: str = field(default="", repr=False)  # base of the URLs in requests, if it differs
 
     @classmethod
     def parse(cls, url: str | URL) -> Address:
         """Read the URL a user wrote.
 
         Args:
-            url: slashes too many are forgiven; a URL without any path means ``/api/v1`` there. In the URL of a
-                Unix socket its path is quoted: ``http+unix://%2Frun%2Fhub.sock/api/v1``.
+            url: extra slashes are ignored; without a path, ``/api/v1`` is added. The path of a Unix socket is
+                quoted: ``http+unix://%2Frun%2Fhub.sock/api/v1``.
 
         Raises:
-            ValueError: it is not an http, https or http+unix URL; the text says what to write.
+            ValueError: it is not an http, https or http+unix URL; the message has an example.
         """
         text = str(url).strip()
         if match := _UNIX.fullmatch(text):
@@ -52,7 +52,7 @@ class Address:
         except ValueError:
             raise ValueError(_advice(text)) from None
         if parsed.raw_query_string or parsed.raw_fragment:
-            raise ValueError(f"The URL of a Hub has no query and no fragment; write only {_shown(text)!r}")
+            raise ValueError(f"The URL of a Hub can't have a query or fragment; use {_shown(text)!r}")
         return cls(base + _path(parsed.raw_path), basic(parsed))
 
     @classmethod
@@ -61,7 +61,7 @@ class Address:
         return cls(f"http+unix://{socket}{whole}", socket=unquote(socket), _sent=f"http://localhost{whole}")
 
     def below(self, path: str) -> Address:
-        """The address of an API that is served under this one, with the same credentials."""
+        """The address of an API below this one, with the same credentials."""
         return replace(self, base=self.base + path, _sent=self._sent and self._sent + path)
 
     def url(self, path: str) -> URL:
@@ -70,16 +70,16 @@ class Address:
 
 
 def segment(value: str, what: str) -> str:
-    """Quote an id or name for use in a path, so that nothing in it can lead elsewhere.
+    """Quote an id or name for a path, so that it can't lead elsewhere.
 
     Raises:
-        TypeError, ValueError: it is no text, or can't be part of a path.
+        TypeError, ValueError: it is not a str, or can't be part of a path.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{what} is a str, not {type(value).__name__}")
+        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if value.strip(".") == "":
         raise ValueError(f"{value!r} can't be {what}")
-    # What may stand in a segment as it is must do so: STH compares paths as they are sent.
+    # Characters that need no quoting must stay: STH compares paths as they are sent.
     return quote(value, safe="!$&'()*+,;=:@")
 
 
@@ -98,14 +98,14 @@ def _path(path: str | None) -> str:
 
 
 def basic(url: URL) -> str:
-    """What the credentials in a URL are in a header; empty if there are none."""
+    """A URL's credentials as a header; empty if there are none."""
     if url.user is None and url.password is None:
         return ""
     return "Basic " + b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
 
 
 def _shown(text: str) -> str:
-    """What of a URL can be shown: not its credentials, and no query, where tokens are put too."""
+    """A URL without credentials and query, which may have a token."""
     scheme, separator, rest = re.split(r"[?#]", text, maxsplit=1)[0].rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]
 
@@ -113,4 +113,4 @@ def _shown(text: str) -> str:
 def _advice(text: str) -> str:
     shown = _shown(text)
     example = shown if "://" not in shown and re.match(r"[\w.\[-]", shown) else "127.0.0.1:8000/api/v1"
-    return f"{shown!r} is not the URL of a Hub; write it like http://{example}"
+    return f"{shown!r} is not the URL of a Hub; use one like http://{example}"

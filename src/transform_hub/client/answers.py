@@ -1,4 +1,4 @@
-"""What a Hub's answer means: a value, or one of the errors in :mod:`transform_hub.errors`."""
+"""A Hub's answer becomes a value, or one of the errors in :mod:`transform_hub.errors`."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from transform_hub.errors import HubResponseError, error_class
 T = TypeVar("T")
 
 MAX_ERROR = 64 * 1024
-"""Bytes of an error's body that are read."""
+"""Bytes of an error's body to read."""
 
 ERROR_PATIENCE = 5.0
-"""Seconds that an error's body may take after its status."""
+"""Seconds to wait for an error's body after its status."""
 
 _THROWN = re.compile(r"([45]\d\d): ")
-"""What an error's text begins with that STH, within an Instance's routes, answers with 500."""
+"""The start of an error that STH answers with 500 in the routes of an Instance."""
 
 
 def decode(data: bytes, answer: type[T], *, status: int, server: str, request: dict[str, str]) -> T:
     """The value of an answer's JSON.
 
     Args:
-        data: body of the answer; STH leaves it out where the JSON would be ``{}`` or ``null``.
-        answer: the type it has to have.
+        data: body of the answer; STH sends none for ``{}`` or ``null``.
+        answer: the type to decode to.
         status: of the answer.
-        server: what should answer: Hub, Manager, ...
+        server: what the URL should lead to: Hub, Manager, ...
         request: method, url and request_id, for the error.
 
     Raises:
-        HubResponseError: it is not JSON, or of another shape.
+        HubResponseError: it is not JSON, or has another shape.
     """
     try:
         if data.strip():
@@ -46,7 +46,7 @@ def decode(data: bytes, answer: type[T], *, status: int, server: str, request: d
     except msgspec.DecodeError as error:
         reason = "it is a web page" if data.lstrip().startswith(b"<") else error
         raise HubResponseError(
-            f"The answer is not what a {server} sends: {reason}",
+            f"This is not the answer of a {server}: {reason}",
             status=status,
             body=_value(data),
             hint=f"check that the URL is that of a {server}, and that it is not too old",
@@ -67,12 +67,12 @@ def _empty(answer: type[T]) -> T:
 async def refusal(
     response: aiohttp.ClientResponse, *, base: str, server: str, authorized: bool, request: dict[str, str]
 ) -> HubResponseError:
-    """The error that an error status is; the answer is read and closed.
+    """The error for an error status; the answer is read and closed.
 
     Args:
         response: status and the beginning of the body.
         base: URL of the API, for hints.
-        server: what should answer: Hub, Manager, ...
+        server: what the URL should lead to: Hub, Manager, ...
         authorized: whether the request had credentials.
         request: method, url and request_id.
     """
@@ -95,7 +95,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
             data.extend(chunk)
 
     try:
-        # Without the rest of the body the status still says most of it.
+        # The status alone says most of it.
         with contextlib.suppress(*FAILURES):
             await asyncio.wait_for(read(), ERROR_PATIENCE)
     finally:
@@ -115,33 +115,33 @@ def _value(data: bytes) -> Any:
 def _message(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("error", value)
-    if isinstance(value, dict):  # a defective package, with whatever Node.js had caught
+    if isinstance(value, dict):  # a defective package: whatever Node.js has caught
         value = next((value[key] for key in ("data", "message", "code") if value.get(key)), "")
     if isinstance(value, str):
-        return "" if value.startswith("<") else value  # a proxy's page tells less than the reason phrase
+        return "" if value.startswith("<") else value  # the reason phrase tells more than a proxy's page
     return msgspec.json.encode(value).decode() if value else ""
 
 
 def _hint(status: int, value: Any, method: str, *, base: str, server: str, authorized: bool) -> str:
-    """What to do next, where that is obvious."""
+    """The obvious next step, if there is one."""
     if status == 401:
-        known = f"the token was not accepted: it may have expired, or belong to another {server}"
-        return known if authorized else "give the client a token, with token=..."
+        known = f"the token was refused: it may have expired, or belong to another {server}"
+        return known if authorized else "pass a token to the client: token=..."
     if status == 404:
         return _where_to_look(value, base=base, server=server)
     if 300 <= status < 400:
         return "use that URL for the client"
     hint = _HINTS.get((status, method), "")
-    if not hint and _message(value) in ("", "Insufficient Space on Resource"):  # else that tells more
+    if not hint and _message(value) in ("", "Insufficient Space on Resource"):  # else the message tells more
         hint = _HINTS.get(status, "")
     return hint.format(server=server)
 
 
 _HINTS = {
-    403: "the token may be for reading only, or something before the {server} refuses it",
+    403: "the token may be read-only, or a proxy before the {server} refuses it",
     (409, "DELETE"): "end its Instances first, or delete it with force=True",
-    (409, "PUT"): "end its Instances first; ended ones count as long as they are kept",
-    413: "the {server}, or a proxy before it, takes nothing so large",
+    (409, "PUT"): "end its Instances first; ended ones count until the {server} forgets them",
+    413: "the {server}, or a proxy before it, has a limit below this size",
     419: "its machine has too little memory, disk or CPU free: get_load_check() has the figures",
 }
 

@@ -1,4 +1,4 @@
-"""What the clients of all servers have in common: Hub, Manager, MultiManager and Middleware."""
+"""The base of all clients: Hub, Manager, MultiManager and Middleware."""
 
 from __future__ import annotations
 
@@ -17,27 +17,7 @@ T = TypeVar("T")
 
 
 class ApiClient:
-    """Talks to one API.
-
-    It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
-    its connections at once; otherwise they are closed with their event loop.
-
-    Args:
-        url: of the API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
-        token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for
-            each request, and once more when the server does not accept what it returned.
-        headers: sent with each request.
-        timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
-        connect_timeout: seconds for making a connection.
-        idle_timeout: seconds that a stream which is read may be silent; None is no limit.
-        tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
-        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
-            this machine itself or for what ``NO_PROXY`` names.
-
-    Raises:
-        ValueError: this can't be the URL of an API; or the settings of TLS or of the proxy can't be used.
-        OSError: a file of the TLS settings can't be read.
-    """
+    """Base of all clients; :class:`HostClient` describes the arguments."""
 
     _server: ClassVar[str] = "Hub"
 
@@ -67,7 +47,7 @@ class ApiClient:
 
     @classmethod
     def over(cls, transport: Transport) -> Self:
-        """The client of an API that another client's transport reaches: ``HostClient.over(transport.below(path))``."""
+        """A client that uses the transport of another one: ``HostClient.over(transport.below(path))``."""
         client = cls.__new__(cls)
         client.transport = transport.named(cls._server)
         return client
@@ -87,9 +67,9 @@ class ApiClient:
         return self.transport.base
 
     async def close(self) -> None:
-        """Close the connections made in this event loop. A later call makes new ones.
+        """Close the connections; a later call makes new ones.
 
-        A client that came from another one has none of its own: it uses those of the other, which close there.
+        A client that was made by another one shares its connections, and leaves them open.
         """
         await self.transport.close()
 

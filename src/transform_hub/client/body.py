@@ -1,4 +1,4 @@
-"""What can be sent: bytes, text, files, and iterables of chunks, all turned into pieces of bytes."""
+"""Bodies: bytes, text, files and iterables of chunks, all cut into pieces of bytes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from transform_hub.models.rules import BINARY, NDJSON
+
 Chunk = bytes | bytearray | memoryview | str
 Sendable = Chunk | Path | IO[bytes] | IO[str] | Iterable[Chunk] | AsyncIterable[Chunk]
 """Everything that can be sent.
 
-Text is sent as UTF-8. A sync iterable is advanced in the event loop, so it must not wait for anything; one
-that does is better an async one. Files are read in threads, and not closed unless they are opened here.
+Text is sent as UTF-8. The async clients advance a sync iterable in the event loop, so it must not block: use an async
+one then. Files are read in threads; files that were passed in open are not closed.
 """
 
 Progress = Callable[[int, int | None], object]
-"""Told of an upload or download that moves: bytes so far, and bytes in all if that is known."""
+"""Called while data moves: with the bytes so far, and the total if it is known."""
 
 PIECE = 256 * 1024
 """Bytes that are handed to the connection, or read from a file, at once."""
 
-BINARY = "application/octet-stream"
 TEXT = "text/plain"
-NDJSON = "application/x-ndjson"
 
 _TYPES = dict.fromkeys((".txt", ".csv", ".tsv", ".md", ".log", ".html", ".xml", ".yaml", ".yml"), TEXT)
 _TYPES |= {".ndjson": NDJSON, ".jsonl": NDJSON}
@@ -36,12 +36,12 @@ _TYPES |= {".ndjson": NDJSON, ".jsonl": NDJSON}
 
 @dataclass
 class Body:
-    """Something that is sent.
+    """The body of a request.
 
     Attributes:
-        pieces: gives it, once, in pieces of at most 256 KiB.
+        pieces: at most 256 KiB each; can be iterated once.
         length: in bytes, None if it is not known beforehand.
-        content_type: the obvious one.
+        content_type: the obvious one for what it was made from.
     """
 
     pieces: AsyncGenerator[bytes | memoryview, None]
@@ -50,10 +50,10 @@ class Body:
 
 
 def body_of(data: Sendable | Body) -> Body:
-    """Make a body of anything that can be sent.
+    """Make a body from anything that can be sent.
 
     Raises:
-        TypeError: this can't be sent.
+        TypeError: ``data`` can't be sent.
         OSError: there is no such file, or it can't be opened.
     """
     if isinstance(data, Body):
@@ -68,14 +68,14 @@ def body_of(data: Sendable | Body) -> Body:
         return _file(data)
     if isinstance(data, Iterable) and not isinstance(data, dict):
         return Body(_sync_chunks(data))
-    raise TypeError(f"{type(data).__name__} can't be sent: bytes, str, Path, an open file or an iterable of chunks can")
+    raise TypeError(f"Can't send {type(data).__name__}: pass bytes, str, Path, an open file or an iterable of chunks")
 
 
 def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:
-    """Cut a chunk into pieces of at most 256 KiB; what is immutable is not copied.
+    """Cut a chunk into pieces of at most 256 KiB; immutable bytes are not copied.
 
     Raises:
-        TypeError: it is neither text nor bytes.
+        TypeError: the chunk is neither text nor bytes.
     """
     if isinstance(chunk, str):
         chunk = chunk.encode()
@@ -84,7 +84,7 @@ def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:
             yield chunk
         return
     if not isinstance(chunk, (bytes, bytearray, memoryview)):
-        raise TypeError(f"A chunk is bytes or str, not {type(chunk).__name__}")
+        raise TypeError(f"A chunk must be bytes or str, not {type(chunk).__name__}")
     view = memoryview(chunk)
     view = view.cast("B") if view.contiguous else memoryview(view.tobytes())
     for start in range(0, view.nbytes, PIECE):
@@ -112,7 +112,7 @@ async def _async_chunks(chunks: AsyncIterable[Any]) -> AsyncGenerator[bytes | me
 
 
 async def _sync_chunks(chunks: Iterable[Any]) -> AsyncGenerator[bytes | memoryview, None]:
-    """Small chunks are joined: nobody waits for one, as the next is there at once."""
+    """Join small chunks: the next one is there at once, so this delays nothing."""
     small: list[bytes | memoryview] = []
     size = 0
     for chunk in chunks:
@@ -122,7 +122,7 @@ async def _sync_chunks(chunks: Iterable[Any]) -> AsyncGenerator[bytes | memoryvi
             if size >= PIECE // 4:
                 yield b"".join(small) if len(small) > 1 else piece
                 small, size = [], 0
-                await asyncio.sleep(0)  # a long list must not keep everything else waiting
+                await asyncio.sleep(0)  # a long list must not block the loop
     if small:
         yield b"".join(small)
 
@@ -155,7 +155,7 @@ async def _read(file: Any) -> AsyncGenerator[bytes | memoryview, None]:
 
 
 def reading(file: Any) -> Callable[[], Chunk]:
-    """How to read what is there, rather than wait until there is enough of it."""
+    """A function that reads what is there, rather than wait until there is enough."""
     if isinstance(file, io.TextIOBase) and not file.seekable():
         return file.readline
     if isinstance(file, (io.BufferedReader, io.BufferedRandom)):

@@ -1,4 +1,4 @@
-"""What a client proves itself with: a token, a function that gives a fresh one, or else what its URL had."""
+"""Credentials of a client: a token, a function that returns one, or those of its URL."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Credentials:
 
     Args:
         token: sent as bearer token; or a function, sync or async, that returns a fresh one.
-        otherwise: value of the header without one; may be empty.
+        otherwise: value of the header without a token; may be empty.
 
     Raises:
-        TypeError, ValueError: this is no token.
+        TypeError, ValueError: ``token`` is not a token.
     """
 
     def __init__(self, token: Token | None, otherwise: str) -> None:
@@ -29,18 +29,18 @@ class Credentials:
 
     @property
     def can_be_fresh(self) -> bool:
-        """Whether asking again may give others."""
+        """Whether asking again may give other credentials."""
         return callable(self._token)
 
     async def header(self, limit: float | None) -> str:
         """Value of the Authorization header; may be empty.
 
         Args:
-            limit: seconds that getting a token may take.
+            limit: seconds for getting a token.
 
         Raises:
-            HubTimeoutError: there was none in time.
-            TypeError, ValueError: what the function returned is no token.
+            HubTimeoutError: the function took too long.
+            TypeError, ValueError: it did not return a token.
         """
         token: Any = self._token
         if callable(token):
@@ -53,19 +53,19 @@ async def _in_time(token: Awaitable[str], limit: float | None) -> str:
     try:
         return await asyncio.wait_for(token, limit)
     except asyncio.TimeoutError as error:
-        raise HubTimeoutError(f"The function for the token gave none within {limit or 0:.3g} s") from error
+        raise HubTimeoutError(f"The token function returned nothing within {limit or 0:.3g} s") from error
 
 
 def _checked(token: object) -> str:
-    """A token as it can be sent.
+    """A token as it is sent.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it can't stand in a header; the error does not tell the token.
+        TypeError: it is not a str.
+        ValueError: a header can't hold it; the error does not show it.
     """
     if not isinstance(token, str):
-        raise TypeError(f"a token is a str, or a function that returns one, not {type(token).__name__}")
+        raise TypeError(f"token must be a str, or a function that returns one, not {type(token).__name__}")
     token = token.strip()
     if not token.isprintable():
-        raise ValueError("a token is one line of printable characters")
+        raise ValueError("token must be one line of printable characters")
     return token

@@ -1,8 +1,9 @@
-"""Where a followed stream is, and whether it goes on there when it is opened anew.
+"""Where a followed or tapped stream is, and whether it resumes there after a lost connection.
 
-Place      live        topics                   with what is sent from then on: something may be missing
-Position   by bytes    output, stdout, stderr   at the byte that is asked for, if the Hub still keeps it
-Replay     by lines    logs (see replay.py)     at their beginning: what was seen is left out
+Cursor     live        topics                   continues with what is sent from then on: something may be missing
+Position   by bytes    output, stdout, stderr   continues at the byte asked for, if the Hub still keeps it
+Tap        by bytes    any of these             the same, for a copy: it skips what it is too slow for
+Replay     by lines    logs (see replay.py)     begins anew: what was seen is skipped
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from transform_hub.errors import HubResponseError
+from transform_hub.models.rules import POSITION
+
 if TYPE_CHECKING:
     from transform_hub.client.reader import Reader
 
-POSITION = "X-Stream-Position"
-"""Of an answer: the position of its first byte in the stream; of a request: where to go on."""
 
-
-class Place:
-    """In a stream that keeps nothing for those who come back.
+class Cursor:
+    """In a stream of which the client doesn't know where it resumes.
 
     Attributes:
-        is_resumed: after ``begin``, whether the stream goes on right where it was lost; None if that is not known yet.
+        is_resumed: after ``begin``, whether the stream resumes where it was lost; None while that is unknown.
         missing: bytes that are lost if it does not; None if nobody knows.
     """
 
@@ -35,23 +36,23 @@ class Place:
         return {}
 
     def begin(self, reader: Reader) -> None:
-        """The stream was opened, perhaps anew."""
+        """Take note that the stream was opened, for the first time or again."""
 
     def note(self, chunk: bytes) -> None:
-        """Remember what was given on."""
+        """Take note of what was given to the user."""
 
     def new(self, chunk: bytes) -> bytes:
-        """What was not seen before of what was read since ``begin``; nothing as long as that is not known."""
+        """The new part of what was read since ``begin``; empty while ``is_resumed`` is None."""
         return chunk
 
     def end(self) -> bytes:
-        """The stream has ended before that was known: what is left counts as new."""
+        """The rest, when the stream has ended while ``is_resumed`` was None: it counts as new."""
         self.is_resumed = False
         return b""
 
 
-class Position(Place):
-    """In a stream whose bytes the Hub counts; STH does not."""
+class Position(Cursor):
+    """Counts by bytes, as the Hub does; STH doesn't."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,3 +72,15 @@ class Position(Place):
     def note(self, chunk: bytes) -> None:
         if self._next is not None:
             self._next += len(chunk)
+
+
+class Tap(Position):
+    """Counts the bytes of a copy, of which the Hub drops what the reader is too slow for.
+
+    It then ends the connection, and the next one begins with what it still keeps.
+    """
+
+    def begin(self, reader: Reader) -> None:
+        if reader.position is None:  # the Hub has ignored ?tap=true, and the reader takes data from others
+            raise HubResponseError("This Hub has no taps", status=200, **reader._about())  # noqa: SLF001
+        super().begin(reader)

@@ -1,4 +1,4 @@
-"""Sending a Sequence: packing it if it is a directory, and uploading it."""
+"""Sending a Sequence: pack it if it is a directory, then upload it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from transform_hub.client.answers import decode
-from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
+from transform_hub.client.body import Body, Progress, Sendable, body_of
 from transform_hub.client.transport import Transport
 from transform_hub.client.upload import Upload
 from transform_hub.errors import HubTimeoutError, PackageError
+from transform_hub.models.rules import BINARY
 
 T = TypeVar("T")
 
@@ -30,17 +31,17 @@ async def deliver(
     """Upload a Sequence.
 
     Args:
-        transport: carries it.
+        transport: carries the request.
         method: POST, or PUT to replace one.
         path: below the API's base.
-        source: path of a directory or of a tar.gz; or a tar.gz itself, as anything that can be sent.
+        source: path of a directory or of a tar.gz; or the tar.gz itself, as anything that can be sent.
         answer: type that the answer's JSON is decoded to.
-        progress: told after each piece how many bytes have been sent, and how many there are.
+        progress: called after each piece with the bytes so far, and the total.
 
     Raises:
         PackageError: there is nothing at the path, or it can't be packed.
         UnprocessableError: the Hub refuses the package.
-        HubTimeoutError: the Hub took nothing for as long as a call may take.
+        HubTimeoutError: the Hub took nothing for as long as the timeout of a call.
     """
     async with _package(source) as body:
         upload = Upload(transport, path, {"Content-Type": BINARY}, method=method, length=body.length)

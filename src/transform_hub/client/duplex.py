@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -12,6 +12,7 @@ from transform_hub.client.body import Chunk, pieces
 from transform_hub.client.reader import Reader
 from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, Upload, as_told
+from transform_hub.client.waiting import FIRST_PAUSE, LONGEST_PAUSE
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -21,7 +22,8 @@ class Duplex(Reader):
     r"""Writes to a Hub and reads its answer at the same time.
 
     It is a :class:`Reader` of the answer. Opening it does not wait for the answer, whose head may come only
-    with its first byte.
+    with its first byte. Leaving its ``with`` block after ``close_input`` waits until the Hub has all of the input;
+    output that was not read is dropped.
 
     Example:
         >>> async with instance.inout(content_type="text/plain") as both:
@@ -36,12 +38,21 @@ class Duplex(Reader):
         path: str,
         *,
         headers: Mapping[str, str],
+        is_taken: Callable[[], Awaitable[bool]],
         explain: Explain = as_told,
         idle_timeout: Deadline = "default",
     ) -> None:
         super().__init__(transport, path, headers=headers, explain=explain, idle_timeout=idle_timeout)
         self._request.method = "POST"
+        self._is_taken = is_taken
         self._upload: Upload | None = None
+
+    async def __aexit__(self, *failure: object) -> None:
+        try:
+            if not any(failure) and self._upload is not None and self._upload.is_finished:
+                await self._delivered()
+        finally:
+            await self.close()
 
     async def write(self, data: Chunk) -> None:
         """Write bytes or text, and wait while the Hub pushes back; raises what :meth:`Writer.write` does."""
@@ -50,14 +61,33 @@ class Duplex(Reader):
             await upload.write(piece)
 
     async def close_input(self) -> None:
-        """End what is written; the answer can still be read."""
+        """End the input; the answer can still be read."""
         (await self._uploading()).finish()
 
     async def close(self) -> None:
-        """Close both directions and the connection."""
+        """Close both directions and the connection at once; input that the Hub does not have yet is lost."""
         await super().close()
         if self._upload is not None:
             self._upload.abort()
+
+    async def _delivered(self) -> None:
+        """Wait until the Hub has all of the input: what it has not passed on is lost with the connection."""
+        dropping: asyncio.Future[None] | None = None
+        pause = FIRST_PAUSE
+        try:
+            while not (self._ended or self._closed or await self._is_taken()):
+                # Output that nobody reads may hold the input up.
+                dropping = dropping or asyncio.ensure_future(self._drop())
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+        finally:
+            if dropping is not None:
+                dropping.cancel()
+                await asyncio.gather(dropping, return_exceptions=True)
+
+    async def _drop(self) -> None:
+        while await self._next():
+            pass
 
     async def _opened(self) -> Self:
         await self._uploading()
@@ -74,7 +104,7 @@ class Duplex(Reader):
 
     async def _open(self) -> aiohttp.ClientResponse:
         upload = await self._uploading()
-        # aiohttp looks at the time only when the whole body is sent.
+        # aiohttp's own timeout starts only when the whole body is sent.
         idle = self._request.idle_timeout
         await asyncio.wait({upload.answer}, timeout=idle)
         if not upload.answer.done():

@@ -1,4 +1,4 @@
-"""What it means that a request fails: which error it is, what to do about it, and whether to try again."""
+"""Failed requests: their error, what to do about it, and whether to retry."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 _INSECURE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
-_PROXY_HINT = "check the proxy in the environment, or name the host in NO_PROXY"
+_PROXY_HINT = "check the proxy in the environment, or add the host to NO_PROXY"
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
-"""What OpenSSL calls an answer that is none of TLS."""
+"""OpenSSL's reasons for an answer that is not TLS."""
 
 
 def failure(error: BaseException, *, base: str, server: str, request: dict[str, str]) -> HubConnectionError:
-    """The error that a failed request is.
+    """The error for a failed request.
 
     Args:
         error: what aiohttp raised.
         base: URL of the API.
-        server: what should answer: Hub, Manager, ...
+        server: what the URL should lead to: Hub, Manager, ...
         request: method, url and request_id.
     """
     if isinstance(error, asyncio.TimeoutError):
@@ -47,9 +47,9 @@ def failure(error: BaseException, *, base: str, server: str, request: dict[str, 
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         message, hint = f"The proxy does not connect to {base}: {error.status} {error.message}", _PROXY_HINT
     elif isinstance(error, aiohttp.ClientResponseError):
-        message, hint = "What answered does not speak HTTP", f"check that the URL is that of a {server}"
+        message, hint = "The answer is not HTTP", f"check that the URL is that of a {server}"
     else:
-        message = f"The {server} went away during the call: {error or type(error).__name__}"
+        message = f"The {server} closed the connection during the call: {error or type(error).__name__}"
         hint = _why_gone(error, base)
     return HubConnectionError(message, hint=hint, **request)
 
@@ -69,7 +69,7 @@ def _not_connected(error: aiohttp.ClientConnectorError, base: str, server: str) 
         message, hint = f"The host of {base} is not known", "check the host name in the URL"
     elif reason.errno == errno.ENOENT:
         message = f"There is no socket at {base}"
-    # Where a name has several addresses the numbers are only in the text.
+    # For a name with several addresses the errno is only in the text.
     elif reason.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(reason):
         message = f"No {server} answers at {base}"
         hint = f"start one with `sth`, or {hint}" if server == "Hub" and not is_socket else hint
@@ -86,25 +86,25 @@ def _not_secure(
         reason = getattr(error.os_error, "reason", "") or error.os_error
         hint = "check the certificate, or http instead of https"
     if reason in _NO_TLS:
-        reason, hint = "what answers there does not speak TLS", "write http instead of https"
+        reason, hint = "the server there does not use TLS", "write http instead of https"
     return f"No secure connection to {base}: {reason}", hint
 
 
 def _why_gone(error: BaseException, base: str) -> str:
-    """What a server that drops connections without a word may want: it speaks TLS, or asks for a certificate."""
+    """The hint for a server that drops connections: it may use TLS, or want a certificate."""
     if not isinstance(error, aiohttp.ServerDisconnectedError):
         return ""
     wanted = "https" if base.startswith("http:") else "a certificate of the client: tls=TLS(certificate=..., key=...)"
-    return f"if it always does, it may want {wanted}"
+    return f"if this happens always, it may want {wanted}"
 
 
 def may_pass(error: RequestError) -> bool:
-    """Whether the Hub, or a stream that broke off this way, may be there again after a while."""
+    """Whether the cause may pass: the Hub, or the stream, may be there again after a while."""
     return isinstance(error, (StreamError, HubConnectionError, OverloadedError, ServerError))
 
 
 def may_repeat(error: Exception) -> bool:
-    """Whether a call that failed this way can be made again without doing anything twice."""
+    """Whether the call can be retried without doing anything twice."""
     if not isinstance(error, RequestError):
         return False
     never_sent = isinstance(error.__cause__, aiohttp.ClientConnectorError)

@@ -1,11 +1,11 @@
-"""Streams that go on when their connection is lost, and say so where something may be missing.
+"""Streams that are read on when their connection is lost, with a gap where something may be missing.
 
 following ──connection lost, or the Hub went away──> waiting ──answer──> catching up ──> Gap or nothing, following
     │  ▲                                                │ no answer          │ lost again
     │  │                                                └──> waiting, longer each time
     └──ended, and nothing more is to come──> end
 
-Catching up is finding out whether the stream goes on where it was lost, see place.py: then there is no Gap.
+Catching up is finding out whether the stream resumes where it was lost, see cursor.py: then there is no Gap.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.client.body import Progress
-from transform_hub.client.cursor import Place
+from transform_hub.client.cursor import Cursor
 from transform_hub.client.failures import may_pass
 from transform_hub.client.readable import Gap, Readable
 from transform_hub.client.reader import Reader
@@ -31,41 +31,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.1
-"""Seconds before a lost connection is made again; twice as long before each further try."""
+"""Seconds before the first attempt to reconnect; doubled before each further one."""
 
 LONGEST_PAUSE = 30.0
-"""Seconds that the tries are at most apart."""
+"""Seconds between two attempts at most."""
 
 READ_SIZE = 64 * 1024
-"""Bytes that are read ahead.
+"""Bytes to read ahead.
 
-What has come and was not given on, up to twice as much, is lost with the connection; a Hub keeps 256 KiB for that.
+Up to twice as many, received and not yet given on, are lost with a connection; a Hub keeps 256 KiB for that.
 """
 
 
-async def _over() -> bool:
-    """Whether a stream is over that has ended properly."""
+async def over() -> bool:
+    """Whether nothing more is to come: the end of the stream is its end."""
     return True
 
 
 class Follower(Readable[Gap]):
-    """A stream that is followed over lost connections and restarts of the Hub.
+    """A stream that is followed over lost connections and restarts of the Hub, or tapped.
 
-    Where something may be missing its iterators give a :class:`Gap` among the lines, values or chunks. With an
-    ``idle_timeout`` a connection that is silent for so long counts as lost.
-
-    Args:
-        transport: carries it.
-        path: below the API's base.
-        headers: besides those of all requests.
-        place: finds out where the stream goes on.
-        is_over: whether nothing more is to come after a stream that ended properly.
-        reconnect_timeout: seconds in which a lost connection has to be there again; None is no limit.
-        idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-        progress: told after each chunk how many bytes have come.
+    Its iterators give a :class:`Gap` among the lines, values or chunks where something may be missing. With an
+    ``idle_timeout``, a connection that is silent for longer counts as lost.
 
     Attributes:
-        received: bytes that have come, over all connections.
+        received: bytes so far, over all connections.
 
     Example:
         >>> async for entry in host.get_log(follow=True).json(LogEntry):
@@ -75,14 +65,15 @@ class Follower(Readable[Gap]):
         ...         print(entry.level, entry.msg)
     """
 
+    # is_over tells whether nothing more is to come after a stream that ended properly.
     def __init__(
         self,
         transport: Transport,
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        place: Place | None = None,
-        is_over: Callable[[], Awaitable[bool]] = _over,
+        cursor: Cursor | None = None,
+        is_over: Callable[[], Awaitable[bool]] = over,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
@@ -90,7 +81,7 @@ class Follower(Readable[Gap]):
         self._transport = transport
         self._path = path
         self._headers = headers or {}
-        self._place = place or Place()
+        self._cursor = cursor or Cursor()
         self._is_over = is_over
         self._patience = reconnect_timeout
         self._idle_timeout = idle_timeout
@@ -107,13 +98,13 @@ class Follower(Readable[Gap]):
         return f"<{type(self).__name__} of {self._reader!r}>"
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """Open it now, so that an error such as 404 is raised here."""
+        """Open the stream now, so that an error such as 404 is raised here."""
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> Self:
         if not self._is_open:
             await self._reader
-            self._place.begin(self._reader)
+            await self._begin()
             self._is_open = True
         return self
 
@@ -143,15 +134,15 @@ class Follower(Readable[Gap]):
 
     def _given(self, chunk: bytes) -> bytes:
         self._pause = FIRST_PAUSE
-        self._place.note(chunk)
+        self._cursor.note(chunk)
         self.received += len(chunk)
         if self._progress is not None:
             self._progress(self.received, None)
         return chunk
 
     async def _again(self, cause: RequestError) -> Gap | None:
-        """Go on after a loss; None if nothing is missing."""
-        log.warning("Lost a stream that is followed, connecting again: %s", cause)
+        """Resume after a loss; None if nothing is missing."""
+        log.warning("Stream lost, reconnecting: %s", cause)
         lost, tries = time.monotonic(), 0
         is_resumed = None
         while is_resumed is None:
@@ -162,12 +153,12 @@ class Follower(Readable[Gap]):
                 self._passing(error)
         seconds = time.monotonic() - lost
         if is_resumed:
-            log.info("Nothing is missing of the stream that was lost for %.1f s: %r", seconds, self._reader)
+            log.info("Stream resumed after %.1f s, nothing is missing: %r", seconds, self._reader)
             return None
-        return Gap(cause=cause, seconds=seconds, tries=tries, missing=self._place.missing)
+        return Gap(cause=cause, seconds=seconds, tries=tries, missing=self._cursor.missing)
 
     async def _reopened(self, cause: RequestError) -> int:
-        """Open the stream again; how many tries that took.
+        """Open the stream again; the number of attempts.
 
         Raises:
             StreamTimeoutError: it took too long.
@@ -182,7 +173,7 @@ class Follower(Readable[Gap]):
         if self._closed:
             raise self._error("The stream was closed here")
         if self._returning.cancelled():
-            message = f"The connection was lost, and not made again within {self._patience:g} s"
+            message = f"The connection was lost, and reconnecting failed for {self._patience:g} s"
             about = self._reader._about()  # noqa: SLF001
             raise StreamTimeoutError(f"{message}: {self._failure.message}", **about) from self._failure
         try:
@@ -204,29 +195,36 @@ class Follower(Readable[Gap]):
                 return tries
 
     async def _catch_up(self) -> bool:
-        """Leave out what was seen before; whether the stream goes on where it was lost."""
-        self._place.begin(self._reader)
-        while self._place.is_resumed is None:
+        """Skip what was seen before; whether the stream resumes where it was lost."""
+        await self._begin()
+        while self._cursor.is_resumed is None:
             if chunk := await self._chunk():
-                self._rest = self._place.new(chunk)
+                self._rest = self._cursor.new(chunk)
             elif await self._is_over():
-                self._rest = self._place.end()
+                self._rest = self._cursor.end()
             else:
                 raise self._error("The Hub ended the stream")
-        return self._place.is_resumed
+        return self._cursor.is_resumed
+
+    async def _begin(self) -> None:
+        try:
+            self._cursor.begin(self._reader)
+        except RequestError:
+            await self._reader.close()
+            raise
 
     def _next_pause(self) -> float:
         """The pauses grow until something is received."""
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
-        return random.uniform(pause / 2, pause)  # noqa: S311 - many clients must not come back at once
+        return random.uniform(pause / 2, pause)  # noqa: S311 - lest all clients reconnect at once
 
     def _new_reader(self) -> Reader:
-        headers = {**self._headers, **self._place.headers}
+        headers = {**self._headers, **self._cursor.headers}
         idle = self._idle_timeout
         return Reader(self._transport, self._path, headers=headers, idle_timeout=idle, read_size=READ_SIZE)
 
     def _passing(self, error: RequestError) -> RequestError:
-        """An error after which the stream may be there again; raises it if not so."""
+        """The error, if the stream may be there again after it; else raises it."""
         if self._closed or not may_pass(error):
             raise error
         return error

@@ -1,11 +1,11 @@
-"""A Hub, seen from outside."""
+"""The client of a Hub."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment, sequence_path
-from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.instance import InstanceClient
 from transform_hub.client.overview import HubOverview
@@ -17,6 +17,7 @@ from transform_hub.models import (
     SequenceCreated,
     SequenceInfo,
 )
+from transform_hub.models.rules import NDJSON
 from transform_hub.profile import Connection
 
 if TYPE_CHECKING:
@@ -25,36 +26,35 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KILLING = 20.0
-"""Seconds that a Hub may take to kill the Instances of a Sequence."""
+"""Additional seconds for a Hub to kill the Instances of a Sequence."""
 
 
 class HostClient(HubOverview):
-    """Talks to a Hub.
+    """A Hub: its Sequences, Instances and topics.
 
-    It can be used in any event loop, and in several one after the other. ``async with`` or ``close()`` closes
-    its connections at once; otherwise they are closed with their event loop.
+    ``close()``, or the end of its ``with`` block, closes its connections; otherwise the end of the program does.
 
     Args:
         url: of the Hub's API, like ``http://127.0.0.1:8000/api/v1``; credentials in it are sent as a header.
-            ``http+unix://%2Frun%2Fhub.sock/api/v1`` is that of a Unix socket.
-        token: sent as bearer token; or a function, sync or async, that returns a fresh one. It is called for
-            each request, and once more when the Hub does not accept what it returned.
+            For a Unix socket: ``http+unix://%2Frun%2Fhub.sock/api/v1``.
+        token: sent as bearer token; or a function, sync or async, that returns one. It is called for each request,
+            and once more if the Hub refuses the token.
         headers: sent with each request.
-        timeout: seconds that a call may take, retries included; None is no limit. Streams have no such limit.
-        connect_timeout: seconds for making a connection.
-        idle_timeout: seconds that a stream which is read may be silent; None is no limit.
+        timeout: seconds for a call, retries included; None is no limit. Streams have no such limit.
+        connect_timeout: seconds for connecting.
+        idle_timeout: seconds that a stream may be silent while it is read; None is no limit.
         tls: settings of secure connections, as :class:`TLS` or :class:`ssl.SSLContext`.
-        trust_env: whether to use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for
-            this machine itself or for what ``NO_PROXY`` names.
+        trust_env: use the HTTP proxy that the environment names, as in ``HTTPS_PROXY``; never for this machine itself
+            or for hosts in ``NO_PROXY``.
 
     Raises:
-        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        ValueError: ``url`` can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
         OSError: a file of the TLS settings can't be read.
 
     Each call may also raise:
 
         HubConnectionError: no Hub answered; HubTimeoutError: not in time.
-        AuthenticationError, PermissionDeniedError: the token was not accepted, or is not good for this.
+        AuthenticationError, PermissionDeniedError: the token was refused, or does not allow this.
 
     Example:
         >>> async with HostClient("http://127.0.0.1:8000/api/v1") as host:
@@ -66,22 +66,21 @@ class HostClient(HubOverview):
 
     @classmethod
     def from_env(cls, profile: str | None = None, **options: Any) -> Self:
-        """The client of the Hub that the environment names, or else the profile of ``si`` that holds.
+        """The client of the Hub that the environment names, or else the profile of ``si``.
 
-        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` go first, then the profile that ``SI_CONFIG_PATH`` or
+        ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` come first, then the profile that ``SI_CONFIG_PATH`` or
         ``SI_CONFIG`` names, then the active one. In a profile for production, ``SCRAMJET_SPACE`` and
-        ``SCRAMJET_HUB`` name the Hub behind the platform. With nothing of all that it is the Hub at
-        ``http://127.0.0.1:8000/api/v1``.
+        ``SCRAMJET_HUB`` name the Hub behind the platform. The default is ``http://127.0.0.1:8000/api/v1``.
 
         Args:
-            profile: name of the profile to use instead of all that.
-            options: as in the constructor; a ``token`` goes before all others.
+            profile: name of the profile to use instead.
+            options: as in the constructor; ``token`` overrides any other.
 
         Returns:
             The client.
 
         Raises:
-            ProfileError: the profile is not there, can't be read, or lacks what is needed.
+            ProfileError: there is no such profile, it can't be read, or lacks a value.
             ValueError: the URL is not that of a Hub.
         """
         found = Connection.find(profile)
@@ -93,8 +92,7 @@ class HostClient(HubOverview):
         Args:
             source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
                 file or iterable of chunks.
-            progress: told after each piece how many bytes have been sent, and how many there are if that is
-                known.
+            progress: called after each piece with the bytes so far, and the total if it is known.
 
         Returns:
             The Sequence.
@@ -102,14 +100,13 @@ class HostClient(HubOverview):
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
             UnprocessableError: the Hub refuses the package.
-            HubTimeoutError: the Hub took nothing for as long as a call may take; an upload that moves may
-                last longer.
+            HubTimeoutError: the Hub took nothing for the timeout of a call; an upload that moves may last longer.
         """
         created = await self._send_sequence(source, SequenceCreated, progress)
         return self.sequence(created.id)
 
     def sequence(self, sequence_id: str) -> SequenceClient:
-        """The client of a Sequence; nothing is asked of the Hub, which need not have it.
+        """The client of a Sequence; no request is sent, and the Hub need not have it.
 
         Args:
             sequence_id: its id; with a Hub of this package also its name.
@@ -118,12 +115,12 @@ class HostClient(HubOverview):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be an id.
+            TypeError, ValueError: an id can't look like this.
         """
         return SequenceClient(sequence_id, self)
 
     def instance(self, instance_id: str) -> InstanceClient:
-        """The client of an Instance; nothing is asked of the Hub, which need not have it.
+        """The client of an Instance; no request is sent, and the Hub need not have it.
 
         Args:
             instance_id: its id.
@@ -132,12 +129,12 @@ class HostClient(HubOverview):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be an id.
+            TypeError, ValueError: an id can't look like this.
         """
         return InstanceClient(instance_id, self)
 
     def topic(self, name: str, content_type: str = NDJSON) -> TopicClient:
-        """The client of a topic; nothing is asked of the Hub, which need not have it.
+        """The client of a topic; no request is sent, and the Hub need not have it.
 
         Args:
             name: letters, digits, ``_``, ``-``, ``+`` and backslashes.
@@ -147,15 +144,15 @@ class HostClient(HubOverview):
             The client.
 
         Raises:
-            TypeError, ValueError: this can't be a name.
+            TypeError, ValueError: a name can't look like this.
         """
         return TopicClient(name, self, content_type)
 
     async def find_sequences(self, name: str) -> list[SequenceInfo]:
-        """List the Sequences of a name, as their ``package.json`` has it: ``GET /sequences``.
+        """List the Sequences with a name in their ``package.json``: ``GET /sequences``.
 
         Args:
-            name: the whole name.
+            name: the full name.
 
         Returns:
             What each is.
@@ -166,14 +163,14 @@ class HostClient(HubOverview):
         """Find a Sequence by its id, or else by its name: ``GET /sequences``.
 
         Args:
-            name_or_id: the whole of it.
+            name_or_id: in full.
 
         Returns:
             Its client.
 
         Raises:
             NotFoundError: there is none.
-            AmbiguousNameError: several have this name; it has their ids.
+            AmbiguousNameError: several have this name; the error has their ids.
         """
         sequences = await self.list_sequences()
         ids = [sequence.id for sequence in sequences if sequence.id == name_or_id] or [
@@ -203,41 +200,40 @@ class HostClient(HubOverview):
         check: bool = False,
         max_bytes: int | None = MAX_BYTES,
     ) -> CompletedInstance:
-        r"""Run a Sequence to its end: send and start it, feed it, collect what it writes, and delete it.
+        r"""Run a Sequence to its end: send it, start it, feed it, collect what it writes, and delete it.
 
-        Calls ``POST /sequence``, ``POST /sequence/:id/start``, what the Instance has, and ``DELETE /sequence/:id``.
-        Whatever happens meanwhile, a cancellation or Ctrl-C included, the Instance is killed and the Sequence
-        deleted. What the Instance writes is held in memory; where it is much, start the Sequence and read its
+        Calls ``POST /sequence``, ``POST /sequence/:id/start``, the streams of the Instance, and
+        ``DELETE /sequence/:id``. After any failure, cancellation or Ctrl-C included, the Instance is killed and the
+        Sequence deleted. What the Instance writes is held in memory; if it is much, start the Sequence and read its
         streams instead.
 
         Args:
-            source: what :meth:`send_sequence` takes; or a Sequence that the Hub has, which is then kept.
+            source: what :meth:`send_sequence` takes; or a Sequence on the Hub, which is kept.
             args: positional arguments, after the input stream.
             app_config: becomes ``context.config`` in the Sequence.
-            input: what it gets as input; None is an empty one.
+            input: the input; None is an empty one.
             content_type: of the input; by default the obvious one, e.g. ``text/plain`` for a str.
-            stdin: what it gets as standard input; None is an empty one.
-            input_topic: name to use for the topic that the Sequence requires.
-            output_topic: name to use for the topic that the Sequence provides.
+            stdin: the standard input; None is an empty one.
+            input_topic: name for the topic that the Sequence requires.
+            output_topic: name for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
-            timeout: seconds from the start of the Instance after which it is killed; None is no limit.
-            reconnect_timeout: seconds that the Hub may be away once it has all of the input, as when it is killed and
-                restarted: what the Instance writes is read on where it was lost. None is no limit.
-            check: raise if its exit code is not 0.
-            max_bytes: that each of output, stdout and stderr may have before it is killed; None is no limit.
+            timeout: seconds after the start until the Instance is killed; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away once it has all of the input, e.g. while it restarts:
+                output resumes where it was lost. None is no limit.
+            check: raise an error if the exit code is not 0.
+            max_bytes: limit of output, stdout and stderr each, at which it is killed; None is no limit.
 
         Returns:
-            Exit code, reason and all that was written.
+            Exit code, reason, output, stdout and stderr.
 
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
             BadRequestError, UnprocessableError: the Hub can't start it, or refuses the package.
             InstanceFailedError: the exit code is not 0, and ``check`` is set.
-            InstanceTimeoutError: it did not end in time; has what it had written.
-            OutputTooLargeError: it wrote more than ``max_bytes``; has what it had written.
-            InstanceGoneError: the Hub forgot the Instance before it told how it ended.
-            HubConnectionError, StreamError: the Hub went away, and did not come back in time with all that was
-                written.
+            InstanceTimeoutError: it did not end in time; the error has what it wrote.
+            OutputTooLargeError: it wrote more than ``max_bytes``; the error has what it wrote.
+            InstanceGoneError: the Hub forgot the Instance before it told how that ended.
+            HubConnectionError, StreamError: the Hub was away for too long, or came back without all of the output.
 
         Example:
             >>> done = await host.run("my-sequence", input="one line\n", check=True)
@@ -267,7 +263,7 @@ class HostClient(HubOverview):
 
         Args:
             sequence_id: its id.
-            force: kill its Instances first; STH takes 16 s for that, and the deadline is so much later.
+            force: kill its Instances first; STH takes 16 s for that, so the timeout is longer.
 
         Raises:
             NotFoundError: there is none with this id.
@@ -292,7 +288,7 @@ class HostClient(HubOverview):
             The topic.
 
         Raises:
-            BadRequestError: the name or content type is none of a topic, or there is one of this name.
+            BadRequestError: a topic can't have this name or content type, or the name is taken.
         """
         body = {"id": name, "content-type": content_type}
         await self._call("POST", "/topics", Any, body=body)
@@ -305,7 +301,7 @@ class HostClient(HubOverview):
             name: of the topic.
 
         Raises:
-            NotFoundError: there is none of this name.
+            NotFoundError: there is no such topic.
         """
         await self._call("DELETE", f"/topics/{segment(name, 'a topic name')}", Any)
 

@@ -1,4 +1,4 @@
-"""An Instance on a Hub, seen from outside."""
+"""The client of an Instance."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from transform_hub.models import InstanceHealth, InstanceInfo, KillRequest, Stop
 T = TypeVar("T")
 
 EVENT_CODE = 5001
-"""What the Hub's control messages call an event."""
+"""Code of an event in STH's control messages."""
 
 MONITORING_RATE_CODE = 4003
-"""What they call a monitoring rate."""
+"""Code of a monitoring rate there."""
 
 
 class InstanceClient(InstanceStreams):
-    """Talks to a Hub about one Instance, and carries its streams.
+    """One Instance on a Hub, with its streams.
 
     Args:
         id: of the Instance.
@@ -36,18 +36,18 @@ class InstanceClient(InstanceStreams):
             Its state, times, arguments, topics, and how it ended.
 
         Raises:
-            NotFoundError: it is not there; ended ones are forgotten after a while.
+            NotFoundError: there is no such Instance; ended ones are forgotten after a while.
         """
         return await self._call("GET", self.path, InstanceInfo)
 
     async def get_health(self) -> InstanceHealth:
-        """Ask what the Instance last said of its health: ``GET /instance/:id/health``.
+        """Ask for the health that the Instance last reported: ``GET /instance/:id/health``.
 
         Returns:
-            Whether it is well; ``answer`` has what its own health checks add.
+            Whether it is healthy; ``answer`` has what its own health checks add.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: there is no such Instance.
         """
         return InstanceHealth.of(await self._call("GET", f"{self.path}/health", dict[str, Any]))
 
@@ -56,16 +56,16 @@ class InstanceClient(InstanceStreams):
 
         Args:
             timeout: seconds to wait; None is no limit.
-            reconnect_timeout: seconds that the Hub may be away at a time, as when it is restarted; None is no limit.
+            reconnect_timeout: seconds that the Hub may be away at a time, e.g. while it restarts; None is no limit.
 
         Returns:
             Its exit code and the reason.
 
         Raises:
-            NotFoundError: it is not there.
-            InstanceGoneError: it was there, and the Hub forgot it before it told how it ended.
-            InstanceTimeoutError: it did not end in time; it goes on.
-            HubConnectionError: the Hub went away, and was away for too long.
+            NotFoundError: there is no such Instance.
+            InstanceGoneError: the Hub forgot the Instance before it told how that ended.
+            InstanceTimeoutError: the Instance did not end in time; it keeps running.
+            HubConnectionError: the Hub was away for too long.
         """
         return await waiting.in_time(self, waiting.terminated(self, reconnect_timeout), timeout, "did not end")
 
@@ -79,8 +79,8 @@ class InstanceClient(InstanceStreams):
             What it is then.
 
         Raises:
-            NotFoundError: it is not there.
-            InstanceEndedError: it has ended; has exit code and reason.
+            NotFoundError: there is no such Instance.
+            InstanceEndedError: it has ended; the error has exit code and reason.
             InstanceTimeoutError: it does not run in time.
         """
         return await waiting.in_time(self, waiting.running(self), timeout, "does not run")
@@ -90,8 +90,8 @@ class InstanceClient(InstanceStreams):
 
         Calls ``POST /instance/:id/_kill``, ``GET /instance/:id`` and ``POST /sequence/:id/start``.
 
-        It takes as long as the Hub needs to forget the old one: 16 s on STH, and if it has ended by itself, as
-        long as ended Instances are kept there.
+        This takes until the Hub has forgotten the old one: 16 s on STH or, if it has ended by itself, as long as STH
+        keeps ended Instances.
 
         Args:
             timeout: seconds to wait until the Hub has forgotten it; None is no limit.
@@ -100,8 +100,8 @@ class InstanceClient(InstanceStreams):
             The new Instance.
 
         Raises:
-            NotFoundError: it, or its Sequence, is not there.
-            InstanceTimeoutError: the Hub still has it; no new one was started.
+            NotFoundError: there is no such Instance, or its Sequence is gone.
+            InstanceTimeoutError: the Hub still has the old one; no new one was started.
         """
         info = await self.get_info()
         with contextlib.suppress(BadRequestError, NotFoundError):  # STH, when it has ended
@@ -124,50 +124,50 @@ class InstanceClient(InstanceStreams):
         """Ask the Instance to stop, and kill it if it has not: ``POST /instance/:id/_stop``.
 
         Args:
-            timeout: ms that it has.
-            can_keep_alive: whether it may ask for more time.
+            timeout: ms until it is killed.
+            can_keep_alive: let it ask for more time.
 
         Returns:
             What it is then.
 
         Raises:
-            NotFoundError: it is not there.
-            HubTimeoutError: the Hub answered neither in this time nor in that of another call.
-            TypeError: the timeout is no number.
+            NotFoundError: there is no such Instance.
+            HubTimeoutError: the Hub did not answer within this time and the timeout of a call.
+            TypeError: the timeout is not a number.
         """
         if not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout is a number of ms, not {type(timeout).__name__}")
+            raise TypeError(f"timeout must be a number of ms, not {type(timeout).__name__}")
         own = self.host.transport.timeout
         limit = None if own is None else own + timeout / 1000
         request = StopRequest(timeout=timeout, can_call_keepalive=can_keep_alive)
         return await self._call("POST", f"{self.path}/_stop", InstanceInfo, body=request, timeout=limit)
 
     async def kill(self, *, remove_immediately: bool = False) -> InstanceInfo:
-        """End the Instance without asking it: ``POST /instance/:id/_kill``.
+        """Kill the Instance: ``POST /instance/:id/_kill``.
 
         Args:
-            remove_immediately: let the Hub forget it at once.
+            remove_immediately: make the Hub forget it at once.
 
         Returns:
             What it is then.
 
         Raises:
-            NotFoundError: it is not there.
-            BadRequestError: it does not run; only STH minds.
+            NotFoundError: there is no such Instance.
+            BadRequestError: it does not run; raised by STH only.
         """
         request = KillRequest(remove_immediately=remove_immediately)
         return await self._call("POST", f"{self.path}/_kill", InstanceInfo, body=request)
 
     async def set_monitoring_rate(self, per_second: float) -> None:
-        """Set how often the Instance tells its health: ``POST /instance/:id/_monitoring_rate``.
+        """Set how often the Instance reports its health: ``POST /instance/:id/_monitoring_rate``.
 
         Args:
-            per_second: times in a second.
+            per_second: reports per second.
 
         Raises:
-            NotFoundError: the Instance is not there.
-            BadRequestError: this is no such number.
-            ValueError: JSON does not have it, like NaN.
+            NotFoundError: there is no such Instance.
+            BadRequestError: the Hub refuses the number.
+            ValueError: JSON has no such number, like NaN.
         """
         body = [MONITORING_RATE_CODE, {"monitoringRate": json_value(per_second, "per_second")}]
         await self._call("POST", f"{self.path}/_monitoring_rate", Any, body=body)
@@ -180,9 +180,9 @@ class InstanceClient(InstanceStreams):
             message: any JSON value.
 
         Raises:
-            NotFoundError: the Instance is not there.
-            ConflictError: no run of it is there, as while it is restarted.
-            TypeError, ValueError: the name is no str, or the message can't be sent as JSON.
+            NotFoundError: there is no such Instance.
+            ConflictError: the Instance is between two runs, while it restarts.
+            TypeError, ValueError: the name is not a str, or the message can't be sent as JSON.
         """
         await self._send_event(name, message)
 
@@ -198,7 +198,7 @@ class InstanceClient(InstanceStreams):
 
         Raises:
             HubTimeoutError: there was none in time.
-            NotFoundError: the Instance is not there, or has ended without one.
+            NotFoundError: there is no such Instance, or it has ended without one.
         """
         return await self._event("event", name, timeout)
 
@@ -211,7 +211,7 @@ class InstanceClient(InstanceStreams):
 
     async def _send_event(self, name: str, message: Any) -> Any:
         if not isinstance(name, str):
-            raise TypeError(f"an event name is a str, not {type(name).__name__}")
+            raise TypeError(f"an event name must be a str, not {type(name).__name__}")
         event = [EVENT_CODE, {"eventName": name, "message": json_value(message, "message")}]
         return await self._call("POST", f"{self.path}/_event", Any, body=event)
 

@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from transform_hub.client import waiting
 from transform_hub.client.address import instance_path, segment
-from transform_hub.client.body import BINARY, Body, Progress, Sendable, body_of
+from transform_hub.client.body import Body, Progress, Sendable, body_of
 from transform_hub.client.cursor import Position
 from transform_hub.client.duplex import Duplex
 from transform_hub.client.follower import Follower
 from transform_hub.client.reader import Reader
+from transform_hub.client.reading import Follow, Take, reading
 from transform_hub.client.replay import Replay
 from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
 from transform_hub.errors import StreamError
+from transform_hub.models.rules import BINARY
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing since 3.11
+
     from transform_hub.client.host import HostClient
 
 
 class InstanceStreams:
-    """Carries the streams of one Instance; the part of :class:`InstanceClient` that reads and writes.
+    """The streams of one Instance: the part of :class:`InstanceClient` that reads and writes.
 
     Args:
         id: of the Instance.
@@ -58,15 +62,15 @@ class InstanceStreams:
             data: bytes, str, Path, open file or iterable of chunks.
             content_type: of the data; by default the obvious one, e.g. ``text/plain`` for a str.
             end: end the input after it.
-            progress: told how many bytes have been sent, and how many there are if that is known.
+            progress: called with the bytes sent so far, and the total if it is known.
 
         Raises:
-            NotFoundError: the Instance is not there.
+            NotFoundError: there is no such Instance.
             ConflictError: its input has ended.
             MethodNotAllowedError: the Instance reads a topic.
             InstanceEndedError: it ended before it had everything.
-            InstanceRestartedError: its run ended before, and another follows.
-            StreamError: the Hub broke off.
+            InstanceRestartedError: its run ended before it had everything, and another run follows.
+            StreamError: the connection was lost.
         """
         body = body_of(data)
         await self._send("input", body, content_type or body.content_type, end=end, progress=progress)
@@ -93,22 +97,18 @@ class InstanceStreams:
 
     @overload
     def get_output(
-        self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ..., progress: Progress | None = ...
+        self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]
     ) -> Reader: ...
     @overload
-    def get_output(
-        self,
-        *,
-        follow: Literal[True],
-        reconnect_timeout: float | None = ...,
-        idle_timeout: Deadline = ...,
-        progress: Progress | None = ...,
-    ) -> Follower: ...
+    def get_output(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
+    @overload
+    def get_output(self, *, tap: Literal[True], **options: Unpack[Follow]) -> Follower: ...
 
     def get_output(
         self,
         *,
         follow: bool = False,
+        tap: bool = False,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
@@ -116,72 +116,69 @@ class InstanceStreams:
         """Read what the Sequence returns: ``GET /instance/:id/output``.
 
         Args:
-            follow: connect again when the connection is lost or the Hub is restarted, and go on with the very next
-                byte. Where the Hub does not have it any more, or does not count (as STH), there is a :class:`Gap`.
-            reconnect_timeout: seconds that may take; None is no limit.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-            progress: told after each chunk how many bytes have come.
+            follow: reconnect when the connection is lost or the Hub is restarted, and resume at the very byte. If the
+                Hub no longer has it, or does not count bytes (as STH), there is a :class:`Gap`.
+            tap: read a copy from now on: it takes nothing from other readers, and never slows the Instance. There is a
+                :class:`Gap` where it was too slow. The Hub must be one of this package.
+            reconnect_timeout: seconds for reconnecting; None is no limit.
+            idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
+            progress: called after each chunk with the bytes so far.
 
         Returns:
             The reader, which raises:
 
-            * NotFoundError: the Instance is not there, or was forgotten when the stream is connected again.
-            * InstanceEndedError, StreamError: it broke off; with ``follow`` only StreamTimeoutError.
+            * NotFoundError: there is no such Instance, or the Hub has forgotten it when the client reconnects.
+            * InstanceEndedError, StreamError: it broke off; with ``follow`` and ``tap`` only StreamTimeoutError.
+
+        Raises:
+            ValueError: both ``follow`` and ``tap``.
         """
-        options = {"idle_timeout": idle_timeout, "progress": progress}
-        return self._output("output", follow=follow, reconnect_timeout=reconnect_timeout, **options)
+        options = {"follow": follow, "tap": tap, "reconnect_timeout": reconnect_timeout}
+        return self._output("output", idle_timeout=idle_timeout, progress=progress, **options)
 
     @overload
     def get_stdout(
-        self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ..., progress: Progress | None = ...
+        self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]
     ) -> Reader: ...
     @overload
-    def get_stdout(
-        self,
-        *,
-        follow: Literal[True],
-        reconnect_timeout: float | None = ...,
-        idle_timeout: Deadline = ...,
-        progress: Progress | None = ...,
-    ) -> Follower: ...
+    def get_stdout(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
+    @overload
+    def get_stdout(self, *, tap: Literal[True], **options: Unpack[Follow]) -> Follower: ...
 
     def get_stdout(
         self,
         *,
         follow: bool = False,
+        tap: bool = False,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
     ) -> Reader | Follower:
         """Read what the Instance prints: ``GET /instance/:id/stdout``; see :meth:`get_output`."""
-        options = {"idle_timeout": idle_timeout, "progress": progress}
-        return self._output("stdout", follow=follow, reconnect_timeout=reconnect_timeout, **options)
+        options = {"follow": follow, "tap": tap, "reconnect_timeout": reconnect_timeout}
+        return self._output("stdout", idle_timeout=idle_timeout, progress=progress, **options)
 
     @overload
     def get_stderr(
-        self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ..., progress: Progress | None = ...
+        self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]
     ) -> Reader: ...
     @overload
-    def get_stderr(
-        self,
-        *,
-        follow: Literal[True],
-        reconnect_timeout: float | None = ...,
-        idle_timeout: Deadline = ...,
-        progress: Progress | None = ...,
-    ) -> Follower: ...
+    def get_stderr(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
+    @overload
+    def get_stderr(self, *, tap: Literal[True], **options: Unpack[Follow]) -> Follower: ...
 
     def get_stderr(
         self,
         *,
         follow: bool = False,
+        tap: bool = False,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
     ) -> Reader | Follower:
         """Read what the Instance writes to stderr: ``GET /instance/:id/stderr``; see :meth:`get_output`."""
-        options = {"idle_timeout": idle_timeout, "progress": progress}
-        return self._output("stderr", follow=follow, reconnect_timeout=reconnect_timeout, **options)
+        options = {"follow": follow, "tap": tap, "reconnect_timeout": reconnect_timeout}
+        return self._output("stderr", idle_timeout=idle_timeout, progress=progress, **options)
 
     @overload
     def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
@@ -193,59 +190,59 @@ class InstanceStreams:
     def get_log(
         self, *, follow: bool = False, reconnect_timeout: float | None = None, idle_timeout: Deadline = "default"
     ) -> Reader | Follower:
-        """Read the Instance's log, one JSON object a line: ``GET /instance/:id/log``.
+        """Read the Instance's log, one JSON object per line: ``GET /instance/:id/log``.
 
         Args:
-            follow: connect again when the connection is lost or the Hub is restarted; what was given before is left
-                out, and if the log does not go on with the very next line there is a :class:`Gap`. It ends with the
-                Instance.
-            reconnect_timeout: seconds that may take; None is no limit.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+            follow: reconnect when the connection is lost or the Hub is restarted, and skip what was seen before. If
+                the log does not resume at the very line, there is a :class:`Gap`. It ends with the Instance.
+            reconnect_timeout: seconds for reconnecting; None is no limit.
+            idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
 
         Returns:
             The reader, which raises what that of :meth:`get_output` does.
         """
-        if not follow:
-            return self._reader("log", idle_timeout=idle_timeout)
         options: dict[str, Any] = {"reconnect_timeout": reconnect_timeout, "idle_timeout": idle_timeout}
-        return self._follower("log", place=Replay(), is_over=lambda: waiting.has_ended(self), **options)
+        return self._reading("log", follow=follow, cursor=Replay(), is_over=self._has_ended, **options)
 
     def get_event_stream(self, name: str, *, idle_timeout: Deadline = "default") -> Reader:
-        """Read the future messages of an event, with ``.json()``: ``GET /instance/:id/events/:name``.
+        """Read the messages of an event from now on, with ``.json()``: ``GET /instance/:id/events/:name``.
 
         Args:
             name: of the event.
-            idle_timeout: seconds without one; None is no limit, ``default`` the client's.
+            idle_timeout: seconds without one; None is no limit, ``default`` the client's setting.
 
         Returns:
             The reader, which ends with the Instance, and raises what that of :meth:`get_output` does.
         """
-        return self._reader(f"events/{segment(name, 'an event name')}", idle_timeout=idle_timeout)
+        path = f"{self.path}/events/{segment(name, 'an event name')}"
+        return Reader(self.host.transport, path, explain=self._explain, idle_timeout=idle_timeout)
 
     def inout(self, content_type: str = BINARY, *, end: bool = True, idle_timeout: Deadline = "default") -> Duplex:
         """Write the input and read the output at the same time: ``POST /instance/:id/inout``.
 
         Args:
             content_type: of what is written.
-            end: end the input with ``close_input``; STH does not do that.
-            idle_timeout: seconds that the output may be silent; None is no limit, ``default`` the client's.
+            end: let ``close_input`` end the Instance's input; STH never does.
+            idle_timeout: seconds of silence of the output; None is no limit, ``default`` the client's setting.
 
         Returns:
-            Both; it raises what :meth:`send_input` and the reader of :meth:`get_output` do.
+            A stream for both, which raises what :meth:`send_input` and the reader of :meth:`get_output` do.
         """
         path, headers = f"{self.path}/inout", _sent_as(content_type, end=end)
-        return Duplex(self.host.transport, path, headers=headers, explain=self._explain, idle_timeout=idle_timeout)
+        return Duplex(
+            self.host.transport,
+            path,
+            headers=headers,
+            is_taken=lambda: waiting.input_is_taken(self),
+            explain=self._explain,
+            idle_timeout=idle_timeout,
+        )
 
-    def _output(self, name: str, *, follow: bool, reconnect_timeout: float | None, **options: Any) -> Reader | Follower:
-        if not follow:
-            return self._reader(name, **options)
-        return self._follower(name, place=Position(), reconnect_timeout=reconnect_timeout, **options)
+    def _output(self, name: str, **options: Any) -> Reader | Follower:
+        return self._reading(name, cursor=Position(), **options)
 
-    def _reader(self, route: str, **options: Any) -> Reader:
-        return Reader(self.host.transport, f"{self.path}/{route}", explain=self._explain, **options)
-
-    def _follower(self, route: str, **options: Any) -> Follower:
-        return Follower(self.host.transport, f"{self.path}/{route}", **options)
+    def _reading(self, route: str, **options: Any) -> Reader | Follower:
+        return reading(self.host.transport, f"{self.path}/{route}", explain=self._explain, **options)
 
     def _writer(self, name: str, content_type: str, *, end: bool, **options: Any) -> Writer:
         path, headers = f"{self.path}/{name}", _sent_as(content_type, end=end)
@@ -256,6 +253,9 @@ class InstanceStreams:
     ) -> None:
         async with self._writer(name, content_type, end=end, length=body.length, progress=progress) as writer:
             await writer.send(body)
+
+    async def _has_ended(self) -> bool:
+        return await waiting.has_ended(self)
 
     async def _explain(self, error: StreamError) -> StreamError:
         return await waiting.explain(self, error)

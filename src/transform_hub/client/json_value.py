@@ -1,4 +1,4 @@
-"""Values that a client sends as JSON: one that has no place there is refused by its name, before anything is sent."""
+"""Values that are sent as JSON, checked before: an error names the part that JSON can't hold."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PLAIN = (str, bool, type(None))
 
 
 def json_value(value: T, name: str) -> T:
-    """A value that arrives as what it is.
+    """The value, checked with all its parts.
 
     Args:
-        value: becomes JSON; its parts are checked as well.
-        name: what the user calls it.
+        value: becomes JSON.
+        name: the argument's name, for errors.
 
     Raises:
-        TypeError: JSON has nothing for it.
-        ValueError: it is a number that JSON, or a Hub, does not have: NaN, infinite, beyond 64 bits.
+        TypeError: JSON has no such type.
+        ValueError: JSON, or a Hub, has no such number: NaN, infinite, beyond 64 bits.
     """
     _check(value, name)
     return value
@@ -47,7 +47,7 @@ def _check(value: Any, name: str) -> None:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """What a dataclass, a date or the like is sent as."""
+    """A dataclass, a date or the like as it is sent."""
     try:
         return msgspec.to_builtins(value)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""What the clients of servers with a log have in common: Hub, Manager and MultiManager."""
+"""Reading log and audit: the same for Hub, Manager and MultiManager."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any, Literal, overload
 from transform_hub.client.api import ApiClient
 from transform_hub.client.follower import Follower
 from transform_hub.client.reader import Reader
+from transform_hub.client.reading import reading
 from transform_hub.client.replay import Replay
 from transform_hub.client.transport import Deadline
 
 
 class LoggedClient(ApiClient):
-    """Talks to an API that tells what happens behind it."""
+    """Base of the clients whose server has a log."""
 
     @overload
     def get_log(self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ...) -> Reader: ...
@@ -30,30 +31,27 @@ class LoggedClient(ApiClient):
     ) -> Reader | Follower:
         """Read the log, past and future: ``GET /log``.
 
-        A Hub's has one JSON object a line. In a Manager's, a line of a Hub begins with the Hub's id and a colon.
+        A Hub's log has one JSON object per line. In a Manager's, a line of a Hub begins with the Hub's id and a colon.
 
         Args:
-            follow: connect again when the connection is lost or the server is restarted; what was given before is
-                left out, and if the log does not go on with the very next line there is a :class:`Gap`.
-            reconnect_timeout: seconds that may take; None is no limit.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+            follow: reconnect when the connection is lost or the server is restarted, and skip what was seen before. If
+                the log does not resume at the very line, there is a :class:`Gap`.
+            reconnect_timeout: seconds for reconnecting; None is no limit.
+            idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
 
         Returns:
             The reader, which raises StreamError if it breaks off; with ``follow`` only StreamTimeoutError.
         """
-        options: dict[str, Any] = {"idle_timeout": idle_timeout}
-        if not follow:
-            return Reader(self.transport, "/log", **options)
-        options["reconnect_timeout"] = reconnect_timeout
-        return Follower(self.transport, "/log", place=Replay(), is_over=_never, **options)
+        options: dict[str, Any] = {"reconnect_timeout": reconnect_timeout, "idle_timeout": idle_timeout}
+        return reading(self.transport, "/log", follow=follow, cursor=Replay(), is_over=_never, **options)
 
     def get_audit(self, *, idle_timeout: Deadline = "default") -> Reader:
-        """Read who did what, one :class:`AuditRecord` a line: ``GET /audit``.
+        """Read who did what, one :class:`AuditRecord` per line: ``GET /audit``.
 
         In a MultiManager's, ``mId`` names the Manager; in a Manager's, ``host`` the Hub.
 
         Args:
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
+            idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
 
         Returns:
             The reader, which raises StreamError if it breaks off.
@@ -62,5 +60,4 @@ class LoggedClient(ApiClient):
 
 
 async def _never() -> bool:
-    """Whether a log is over that goes on when its server is back."""
-    return False
+    return False  # the log continues when its server is back

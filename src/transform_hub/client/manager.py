@@ -1,11 +1,11 @@
-"""A Manager, which coordinates many Hubs, seen from outside."""
+"""The client of a Manager, which coordinates many Hubs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from transform_hub.client.address import API_BASE, segment
-from transform_hub.client.body import NDJSON, Progress, Sendable
+from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.host import HostClient
 from transform_hub.client.logged import LoggedClient
@@ -24,12 +24,13 @@ from transform_hub.models import (
     StoreItem,
     Version,
 )
+from transform_hub.models.rules import NDJSON
 
 
 class ManagerClient(LoggedClient):
-    """Talks to a Manager; the arguments are those of :class:`HostClient`.
+    """A Manager of many Hubs; the arguments are those of :class:`HostClient`.
 
-    The clients of its Hubs, had with ``host(id)``, use its connections, token and deadlines.
+    ``host(id)`` is the client of a Hub, which shares connections, token and timeouts.
 
     Example:
         >>> async with ManagerClient("https://api.example.org/space/my-space/api/v1", token=token) as manager:
@@ -40,7 +41,7 @@ class ManagerClient(LoggedClient):
     _server = "Manager"
 
     def host(self, hub_id: str) -> HostClient:
-        """The client of a Hub, with all that it does: ``/sth/:id/api/v1``; nothing is asked of the Manager.
+        """The complete client of a Hub: ``/sth/:id/api/v1``; no request is sent.
 
         A call raises NotFoundError if the Manager does not know the Hub, and OverloadedError if it has lost it.
         """
@@ -49,8 +50,7 @@ class ManagerClient(LoggedClient):
     def topic(self, name: str, content_type: str = NDJSON) -> NamedStream:
         """The client of a topic that the Manager carries between its Hubs: ``/topic/:name``.
 
-        A reader gets nothing of what was sent before. Such a topic is not created or deleted: it is there while a
-        Hub or a client takes part in it.
+        A reader gets nothing that was sent before. Such a topic exists while a Hub or a client uses it.
         """
         return NamedStream(name, self, content_type)
 
@@ -65,7 +65,7 @@ class ManagerClient(LoggedClient):
         return config if isinstance(config, dict) else answer
 
     async def get_health(self) -> ServiceHealth:
-        """Ask what works: ``GET /health``."""
+        """Ask for the health of its parts: ``GET /health``."""
         return await self._call("GET", "/health", ServiceHealth)
 
     async def get_load(self) -> LoadCheck:
@@ -77,19 +77,19 @@ class ManagerClient(LoggedClient):
         return Reader(self.transport, "/load-stream")
 
     def list_hosts(self, *, offset: int = 0, limit: int | None = None) -> Pages[HubInfo]:
-        """List the Hubs, those that have gone included until they are deleted: ``GET /list``."""
+        """List the Hubs, including disconnected ones until they are deleted: ``GET /list``."""
         return Pages(self.transport, "/list", HubInfo, offset=offset, limit=limit)
 
     async def get_host_info(self, hub_id: str) -> HubInfo:
-        """Look at a Hub: ``GET /sth/:id/info``.
+        """Get a Hub: ``GET /sth/:id/info``.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no such Hub.
         """
         return await self._call("GET", f"{_hub_path(hub_id)}/info", HubInfo)
 
     async def list_sequences(self) -> list[str]:
-        """List the ids of the Sequences on all Hubs, one for each Hub that has it: ``GET /sequences``."""
+        """List the ids of the Sequences on all Hubs, once for each Hub that has it: ``GET /sequences``."""
         found: list[str | SequenceInfo] = await self._call("GET", "/sequences", list[str | SequenceInfo])
         return [each if isinstance(each, str) else each.id for each in found]
 
@@ -105,17 +105,17 @@ class ManagerClient(LoggedClient):
         return Pages(self.transport, "/instances", SpaceInstance, offset=offset, limit=limit)
 
     async def list_entities(self) -> SpaceEntities:
-        """List the ids of everything, of Sequences and Instances the first hundred: ``GET /entities``."""
+        """List the ids of everything, of at most 100 Sequences and Instances: ``GET /entities``."""
         return await self._call("GET", "/entities", SpaceEntities)
 
     async def list_topics(self) -> list[SpaceTopic]:
-        """List the topics, and who takes part in them: ``GET /topics``."""
+        """List the topics and their users: ``GET /topics``."""
         return await self._call("GET", "/topics", list[SpaceTopic])
 
     async def list_store_items(self) -> list[StoreItem]:
         """List the packages in the store: ``GET /s3``.
 
-        A Hub that is to start a Sequence it does not have gets it from there.
+        A Hub that should start a Sequence it does not have gets it from there.
 
         Raises:
             NotFoundError: the Manager has no store.
@@ -128,17 +128,17 @@ class ManagerClient(LoggedClient):
         """Put a package into the store: ``PUT /s3/:file``.
 
         Args:
-            source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as anything that
+            source: path of a directory, which is packed, or of a tar.gz; or the tar.gz itself, as anything that
                 can be sent.
-            name: of the file in the store, instead of its id.
-            progress: told after each piece how many bytes have been sent, and how many there are.
+            name: of the file in the store; by default its id.
+            progress: called after each piece with the bytes so far, and the total.
 
         Returns:
-            What is in it, with the id it was given.
+            The package, with its new id.
 
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
-            UnprocessableError: it is no Sequence.
+            UnprocessableError: it is not a Sequence.
             OverloadedError: the store is full.
         """
         path = "/s3" if name is None else _store_path(name)
@@ -148,7 +148,7 @@ class ManagerClient(LoggedClient):
         """Read a package in the store, as tar.gz: ``GET /s3/:file``.
 
         Args:
-            name: of the file, as the list of the store has it in ``filename``.
+            name: of the file, ``filename`` in the list of the store.
         """
         return Reader(self.transport, _store_path(name))
 
@@ -156,7 +156,7 @@ class ManagerClient(LoggedClient):
         """Delete a package from the store: ``DELETE /s3/:file``.
 
         Raises:
-            NotFoundError: there is none of this name.
+            NotFoundError: there is no such file.
         """
         await self._call("DELETE", _store_path(name), Any)
 
@@ -167,42 +167,42 @@ class ManagerClient(LoggedClient):
     async def disconnect_hubs(
         self, *, id: str | None = None, access_key: str | None = None, limit: int | None = None
     ) -> HubsDisconnected:
-        """Disconnect Hubs that came with an access key, so that they do not come back: ``POST /disconnect``.
+        """Disconnect Hubs that connected with an access key, for good: ``POST /disconnect``.
 
-        They stay in the list until they are deleted. What is given adds up.
+        They stay in the list until they are deleted. The arguments add up.
 
         Args:
             id: of one Hub.
-            access_key: all that came with this key.
+            access_key: disconnect all that connected with this key.
             limit: how many may stay; 0 disconnects all.
 
         Returns:
-            Which are being disconnected.
+            The Hubs that are being disconnected.
 
         Raises:
             NotFoundError: there is no such Hub, or none with this key.
-            BadRequestError: the Hub came without an access key.
-            ValueError: nothing is given, or limit is negative.
+            BadRequestError: the Hub connected without an access key.
+            ValueError: there is no argument, or limit is negative.
         """
         choice = {"id": id, "accessKey": access_key, "limit": limit}
         choice = {name: value for name, value in choice.items() if value is not None}
         if not choice:
-            raise ValueError("say which Hubs: id, access_key or limit; limit=0 means all")
+            raise ValueError("name the Hubs by id, access_key or limit; limit=0 means all")
         if limit is not None and limit < 0:
-            raise ValueError(f"limit is 0 or more, not {limit}")
+            raise ValueError(f"limit must be 0 or more, not {limit}")
         return await self._call("POST", "/disconnect", HubsDisconnected, body=choice)
 
     async def delete_hub(self, hub_id: str, *, force: bool = False) -> None:
-        """Forget a Hub that came with an access key: ``DELETE /sth/:id``.
+        """Delete a Hub that connected with an access key: ``DELETE /sth/:id``.
 
         Args:
             hub_id: its id.
             force: disconnect it first; this takes about a second.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no such Hub.
             ConflictError: it is connected.
-            BadRequestError: it came without an access key.
+            BadRequestError: it connected without an access key.
         """
         headers = {"x-force": "true" if force else "false"}
         await self._call("DELETE", _hub_path(hub_id), Any, headers=headers)

@@ -1,4 +1,4 @@
-"""The Middleware of the Scramjet Cloud Platform: the Spaces of a user, seen from outside."""
+"""The client of the Middleware of Scramjet Cloud Platform: the Spaces of a user."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from transform_hub.models import AccessKey, AccessKeys, KeysRevoked, SpaceInfo
 
 
 class MiddlewareClient(ApiClient):
-    """Talks to the platform; the arguments are those of :class:`HostClient`.
+    """The platform; the arguments are those of :class:`HostClient`.
 
-    A Space is a Manager and its Hubs. The clients of them use the connections, token and deadlines of this one.
+    A Space is a Manager and its Hubs. Their clients share connections, token and timeouts of this one.
 
     Example:
         >>> async with MiddlewareClient("https://api.scramjet.cloud/api/v1", token=token) as platform:
@@ -25,7 +25,7 @@ class MiddlewareClient(ApiClient):
     _server = "platform"
 
     def manager(self, space_id: str) -> ManagerClient:
-        """The client of a Space's Manager: ``/space/:id/api/v1``; nothing is asked of the platform."""
+        """The client of a Space's Manager: ``/space/:id/api/v1``; no request is sent."""
         return ManagerClient.over(self.transport.below(_space_path(space_id) + API_BASE))
 
     async def list_spaces(self) -> list[SpaceInfo]:
@@ -37,29 +37,29 @@ class MiddlewareClient(ApiClient):
         return await self._call("GET", "/version", dict[str, Any])
 
     def get_audit(self) -> Reader:
-        """Read what is done with all Spaces of the user, with ``.json()``: ``GET /audit``."""
+        """Read the audit log of all Spaces of the user, with ``.json()``: ``GET /audit``."""
         return Reader(self.transport, "/audit")
 
     async def list_access_keys(self, space_id: str) -> list[AccessKey]:
-        """List the keys with which Hubs may connect to a Space, without the keys: ``GET /space/:id/apikey``."""
+        """List the access keys of a Space, without the keys themselves: ``GET /space/:id/apikey``."""
         answer = await self._call("GET", _keys_path(space_id), AccessKeys)
         return answer.access_keys
 
     async def create_access_key(self, space_id: str, description: str | None = None) -> dict[str, Any]:
-        """Make a key with which Hubs may connect to a Space: ``POST /space/:id/apikey``.
+        """Create an access key, with which Hubs connect to a Space: ``POST /space/:id/apikey``.
 
         Returns:
-            What the platform tells of it. The key is in it, and can't be asked for again.
+            The answer of the platform. It has the key, which can't be asked for again.
         """
         body = {} if description is None else {"description": description}
         return await self._call("POST", _keys_path(space_id), dict[str, Any], body=body)
 
     async def revoke_access_key(self, space_id: str, key_id: str) -> KeysRevoked:
-        """Make a key invalid: ``DELETE /space/:id/apikey``."""
+        """Revoke an access key: ``DELETE /space/:id/apikey``."""
         return await self._call("DELETE", _keys_path(space_id), KeysRevoked, headers={"x-revoke": key_id})
 
     async def revoke_all_access_keys(self, space_id: str) -> KeysRevoked:
-        """Make all keys of a Space invalid and disconnect the Hubs that have them: ``DELETE /space/:id/apikey``."""
+        """Revoke all keys of a Space and disconnect the Hubs that use them: ``DELETE /space/:id/apikey``."""
         return await self._call("DELETE", _keys_path(space_id), KeysRevoked, headers={"x-revoke-all": "true"})
 
 

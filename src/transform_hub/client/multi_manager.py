@@ -1,4 +1,4 @@
-"""A MultiManager, which runs Managers, seen from outside."""
+"""The client of a MultiManager, which runs Managers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from transform_hub.models import LoadCheck, ManagerInfo, MultiManagerInfo, Servi
 
 
 class MultiManagerClient(LoggedClient):
-    """Talks to a MultiManager; the arguments are those of :class:`HostClient`.
+    """A MultiManager; the arguments are those of :class:`HostClient`.
 
-    The clients of its Managers, and of their Hubs, use its connections, token and deadlines.
+    The clients of its Managers, and of their Hubs, share its connections, token and timeouts.
 
     Example:
         >>> async with MultiManagerClient("http://127.0.0.1:11000/api/v1") as multi_manager:
@@ -25,7 +25,7 @@ class MultiManagerClient(LoggedClient):
     _server = "MultiManager"
 
     def manager(self, manager_id: str) -> ManagerClient:
-        """The client of a Manager: ``/cpm/:id/api/v1``; nothing is asked of the MultiManager."""
+        """The client of a Manager: ``/cpm/:id/api/v1``; no request is sent."""
         return ManagerClient.over(self.transport.below(_manager_path(manager_id) + API_BASE))
 
     async def get_version(self) -> Version:
@@ -37,11 +37,11 @@ class MultiManagerClient(LoggedClient):
         return await self._call("GET", "/info", MultiManagerInfo)
 
     async def get_health(self) -> ServiceHealth:
-        """Ask what works: ``GET /health``."""
+        """Ask for the health of its parts: ``GET /health``."""
         return await self._call("GET", "/health", ServiceHealth)
 
     async def get_load_check(self) -> LoadCheck:
-        """Ask for load, memory and disks: ``GET /load-check``, or ``GET /load`` where there is only that."""
+        """Ask for load, memory and disks: ``GET /load-check``, or ``GET /load`` if it has only that."""
         try:
             return await self._call("GET", "/load-check", LoadCheck)
         except NotFoundError:
@@ -55,7 +55,7 @@ class MultiManagerClient(LoggedClient):
         """Start a Manager: ``POST /start``.
 
         Args:
-            config: settings as a Manager names them, e.g. ``{"id": "mine"}``; what is left out has defaults.
+            config: settings as a Manager names them, e.g. ``{"id": "mine"}``; the rest has defaults.
 
         Returns:
             Its client.
@@ -68,10 +68,10 @@ class MultiManagerClient(LoggedClient):
         return self.manager(started.id)
 
     async def stop_manager(self, manager_id: str) -> None:
-        """Stop a Manager; its Hubs go on by themselves: ``POST /cpm/:id/stop``.
+        """Stop a Manager; its Hubs keep running: ``POST /cpm/:id/stop``.
 
         Raises:
-            NotFoundError: there is none with this id, or the MultiManager is too old for this.
+            NotFoundError: there is no such Manager, or the MultiManager is too old for this.
         """
         await self._call("POST", f"{_manager_path(manager_id)}/stop", Any)
 

@@ -1,4 +1,4 @@
-"""What a Hub tells: of itself, and of what is on it."""
+"""Questions to a Hub: about itself, and what is on it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from transform_hub.models import (
 
 
 class HubOverview(LoggedClient):
-    """Asks a Hub how it is and what it has; the part of :class:`HostClient` that changes nothing."""
+    """The part of :class:`HostClient` that changes nothing."""
 
     async def get_version(self) -> Version:
         """Ask which API the Hub serves: ``GET /version``.
 
         Returns:
-            Name and version of the API, and of what serves it.
+            Name and version of the API and of its server.
         """
         return await self._call("GET", "/version", Version)
 
@@ -48,10 +48,10 @@ class HubOverview(LoggedClient):
         return await self._call("GET", "/load-check", LoadCheck)
 
     async def get_config(self) -> HubSettings:
-        """Ask how the Hub is set up: ``GET /config``.
+        """Ask for the Hub's configuration: ``GET /config``.
 
         Returns:
-            Its settings; ``answer`` has all of them, as the Hub names them.
+            Its settings; ``answer`` has all of them, with the Hub's names.
         """
         return HubSettings.of(await self._call("GET", "/config", dict[str, Any]))
 
@@ -59,26 +59,26 @@ class HubOverview(LoggedClient):
         """List the Sequences: ``GET /sequences``.
 
         Returns:
-            What each is, with the ids of its Instances.
+            The Sequences, with the ids of their Instances.
         """
         return await self._call("GET", "/sequences", list[SequenceInfo])
 
     async def list_instances(self) -> list[InstanceInfo]:
-        """List the Instances, ended ones included while the Hub keeps them: ``GET /instances``.
+        """List the Instances, including ended ones that the Hub still keeps: ``GET /instances``.
 
         Returns:
-            What each is.
+            The Instances.
         """
         return await self._call("GET", "/instances", list[InstanceInfo])
 
     async def list_history(
         self, *, sequence: str | None = None, limit: int = 100, offset: int = 0
     ) -> list[HistoryEntry]:
-        """List Instances that have ended, the latest first, earlier runs of the Hub included: ``GET /history``.
+        """List Instances that have ended, latest first, including earlier runs of the Hub: ``GET /history``.
 
         Args:
             sequence: id or name of a Sequence, to list only its Instances.
-            limit: entries at most.
+            limit: maximum of entries.
             offset: entries to skip.
 
         Returns:
@@ -102,12 +102,12 @@ class HubOverview(LoggedClient):
         """List the topics: ``GET /topics``.
 
         Returns:
-            Name and content type of each; who uses it, where the Hub tells.
+            Name and content type of each; its users, if the Hub tells.
         """
         return await self._call("GET", "/topics", list[Topic])
 
     async def get_sequence_info(self, sequence_id: str) -> SequenceInfo:
-        """Look at a Sequence: ``GET /sequence/:id``.
+        """Get a Sequence: ``GET /sequence/:id``.
 
         Args:
             sequence_id: its id.
@@ -116,12 +116,12 @@ class HubOverview(LoggedClient):
             What its package says, and the ids of its Instances.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no such Sequence.
         """
         return await self._call("GET", sequence_path(sequence_id), SequenceInfo)
 
     async def get_instance_info(self, instance_id: str) -> InstanceInfo:
-        """Look at an Instance: ``GET /instance/:id``.
+        """Get an Instance: ``GET /instance/:id``.
 
         Args:
             instance_id: its id.
@@ -130,6 +130,6 @@ class HubOverview(LoggedClient):
             Its state, times, arguments, topics, and how it ended.
 
         Raises:
-            NotFoundError: there is none with this id; ended ones are forgotten after a while.
+            NotFoundError: there is no such Instance; ended ones are forgotten after a while.
         """
         return await self._call("GET", instance_path(instance_id), InstanceInfo)

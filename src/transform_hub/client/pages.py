@@ -1,4 +1,4 @@
-"""Long lists, of which a Manager tells a page at a time."""
+"""Long lists, which a Manager sends page by page."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ from transform_hub.client.transport import Transport
 T = TypeVar("T")
 
 PAGE = 100
-"""Items that a Manager tells at most. Beyond it, it ignores offset and limit without a word."""
+"""Items per request: a Manager that is asked for more ignores offset and limit."""
 
 
 class Pages(Generic[T]):
-    """A list that comes page by page: await it to have all of it, or iterate over it.
+    """A list that comes page by page: await it for all of it, or iterate over it.
 
-    The items are those at the time of each request; the list may change in between.
-
-    Args:
-        transport: carries the calls.
-        path: of the list, below the API's base.
-        item: type of an item.
-        offset: items to skip.
-        limit: items at most; None is no limit.
+    The list may change between two requests.
 
     Raises:
         ValueError: offset is negative, or limit less than 1.
@@ -38,37 +31,50 @@ class Pages(Generic[T]):
         self, transport: Transport, path: str, item: type[T], *, offset: int = 0, limit: int | None = None
     ) -> None:
         if offset < 0 or (limit is not None and limit < 1):
-            raise ValueError(f"offset is 0 or more and limit 1 or more, not {offset} and {limit}")
-        self._transport = transport
-        self._path = path
-        self._page_type: Any = list[item]  # type: ignore[valid-type]
-        self._offset = offset
-        self._limit = limit
+            raise ValueError(f"offset must be 0 or more and limit 1 or more, not {offset} and {limit}")
+        self.transport = transport
+        self.path = path
+        self.page_type: Any = list[item]  # type: ignore[valid-type]
+        self.offset = offset
+        self.limit = limit
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._transport.base}{self._path}>"
+        return f"<{type(self).__name__} {self.transport.base}{self.path}>"
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         return self._all().__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        taken, before = 0, None
-        while size := min(PAGE, PAGE if self._limit is None else self._limit - taken):
-            page = await self._page(self._offset + taken, size)
-            if page == before:
-                return  # a server that does not page tells the same again
-            if len(page) > size:
-                page = page[self._offset :][: self._limit]  # or all at once
+        walk = _Walk(self)
+        while page := await walk.next():
             for item in page:
                 yield item
-            if len(page) != size:
-                return
-            taken, before = taken + size, page
 
     async def _all(self) -> list[T]:
         return [item async for item in self]
 
-    async def _page(self, offset: int, size: int) -> list[T]:
-        path = f"{self._path}?offset={offset}&limit={size}"
-        page: list[T] = await self._transport.call("GET", path, self._page_type)
+
+class _Walk(Generic[T]):
+    """One way through a list."""
+
+    def __init__(self, pages: Pages[T]) -> None:
+        self._pages = pages
+        self._taken = 0
+        self._before: list[T] | None = None
+        self._is_over = False
+
+    async def next(self) -> list[T]:
+        """The next items; empty at the end."""
+        pages, offset, limit = self._pages, self._pages.offset, self._pages.limit
+        size = min(PAGE, PAGE if limit is None else limit - self._taken)
+        if self._is_over or not size:
+            return []
+        path = f"{pages.path}?offset={offset + self._taken}&limit={size}"
+        page: list[T] = await pages.transport.call("GET", path, pages.page_type)
+        if page == self._before:
+            return []  # a server without pages sends the same again
+        if len(page) > size:
+            page = page[offset:][:limit]  # or everything at once
+        self._is_over = len(page) != size
+        self._taken, self._before = self._taken + size, page
         return page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from transform_hub.client.address import basic
+from transform_hub.models.rules import is_loopback
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Proxy:
 
     Attributes:
         url: without credentials.
-        headers: what it wants to see, which is its credentials, if it has any.
+        headers: its credentials, if it has any.
     """
 
     url: URL
@@ -27,13 +27,13 @@ class Proxy:
 
 
 def proxy_for(url: URL) -> Proxy | None:
-    """The proxy for a URL; never one for this machine itself.
+    """The proxy for a URL, None for this machine itself.
 
     Raises:
-        ValueError: it is none that speaks HTTP.
+        ValueError: the proxy is not an HTTP proxy.
     """
     host = url.host or ""
-    if _is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{url.port}"):
+    if is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{url.port}"):
         return None
     proxies = urllib.request.getproxies()
     text = proxies.get(url.scheme) or proxies.get("all")
@@ -48,16 +48,7 @@ def _parsed(text: str) -> Proxy:
     if url.scheme not in ("http", "https") or not url.host:
         shown = text.rpartition("@")[2]
         raise ValueError(
-            f"The proxy in the environment, {shown!r}, is no HTTP proxy: "
-            "name the Hub's host in NO_PROXY, or give the client trust_env=False"
+            f"The proxy in the environment, {shown!r}, is not an HTTP proxy: "
+            "add the Hub's host to NO_PROXY, or create the client with trust_env=False"
         )
     return Proxy(url.origin(), {hdrs.PROXY_AUTHORIZATION: credentials} if (credentials := basic(url)) else {})
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

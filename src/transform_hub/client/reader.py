@@ -1,4 +1,4 @@
-"""What a Hub sends, as long as it takes."""
+"""Reading a stream from a Hub."""
 
 from __future__ import annotations
 
@@ -10,32 +10,23 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import aiohttp
 
 from transform_hub.client.body import Progress
-from transform_hub.client.cursor import POSITION
 from transform_hub.client.failures import FAILURES
 from transform_hub.client.readable import Readable
 from transform_hub.client.request import READ_SIZE, Request
 from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, as_told
 from transform_hub.errors import StreamError, StreamTimeoutError
+from transform_hub.models.rules import POSITION
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
 
 
 class Reader(Readable[NoReturn]):
-    """A byte stream from a Hub; opened when it is first awaited, entered or iterated.
-
-    Args:
-        transport: carries it.
-        path: below the API's base.
-        headers: besides those of all requests.
-        explain: finds out why it broke off.
-        idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-        progress: told after each chunk how many bytes have come, and how many there are if the Hub says so.
-        read_size: bytes that are read ahead.
+    """A byte stream from a Hub, opened by its first use.
 
     Attributes:
-        received: bytes that have come.
+        received: bytes so far.
 
     Example:
         >>> async with instance.get_output() as output:
@@ -70,7 +61,7 @@ class Reader(Readable[NoReturn]):
         return f"<{type(self).__name__} {self._transport.base}{self._request.path}, {state}>"
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """Open it now, so that an error such as 404 is raised here."""
+        """Open the stream now, so that an error such as 404 is raised here."""
         return self._opened().__await__()
 
     async def __aenter__(self) -> Self:
@@ -78,9 +69,9 @@ class Reader(Readable[NoReturn]):
 
     @property
     def position(self) -> int | None:
-        """Bytes of the stream before the first that comes here; None if the Hub does not count, or it is not open."""
-        told = self._response.headers.get(POSITION, "") if self._response is not None else ""
-        return int(told) if told.isascii() and told.isdigit() else None
+        """Bytes of the stream before the first one read here; None if it is not open, or the Hub does not count."""
+        text = self._response.headers.get(POSITION, "") if self._response is not None else ""
+        return int(text) if text.isascii() and text.isdigit() else None
 
     async def close(self) -> None:
         """Close the stream and its connection; does nothing if it is closed."""
@@ -91,7 +82,7 @@ class Reader(Readable[NoReturn]):
     async def _opened(self) -> Self:
         if self._response is None and not self._closed:
             self._response = await self._open()
-            # Closes what is dropped without closing. It holds on to the response, which would otherwise
+            # Closes a stream that is dropped without close(). It holds on to the response, which would otherwise
             # complain when it is collected before the reader.
             self._finalizer = weakref.finalize(self, self._response.close)
             self._finalizer.atexit = False

@@ -1,20 +1,20 @@
-"""The past that a server tells to each reader of its log, recognized by one who knows it already.
+"""Following a log: a server sends its past to every reader, and the cursor skips what was seen before.
 
-    the same server      ... last line seen | what is new
-    past not kept whole  lines newer than any that was seen ...
-    server restarted     lines newer than any that was seen ...
+    the same server           ... last line seen | what is new
+    past no longer complete   lines newer than any that was seen ...
+    server restarted          lines newer than any that was seen ...
 
-What is told before the last line seen is not newer than the newest line seen: lines have a time stamp.
+Lines have a time stamp: those before the last line seen are not newer than the newest line seen.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from transform_hub.client.cursor import Place
+from transform_hub.client.cursor import Cursor
+from transform_hub.protocol import LineBuffer
 
 if TYPE_CHECKING:
     from transform_hub.client.reader import Reader
@@ -25,58 +25,65 @@ HELD = 1000
 _TIME = re.compile(rb'"ts":\s*(\d+)')
 
 
-class Replay(Place):
-    """In a log, by its lines; nothing can be recognized as long as none had a time."""
+class Replay(Cursor):
+    """Counts by lines of a log; can't recognize anything until a line has a time stamp."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._given = LineBuffer()  # has the start of the line after the last, if that was given on already
         self._last = b""
         self._newest = 0
-        self._cut = b""  # of the line after the last, what was given on already
-        self._begun = b""
+        self._again = LineBuffer()
         self._held: deque[bytes] = deque(maxlen=HELD)
+        self._found: bytes | None = None  # what follows the last line seen, while too little is there to compare
 
     def note(self, chunk: bytes) -> None:
-        *lines, self._cut = (self._cut + chunk).split(b"\n")
-        for line in lines:
+        for line in self._given.lines(chunk):
             self._last = line
             self._newest = max(self._newest, _time(line))
 
     def begin(self, reader: Reader) -> None:
-        self._begun = b""
+        self._again.flush()
         self._held.clear()
+        self._found = None
         self.is_resumed = None
         if not self._newest:
-            self._differs([])
+            self._differs()
 
     def new(self, chunk: bytes) -> bytes:
-        *lines, self._begun = (self._begun + chunk).split(b"\n")
+        if self._found is not None:
+            return self._after_last(self._found + chunk)
+        lines = self._again.lines(chunk)
         for number, line in enumerate(lines, 1):
             if line == self._last:
-                return self._after_last(lines[number:])
+                return self._after_last(b"".join((*lines[number:], self._again.flush())))
             self._held.append(line)
             if _time(line) > self._newest:
-                return self._differs([*self._held, *lines[number:], self._begun])
+                return self._differs(*self._held, *lines[number:], self._again.flush())
         return b""
 
     def end(self) -> bytes:
-        return self._differs([*self._held, self._begun])
+        if self._found is not None:
+            return self._differs(self._found)
+        return self._differs(*self._held, self._again.flush())
 
-    def _after_last(self, lines: list[bytes]) -> bytes:
-        rest = b"\n".join((*lines, self._begun))
-        if rest.startswith(self._cut):
+    def _after_last(self, rest: bytes) -> bytes:
+        cut = self._given.flush()
+        if rest.startswith(cut):
             self.is_resumed = True
-            return rest[len(self._cut) :]
-        if self._cut.startswith(rest):  # the line that was cut off is not here yet: look again when more is
-            self._begun = self._last + b"\n" + rest
+            self._given.block(cut)
+            return rest[len(cut) :]
+        if cut.startswith(rest):  # the line that was cut off is not here yet: compare again when more is
+            self._given.block(cut)
+            self._found = rest
             return b""
-        return self._differs([rest])
+        return self._differs(rest)
 
-    def _differs(self, pieces: Iterable[bytes]) -> bytes:
-        """The log goes on with something else."""
+    def _differs(self, *pieces: bytes) -> bytes:
+        """The log does not continue where it was lost."""
         self.is_resumed = False
-        self._cut = b""
-        return b"\n".join(pieces)
+        self._given.flush()
+        return b"".join(pieces)
 
 
 def _time(line: bytes) -> int:

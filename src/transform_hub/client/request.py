@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 READ_SIZE = 256 * 1024
-"""Bytes of an answer that are read ahead; up to twice as many are held before the server is made to wait."""
+"""Bytes of an answer to read ahead; up to twice as many are buffered before the server has to wait."""
 
 
 class StreamBody(aiohttp.Payload):
@@ -31,9 +31,9 @@ class Request:
         path: below the API's base, quoted, with a slash in front.
         headers: besides those of all requests.
         body: bytes, or a payload that is not started before the Hub asks for it.
-        idle_timeout: seconds of silence after which the answer is given up.
+        idle_timeout: seconds of silence of the answer before giving up.
         limit: seconds for all tries together; None is no limit.
-        read_size: bytes of the answer that are read ahead.
+        read_size: bytes of the answer to read ahead.
     """
 
     method: str
@@ -48,10 +48,10 @@ class Request:
 
     @property
     def has_begun(self) -> bool:
-        """Whether something of its body may be gone, so that it can't be sent again."""
+        """Whether a part of its body may be sent, so that it can't be repeated."""
         return isinstance(self.body, StreamBody) and self.body.has_begun
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that are left; never 0, which would be no limit for aiohttp."""
+        """Seconds left; never 0, which means no limit to aiohttp."""
         return None if self.limit is None else max(self.begun + self.limit - time.monotonic(), 0.001)

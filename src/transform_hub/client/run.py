@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 256 * 1024 * 1024
-"""Bytes of each stream that are kept in memory."""
+"""Bytes that are kept of each stream."""
 
 CLEANING = 30.0
-"""Seconds that the end of what was begun may take; STH needs 16."""
+"""Seconds for cleaning up; STH needs 16."""
 
 ANSWERING = 5.0
-"""Seconds that the answer to a whole upload may take when nobody wants it any more."""
+"""Seconds for the answer to a complete upload, after a cancellation."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class CompletedInstance:
 
     Attributes:
         id: of the Instance.
-        args: it was started with.
+        args: its arguments.
         returncode: its exit code.
-        reason: the end in words.
+        reason: why it ended.
         output: what the Sequence returned.
         stdout, stderr: what it printed.
     """
@@ -64,16 +64,16 @@ class CompletedInstance:
     stderr: bytes = field(repr=False)
 
     def check_returncode(self) -> None:
-        """Make sure that the Instance ended well.
+        """Raise an error if the Instance failed.
 
         Raises:
             InstanceFailedError: its exit code is not 0.
         """
         if self.returncode:
-            told = self.stderr[-1000:].decode("utf-8", "replace").strip()
+            words = self.stderr[-1000:].decode("utf-8", "replace").strip()
             message = f"Instance {self.id} ended with exit code {self.returncode}: {self.reason}"
             raise InstanceFailedError(
-                f"{message}\n{told}" if told else message,
+                f"{message}\n{words}" if words else message,
                 id=self.id,
                 returncode=self.returncode,
                 reason=self.reason,
@@ -113,7 +113,7 @@ async def run(
 
 
 class _Conversation:
-    """What goes into an Instance and what comes out of it, all at the same time."""
+    """Input and output of an Instance, all at the same time."""
 
     def __init__(self, instance: InstanceClient, max_bytes: int | None, patience: float | None) -> None:
         self._instance = instance
@@ -125,7 +125,7 @@ class _Conversation:
         return {name: bytes(data) for name, data in self._heard.items()}
 
     async def whole(self, input: Sendable | None, content_type: str | None, stdin: Sendable | None) -> Any:
-        """Send and collect until the Instance has ended; how it did."""
+        """Send and collect until the Instance has ended; returns how it did."""
         instance = self._instance
         senders: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._feed(input, content_type)),
@@ -149,7 +149,7 @@ class _Conversation:
             await _sent_unless_ended(self._instance.send_input(input, content_type=content_type))
             return
         with contextlib.suppress(InstanceEndedError, NotFoundError):
-            await self._instance.wait_running()  # before that nobody knows whether it reads a topic
+            await self._instance.wait_running()  # only then is it known whether it reads a topic
         with contextlib.suppress(MethodNotAllowedError):  # it does
             await _sent_unless_ended(self._instance.send_input(b""))
 
@@ -157,7 +157,7 @@ class _Conversation:
         heard = self._heard[name]
         async for chunk in reader:
             if isinstance(chunk, Gap):
-                message = f"What Instance {self._instance.id} wrote to {name} is not here as a whole: {chunk}"
+                message = f"A part of what Instance {self._instance.id} wrote to {name} is missing: {chunk}"
                 raise StreamError(message) from chunk.cause
             if self._max_bytes is not None and len(heard) + len(chunk) > self._max_bytes:
                 message = f"Instance {self._instance.id} wrote more than {self._max_bytes} bytes to {name}"
@@ -166,13 +166,13 @@ class _Conversation:
 
 
 async def _sent_unless_ended(step: Awaitable[None]) -> None:
-    """Send something; that the Instance does not read it to the end is its own business."""
+    """Send something; an Instance may end without reading all of it."""
     with contextlib.suppress(InstanceEndedError, ConflictError, NotFoundError):
         await step
 
 
 async def _first_failure(tasks: list[asyncio.Future[Any]], until: asyncio.Future[Any]) -> None:
-    """Wait for one of the tasks; raise what another one raises before."""
+    """Wait for the task ``until``; raise what another one raises before."""
     pending = set(tasks)
     while until in pending:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -182,7 +182,7 @@ async def _first_failure(tasks: list[asyncio.Future[Any]], until: asyncio.Future
 
 @contextlib.asynccontextmanager
 async def _sequence(host: HostClient, source: str | Sendable | SequenceClient) -> AsyncIterator[SequenceClient]:
-    """A Sequence that is sent, and deleted afterwards; or one that was there already, and stays."""
+    """A Sequence that is sent and deleted afterwards, or one of the Hub's, which is kept."""
     if isinstance(source, SequenceClient):
         yield source
         return
@@ -204,7 +204,7 @@ async def _sent(host: HostClient, source: str | Sendable) -> SequenceClient:
     try:
         return await asyncio.shield(sending)
     except asyncio.CancelledError:
-        if is_whole:  # the Hub has the Sequence, and only its answer tells under which id
+        if is_whole:  # the Hub has the Sequence, and only its answer has the id
             await asyncio.wait({sending}, timeout=ANSWERING)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
@@ -215,10 +215,10 @@ async def _sent(host: HostClient, source: str | Sendable) -> SequenceClient:
 
 @contextlib.asynccontextmanager
 async def _instance(sequence: SequenceClient, options: dict[str, Any]) -> AsyncIterator[InstanceClient]:
-    """An Instance that is started, and killed if what is done with it fails."""
-    instance = sequence.host.instance(str(uuid.uuid4()))  # known even if the answer to the start is not awaited
+    """An Instance that is started, and killed if the block fails."""
+    instance = sequence.host.instance(str(uuid.uuid4()))  # known even if the answer to the start is lost
     try:
-        instance = await sequence.start(instance_id=instance.id, **options)  # STH before 1.0 takes another id
+        instance = await sequence.start(instance_id=instance.id, **options)  # STH before 1.0 ignores the id
         yield instance
     except BaseException:
         await _clean(instance.kill(remove_immediately=True), f"Instance {instance.id} could not be killed")

@@ -1,4 +1,4 @@
-"""A Sequence on a Hub, seen from outside."""
+"""The client of a Sequence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class SequenceClient:
-    """Talks to a Hub about one Sequence.
+    """One Sequence on a Hub.
 
     Args:
         id: of the Sequence.
@@ -59,24 +59,24 @@ class SequenceClient:
         Args:
             args: positional arguments, after the input stream.
             app_config: becomes ``context.config`` in the Sequence.
-            instance_id: 36 characters to use as id instead of a random one.
-            input_topic: name to use for the topic that the Sequence requires.
-            output_topic: name to use for the topic that the Sequence provides.
+            instance_id: id to use instead of a random one, 36 characters.
+            input_topic: name for the topic that the Sequence requires.
+            output_topic: name for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
-            restart: when the Hub is to run it again: ``never``, ``on-failure``, ``always``, the last two also with
-                the restarts in a row after which it has ended, as in ``on-failure:5``; or a
-                :class:`RestartPolicy`, which has the pauses, too. None is the Hub's own setting. STH ignores it.
+            restart: when the Hub runs it again: ``never``, ``on-failure``, ``always``, the last two also with a
+                maximum of restarts in a row, as in ``on-failure:5``; or a :class:`RestartPolicy`, which has the
+                pauses as well. None is the Hub's own setting. STH ignores it.
 
         Returns:
             The Instance.
 
         Raises:
-            BadRequestError: it could not be started.
+            BadRequestError: the Hub could not start it.
             NotFoundError: there is no such Sequence.
             ConflictError: the id is taken.
             OverloadedError: the Hub has no room for it now.
-            TypeError: args is no list, app_config no dict, or something in them can't be sent as JSON.
-            ValueError: a number in them is one that JSON does not have, like NaN.
+            TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON.
+            ValueError: JSON has no such number as one in them, like NaN.
         """
         request = start_request(
             args=args,
@@ -97,7 +97,7 @@ class SequenceClient:
             What its package says, and the ids of its Instances.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: there is no such Sequence.
         """
         return await self._call("GET", self._path, SequenceInfo)
 
@@ -108,22 +108,21 @@ class SequenceClient:
             The ids.
 
         Raises:
-            NotFoundError: the Sequence is not there.
+            NotFoundError: there is no such Sequence.
         """
         return await self._call("GET", f"{self._path}/instances", list[str])
 
     async def overwrite(self, source: str | Sendable, *, progress: Progress | None = None) -> None:
-        """Replace what the Sequence is, and keep its id: ``PUT /sequence/:id``.
+        """Replace the package of the Sequence, which keeps its id: ``PUT /sequence/:id``.
 
         Args:
             source: path of a directory, which is packed, or of a tar.gz; or a tar.gz itself, as bytes, open
                 file or iterable of chunks.
-            progress: told after each piece how many bytes have been sent, and how many there are if that is
-                known.
+            progress: called after each piece with the bytes so far, and the total if it is known.
 
         Raises:
             PackageError: there is nothing at the path, or it can't be packed.
-            NotFoundError: the Sequence is not there.
+            NotFoundError: there is no such Sequence.
             ConflictError: it has Instances.
             UnprocessableError: the Hub refuses the package.
         """
@@ -136,7 +135,7 @@ class SequenceClient:
             force: kill its Instances first.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: there is no such Sequence.
             ConflictError: it has Instances.
         """
         await self.host.delete_sequence(self.id, force=force)
@@ -159,13 +158,13 @@ def start_request(
     """Body of ``POST /sequence/:id/start``.
 
     Raises:
-        TypeError: args is no list, app_config no dict, or something in them can't be sent as JSON.
-        ValueError: a number in them is one that JSON does not have.
+        TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON.
+        ValueError: JSON has no such number as one in them.
     """
     if args is not None and not isinstance(args, (list, tuple)):
-        raise TypeError(f"args is a list or tuple of arguments, not {type(args).__name__}: write args=[{args!r}]")
+        raise TypeError(f"args must be a list or tuple, not {type(args).__name__}: use args=[{args!r}]")
     if app_config is not None and not isinstance(app_config, dict):
-        raise TypeError(f"app_config is a dict, not {type(app_config).__name__}")
+        raise TypeError(f"app_config must be a dict, not {type(app_config).__name__}")
     return StartRequest(
         args=msgspec.UNSET if args is None else json_value(list(args), "args"),
         app_config=msgspec.UNSET if app_config is None else json_value(app_config, "app_config"),

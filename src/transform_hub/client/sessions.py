@@ -1,4 +1,4 @@
-"""Pooled HTTP sessions, one for each event loop that a client is used in.
+"""HTTP sessions, one for each event loop that a client is used in.
 
 A session lives until the first of these:
 
@@ -19,18 +19,18 @@ from typing import Any
 import aiohttp
 
 KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept; STH drops it after 5 s, and a request sent just then with it."""
+"""Seconds that an idle connection is kept; STH drops it after 5 s, together with a request that is sent just then."""
 
 
 class Pool:
-    """The session of one event loop, and the streams that are being read from it."""
+    """The session of one event loop, and the answers that are read from it."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.answers: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
 
     async def close(self) -> None:
-        # An answer left open complains when it is collected, even if its session was closed long before.
+        # An open answer complains when it is collected, even if its session was closed before.
         for answer in list(self.answers):
             answer.close()
         await self.session.close()
@@ -43,9 +43,9 @@ class Sessions:
     """The sessions of one client.
 
     Args:
-        connector: makes the connections, instead of one connector for each loop; it is not closed.
+        connector: makes the connections, instead of a connector for each loop; it is not closed.
         socket: path of the Unix socket to connect to.
-        tls: how to make secure connections, if not as the system does.
+        tls: settings of secure connections; by default the system's.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class _Request(aiohttp.ClientRequest):
     """A request whose connection may be lost before anything of it is written."""
 
     async def write_bytes(self, *args: Any, **options: Any) -> None:
-        # aiohttp asks for 100 Continue in a task that nobody looks at; whoever waits for the answer is told anyway.
+        # aiohttp asks for 100 Continue in a task that nobody awaits; waiting for the answer raises the error anyway.
         with contextlib.suppress(aiohttp.ClientConnectionResetError):
             await super().write_bytes(*args, **options)
 
 
 async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a request, even a DELETE, when a pooled connection breaks; only a GET may be."""
+    """Keep aiohttp from repeating a request, even a DELETE, when a pooled connection breaks."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -117,7 +117,7 @@ async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTyp
 
 
 async def _life(pool: Pool, pools: Pools, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
-    """Is suspended as long as the pool may live; its loop, when it shuts down, runs the rest."""
+    """Suspended while the pool lives; a loop that shuts down finishes its generators, and so closes the pool."""
     try:
         yield
     finally:
@@ -149,7 +149,7 @@ async def _end(life: AsyncGenerator[None, None]) -> None:
 
 
 def _close_now(pool: Pool) -> None:
-    """Close a pool whose loop is closed: nothing there waits any more."""
+    """Close a pool whose loop is closed: nothing can wait there."""
     closing = pool.close()
     with contextlib.suppress(StopIteration, RuntimeError):
         closing.send(None)

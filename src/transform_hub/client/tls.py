@@ -1,4 +1,4 @@
-"""How a client and a Hub prove to each other who they are."""
+"""TLS settings of a client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TLS:
         certificate: PEM file with the client's certificate, and those between it and its authority.
         key: PEM file with the certificate's key, if that is not in the same file.
         password: of the key.
-        verify: whether to check the Hub's certificate and name. Without it anyone in between can read and change
+        verify: check the Hub's certificate and name. Without that, anyone in between can read and change
             everything, tokens included.
 
     Example:
@@ -33,13 +33,13 @@ class TLS:
         """Read the files.
 
         Raises:
-            ValueError: settings that don't go together, or a file that is not what it should be.
-            OSError: a file is not there, or can't be read.
+            ValueError: settings exclude each other, or a file has the wrong content.
+            OSError: a file can't be read.
         """
         if self.key is not None and self.certificate is None:
-            raise ValueError("A key goes with a certificate: TLS(certificate=..., key=...)")
+            raise ValueError("A key needs its certificate: TLS(certificate=..., key=...)")
         if self.ca_file is not None and not self.verify:
-            raise ValueError("A ca_file is of no use with verify=False; leave one of them out")
+            raise ValueError("ca_file and verify=False exclude each other")
         context = _trusting(self.ca_file)
         if not self.verify:
             context.check_hostname = False
@@ -53,7 +53,7 @@ def _trusting(ca_file: str | PathLike[str] | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as error:
-        raise ValueError(f"{ca_file} holds no certificates in PEM form: {error.reason}") from error
+        raise ValueError(f"{ca_file} has no certificates in PEM format: {error.reason}") from error
     except OSError as error:
         raise _named(error, ca_file) from error
 
@@ -65,16 +65,16 @@ def _prove(
     password: str | None,
 ) -> None:
     try:
-        # Without a function OpenSSL would ask for the password on the terminal.
+        # Without this function OpenSSL asks for the password on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: password or "")
     except ssl.SSLError as error:
         where = f"{certificate}" if key is None else f"{certificate} and {key}"
-        what = "hold no certificate with its key, or the password is another one"
+        what = "have no certificate with its key, or the password is wrong"
         raise ValueError(f"{where} {what}: {error.reason}") from error
     except OSError as error:
         raise _named(error, f"{certificate} or {key}" if key else certificate) from error
 
 
 def _named(error: OSError, path: object) -> OSError:
-    """Python leaves out which file it was."""
+    """The error with the file name, which Python leaves out."""
     return type(error)(error.errno, error.strerror, str(path))

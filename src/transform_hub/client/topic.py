@@ -1,25 +1,29 @@
-"""Topics of a Hub or of a Manager, seen from outside."""
+"""Clients of topics, on a Hub or between the Hubs of a Manager."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from transform_hub.client.address import segment
-from transform_hub.client.body import NDJSON, Progress, Sendable, body_of
+from transform_hub.client.body import Progress, Sendable, body_of
 from transform_hub.client.follower import Follower
 from transform_hub.client.reader import Reader
+from transform_hub.client.reading import Follow, Take, reading
 from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
+from transform_hub.models.rules import NDJSON
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing since 3.11
+
     from transform_hub.client.api import ApiClient
     from transform_hub.client.host import HostClient
 
 
 class NamedStream:
-    """Writes to and reads from a topic that a Manager carries between its Hubs; for those of a Hub see TopicClient.
+    """A topic that a Manager carries between its Hubs; for topics of a Hub see :class:`TopicClient`.
 
-    It is there as long as a Hub or a client takes part in it.
+    It exists as long as a Hub or a client uses it.
 
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
@@ -46,18 +50,18 @@ class NamedStream:
         return hash((NamedStream, self.name, self.host.url))
 
     async def send(self, data: Sendable, *, progress: Progress | None = None) -> None:
-        """Send data to the topic, and wait until it has taken all of it: ``POST /topic/:name``.
+        """Send data to the topic, and wait until all of it is there: ``POST /topic/:name``.
 
-        On STH writers take turns: it may be long before this one is wanted.
+        On STH writers take turns, so this may take long.
 
         Args:
             data: bytes, str, Path, open file or iterable of chunks.
-            progress: told how many bytes have been sent, and how many there are if that is known.
+            progress: called with the bytes sent so far, and the total if it is known.
 
         Raises:
-            BadRequestError: the name or the content type is none of a topic.
+            BadRequestError: a topic can't have this name or content type.
             UnsupportedMediaTypeError: the topic has another content type.
-            StreamError: the topic was deleted, or the Hub broke off.
+            StreamError: the topic was deleted, or the connection was lost.
         """
         body = body_of(data)
         async with self._writer(length=body.length, progress=progress) as writer:
@@ -72,23 +76,17 @@ class NamedStream:
         return self._writer()
 
     @overload
-    def get(
-        self, *, follow: Literal[False] = ..., idle_timeout: Deadline = ..., progress: Progress | None = ...
-    ) -> Reader: ...
+    def get(self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]) -> Reader: ...
     @overload
-    def get(
-        self,
-        *,
-        follow: Literal[True],
-        reconnect_timeout: float | None = ...,
-        idle_timeout: Deadline = ...,
-        progress: Progress | None = ...,
-    ) -> Follower: ...
+    def get(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
+    @overload
+    def get(self, *, tap: Literal[True], **options: Unpack[Follow]) -> Follower: ...
 
     def get(
         self,
         *,
         follow: bool = False,
+        tap: bool = False,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
@@ -96,24 +94,34 @@ class NamedStream:
         """Read what is written to the topic from now on: ``GET /topic/:name``.
 
         Args:
-            follow: connect again when the connection is lost; the reader then gives a :class:`Gap` there.
-            reconnect_timeout: seconds that may take; None is no limit.
-            idle_timeout: seconds that it may be silent; None is no limit, ``default`` the client's.
-            progress: told after each chunk how many bytes have come.
+            follow: reconnect when the connection is lost; the reader gives a :class:`Gap` there.
+            tap: read a copy: it holds no writer, and takes nothing from other readers. There is a :class:`Gap` where
+                it was too slow. The Hub must be one of this package.
+            reconnect_timeout: seconds for reconnecting; None is no limit.
+            idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
+            progress: called after each chunk with the bytes so far.
 
         Returns:
             The reader, which raises:
 
-            * BadRequestError: the name is none of a topic.
+            * BadRequestError: a topic can't have this name.
             * UnsupportedMediaTypeError: the topic has another content type.
-            * StreamError: it broke off; with ``follow`` only StreamTimeoutError.
+            * StreamError: it broke off; with ``follow`` and ``tap`` only StreamTimeoutError.
+
+        Raises:
+            ValueError: both ``follow`` and ``tap``.
         """
-        headers = {"Content-Type": self.content_type}
-        options: dict[str, Any] = {"headers": headers, "idle_timeout": idle_timeout, "progress": progress}
-        if not follow:
-            return Reader(self.host.transport, self._path, **options)
-        options["reconnect_timeout"] = reconnect_timeout
-        return Follower(self.host.transport, self._path, is_over=self._is_over, **options)
+        return reading(
+            self.host.transport,
+            self._path,
+            follow=follow,
+            tap=tap,
+            reconnect_timeout=reconnect_timeout,
+            is_over=self._is_over,
+            headers={"Content-Type": self.content_type},
+            idle_timeout=idle_timeout,
+            progress=progress,
+        )
 
     def _writer(self, *, length: int | None = None, progress: Progress | None = None) -> Writer:
         headers = {"Content-Type": self.content_type}
@@ -125,9 +133,9 @@ class NamedStream:
 
 
 class TopicClient(NamedStream):
-    """Writes to and reads from a topic: a named stream that Instances and clients share.
+    """A topic of a Hub: a named stream that Instances and clients share.
 
-    A topic is made when it is first written or read, with the content type of whoever does.
+    The first write or read creates it, with its content type.
 
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
@@ -145,7 +153,7 @@ class TopicClient(NamedStream):
         """Delete the topic: ``DELETE /topics/:name``.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: there is no such topic.
         """
         await self.host.delete_topic(self.name)
 

@@ -1,4 +1,4 @@
-"""How requests reach a Hub: sessions, credentials, deadlines, retries, and errors instead of statuses.
+"""Requests to a Hub: sessions, credentials, deadlines, retries, and errors instead of statuses.
 
 There are two kinds of request:
 
@@ -65,12 +65,12 @@ class Transport:
         connect_timeout: seconds for making a connection.
         idle_timeout: seconds that a stream which is read may be silent; None is no limit.
         tls: settings of secure connections.
-        trust_env: whether to use the HTTP proxy that the environment names.
-        connector: makes the connections instead of an own one; stays open.
-        server: what answers, as errors call it: Hub, Manager, ...
+        trust_env: use the HTTP proxy that the environment names.
+        connector: makes the connections instead of one of its own; stays open.
+        server: name of the server in errors: Hub, Manager, ...
 
     Raises:
-        ValueError: this can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
+        ValueError: ``url`` can't be the URL of a Hub; or the settings of TLS or of the proxy can't be used.
         OSError: a file of the TLS settings can't be read.
     """
 
@@ -109,26 +109,26 @@ class Transport:
         return self._address.base
 
     def below(self, path: str) -> Self:
-        """The transport for an API that is served under this one, like that of a Hub behind a Manager.
+        """The transport for an API below this one, like that of a Hub behind a Manager.
 
-        It shares everything with this one: connections, token, headers and deadlines.
+        It shares connections, token, headers and timeouts with this one.
 
         Args:
             path: below this API's base, quoted, with a slash in front.
         """
         lower = copy.copy(self)
-        lower._address = self._address.below(path)  # noqa: SLF001 - it is one of us
+        lower._address = self._address.below(path)  # noqa: SLF001 - of this class
         lower._is_owner = False  # noqa: SLF001
         return lower
 
     def named(self, server: str) -> Self:
-        """This transport, where errors call what answers so: Hub, Manager, ..."""
+        """This transport with another name of the server in errors: Hub, Manager, ..."""
         other = copy.copy(self)
         other.server = server
         return other
 
     async def close(self) -> None:
-        """Close the connections that belong to the running event loop; does nothing if they are another's."""
+        """Close the connections of the running event loop; does nothing if they belong to another transport."""
         if self._is_owner:
             await self._sessions.close()
 
@@ -147,7 +147,7 @@ class Transport:
         Args:
             method: GET, POST or DELETE.
             path: below the API's base, quoted, with a slash in front.
-            answer: type that the answer's JSON is decoded to.
+            answer: type to decode the answer's JSON to.
             body: becomes JSON; None is an empty body.
             headers: besides those of all requests.
             timeout: seconds over all tries.
@@ -158,11 +158,11 @@ class Transport:
         Raises:
             HubConnectionError: no Hub answered.
             HubTimeoutError: not in time.
-            HubResponseError: it answered with an error status, or not with what was expected.
+            HubResponseError: an error status, or an answer that can't be decoded.
         """
         own = dict(headers or {})
         if method != hdrs.METH_GET:
-            own.setdefault(hdrs.CONTENT_TYPE, JSON_TYPE)  # STH wants it with empty bodies, too
+            own.setdefault(hdrs.CONTENT_TYPE, JSON_TYPE)  # STH wants it with empty bodies as well
         data = None if body is None else msgspec.json.encode(body)
         limit = self.timeout if timeout == "default" else timeout
         request = Request(method, path, own, data, limit=limit)
@@ -174,10 +174,10 @@ class Transport:
         return await self._repeated(request, read)
 
     async def open(self, request: Request) -> aiohttp.ClientResponse:
-        """Send a request and return when the head of its answer is here; has no deadline.
+        """Send a request and return with the head of its answer; has no deadline.
 
         Args:
-            request: sent again only as long as its body has not been asked for.
+            request: repeated only until the Hub asks for its body.
 
         Returns:
             The answer, its status checked, its body unread. The caller closes it.
@@ -188,7 +188,7 @@ class Transport:
         return await self._repeated(request, _open)
 
     def describe(self, request: Request) -> dict[str, str]:
-        """What errors tell about a request."""
+        """A request's fields of an error."""
         return {"method": request.method, "url": self.base + request.path, "request_id": request.id}
 
     def default_headers(self) -> Mapping[str, str]:
@@ -196,7 +196,7 @@ class Transport:
         return self._headers
 
     async def _repeated(self, request: Request, consume: Consumer[T]) -> T:
-        """Try, and try again. The first try goes without what that takes, as it costs a tenth of a small call."""
+        """The first try is outside the loop of retries: wait_for costs 10 % of a small call."""
         try:
             return await self._authorized(request, consume)
         except RequestError as error:
@@ -212,8 +212,8 @@ class Transport:
 
     async def _again(self, error: RequestError, request: Request, consume: Consumer[T]) -> T:
         for pause in PAUSES:
-            pause *= random.uniform(1, 1.5)  # noqa: S311, PLW2901 - many clients must not come back at once
-            log.info("Trying again in %.1f s: %s", pause, error)
+            pause *= random.uniform(1, 1.5)  # noqa: S311, PLW2901 - lest all clients retry at once
+            log.info("Retrying in %.1f s: %s", pause, error)
             await asyncio.sleep(pause)
             try:
                 return await self._authorized(request, consume)
@@ -224,7 +224,7 @@ class Transport:
         raise error
 
     def _late(self, request: Request, cause: RequestError | None = None) -> HubTimeoutError:
-        """The deadline is over, perhaps while what was wrong before might have passed."""
+        """The error after the deadline; it names what was wrong before, if anything was."""
         message, hint = f"The {self._reached} did not answer within {request.limit:g} s", ""
         if cause is not None:
             message, hint = f"{message}: {cause.message}", cause.hint
@@ -235,7 +235,7 @@ class Transport:
         try:
             return await self._send(request, await credentials.header(request.remaining), consume)
         except (AuthenticationError, PermissionDeniedError):
-            # A Hub refuses before it asks for a body that is a stream, or else that body is lost.
+            # A Hub refuses before it asks for a streamed body; after that the body is lost.
             if not credentials.can_be_fresh or request.has_begun:
                 raise
         return await self._send(request, await credentials.header(request.remaining), consume)
@@ -247,7 +247,7 @@ class Transport:
         if authorization:
             headers[hdrs.AUTHORIZATION] = authorization
         if self._proxy is not None and not self.base.startswith("https:"):
-            headers.update(self._proxy.headers)  # aiohttp sends those of a proxy only where it makes a tunnel
+            headers.update(self._proxy.headers)  # aiohttp sends them only to a proxy that makes a tunnel
         pool = await self._sessions.get()
         error: RequestError
         try:
@@ -263,13 +263,13 @@ class Transport:
             )
         except FAILURES as cause:
             error = self._failure(cause, request)
-            # This one holds the request's headers, and so the token.
+            # A ClientResponseError holds the request's headers, and so the token.
             error.__cause__ = None if isinstance(cause, aiohttp.ClientResponseError) else cause
-        raise error  # out here, where no __context__ is kept either
+        raise error  # outside of except, so that no __context__ is kept either
 
     def _failure(self, cause: BaseException, request: Request) -> RequestError:
         timed_out = isinstance(cause, asyncio.TimeoutError) and not isinstance(cause, aiohttp.ServerTimeoutError)
-        if timed_out:  # all of its time, not just that for connecting
+        if timed_out:  # the total, not just connecting
             return self._late(request)
         return failure(cause, base=self.base, server=self._reached, request=self.describe(request))
 
@@ -279,8 +279,8 @@ class Transport:
             self._address.url(request.path),
             headers=headers,
             data=request.body,
-            # aiohttp holds the head back until the first chunk is written. With Expect it sends it at once,
-            # and the body, which may be long in coming, when the Hub says that it is wanted.
+            # aiohttp holds the head back until the first chunk is written, which may take long. With Expect it
+            # sends the head at once, and the body when the Hub asks for it.
             expect100=isinstance(request.body, StreamBody),
             allow_redirects=request.method == hdrs.METH_GET,
             read_bufsize=request.read_size,

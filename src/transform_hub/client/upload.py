@@ -1,11 +1,10 @@
-"""A request whose body is written while it is under way.
+"""A request whose body is written piece by piece.
 
     waiting ──100 Continue──> open ──finish()──> finished ──answer read──> done
        │                       │
        └───────────────────────┴── error answer, connection lost, abort() ──> broken
 
-The body is written straight to the connection, in the task of whoever writes: ``write`` waits as long as the
-connection is full, and nothing is kept in between.
+The task that calls ``write`` writes straight to the connection and waits while that is full: nothing is buffered here.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from transform_hub.client.transport import Transport
 from transform_hub.errors import HubConnectionError, HubTimeoutError, RequestError, StreamError
 
 GRACE = 1.0
-"""Seconds in which a lost connection or an early answer has to show its other half."""
+"""Seconds to wait for the answer of a lost connection, or for the 100 Continue of an early answer."""
 
 Explain = Callable[[StreamError], Awaitable[StreamError]]
 """Finds out why a stream broke off, e.g. because its Instance ended."""
 
 
 async def as_told(error: StreamError) -> StreamError:
-    """Finds out nothing."""
+    """The error as it is."""
     return error
 
 
@@ -40,13 +39,13 @@ class Upload:
     """One request with a body that is written piece by piece.
 
     Args:
-        transport: carries it.
+        transport: carries the request.
         path: below the API's base.
         headers: besides those of all requests.
         method: POST or PUT.
         length: bytes that will be written; None if that is not known.
-        idle_timeout: seconds of silence after which the answer is given up.
-        explain: finds out why it broke off.
+        idle_timeout: seconds of silence of the answer before giving up.
+        explain: finds out why the stream broke off.
     """
 
     def __init__(
@@ -70,27 +69,32 @@ class Upload:
         request = Request(method, path, headers, self._body, idle_timeout)
         self.request = transport.describe(request)
         self.answer = asyncio.ensure_future(transport.open(request))
-        # Nobody may be left to ask what became of it.
+        # Mark its exception as retrieved: nobody may be left to ask for it.
         self.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
         self._finalizer = weakref.finalize(self, _break_off, self._body, self.answer)
         self._finalizer.atexit = False
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the body is complete."""
+        return self._body.end.done() and not self._body.end.cancelled()
+
+    @property
     def is_broken(self) -> bool:
-        """Whether nothing can be written any more."""
+        """Whether nothing more can be written."""
         if self.answer.done() and (self.answer.cancelled() or self.answer.exception()):
             return True
         return self._body.is_lost
 
     async def accepted(self, limit: float | None = None) -> None:
-        """Wait until the Hub wants the body; break off if it does not.
+        """Wait until the Hub asks for the body; abort if it does not.
 
         Args:
             limit: seconds to wait; None is no limit.
 
         Raises:
-            HubResponseError: it does not want it.
-            HubTimeoutError: it did not say so in time.
+            HubResponseError: the Hub refuses it.
+            HubTimeoutError: the Hub did not ask in time.
             HubConnectionError: no Hub answered.
         """
         if self._body.opened.done():
@@ -119,16 +123,16 @@ class Upload:
             raise StreamError(message, **self.request)
 
     async def write(self, piece: bytes | memoryview) -> None:
-        """Write a piece, and wait as long as the Hub pushes back.
+        """Write a piece, and wait while the Hub pushes back.
 
         Raises:
-            StreamError, HubResponseError: the Hub does not take any more.
+            StreamError, HubResponseError: the Hub takes no more.
         """
         self._written += len(piece)
         if self._length is not None and self._written > self._length:
             raise self._wrong_length()
         if self._written == self._length:
-            self.finish()  # the Hub will have all that was declared, and may answer before this end says so
+            self.finish()  # the Hub has all that was declared, and may answer before we call it the end
         # When the connection is lost the write fails, or returns, if it was waiting.
         with contextlib.suppress(*FAILURES):
             if not self.is_broken:
@@ -137,10 +141,10 @@ class Upload:
             raise await self.failure()
 
     def finish(self) -> None:
-        """Say that the body is complete.
+        """End the body.
 
         Raises:
-            StreamError: it is not.
+            StreamError: it is shorter than declared.
         """
         if self._length is not None and self._written != self._length:
             raise self._wrong_length()
@@ -148,13 +152,13 @@ class Upload:
             self._body.end.set_result(None)
 
     async def confirmed(self) -> bytes:
-        """Wait until the Hub has taken everything.
+        """Wait until the Hub has all of the body.
 
         Returns:
             The body of the answer.
 
         Raises:
-            StreamError, HubResponseError: it did not.
+            StreamError, HubResponseError: the Hub did not take all of it.
         """
         await asyncio.wait({self.answer})
         if self.is_broken:
@@ -167,11 +171,11 @@ class Upload:
         raise await self.failure()
 
     def abort(self) -> None:
-        """Break off: the connection is dropped, so the Hub does not take it for a complete body."""
+        """Drop the connection, so that the Hub does not take the body for complete."""
         self._finalizer()
 
     async def failure(self) -> RequestError:
-        """Why it is broken; the same however often it is asked."""
+        """Why it is broken; always the same error."""
         if self._failure is None:
             self._failure = await self._find_failure()
             self.abort()
@@ -180,23 +184,23 @@ class Upload:
     async def _find_failure(self) -> RequestError:
         if not self._finalizer.alive:
             return StreamError("The stream was closed here", **self.request)
-        # If the Hub has answered with an error, that says more than the connection that is lost with it.
+        # If the Hub has answered with an error, that says more than the lost connection.
         await asyncio.wait({self.answer}, timeout=GRACE)
         error = self.answer.exception() if self.answer.done() and not self.answer.cancelled() else None
         if isinstance(error, RequestError) and not isinstance(error, HubConnectionError):
             return error
         detail = f": {error.message}" if isinstance(error, RequestError) else ""
-        failure = StreamError(f"The Hub broke off before it had everything{detail}", **self.request)
+        failure = StreamError(f"The connection was lost before the Hub had everything{detail}", **self.request)
         failure.__cause__ = error
         return await self._explain(failure)
 
     def _wrong_length(self) -> StreamError:
         self.abort()
-        return StreamError("What was sent changed its size meanwhile", **self.request)
+        return StreamError("The data changed its size while it was sent", **self.request)
 
 
 class _OpenBody(StreamBody):
-    """Body that gives away the writer it should write to."""
+    """A body that hands over the connection's writer, and ends when told."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -222,18 +226,18 @@ class _OpenBody(StreamBody):
         try:
             await self.end
         except asyncio.CancelledError:
-            # The answer was complete before the body was. A transport that is only closed would first try to
-            # send what it holds, and whoever waits for that would wait for ever.
+            # The answer was complete before the body was. close() would first try to send what the transport
+            # buffers, for ever if the Hub does not read on.
             self.drop()
             raise
 
     def drop(self) -> None:
-        """Drop the connection; only as long as it is ours, since a pooled one soon serves another request."""
+        """Drop the connection; only while it is ours: a pooled one soon serves another request."""
         if self._transport is not None:
             self._transport.abort()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        raise TypeError("The body is not known beforehand")
+        raise TypeError("The body is not known in advance")
 
 
 def _break_off(body: _OpenBody, answer: asyncio.Future[aiohttp.ClientResponse]) -> None:

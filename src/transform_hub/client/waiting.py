@@ -1,7 +1,7 @@
-"""An Instance's life as its Hub tells it: waiting for a state, and why a stream broke off.
+"""Waiting for a state of an Instance, and finding out why a stream broke off.
 
-The API has no call that waits for a state. The Hub is asked again, in pauses that grow; a stream of events
-that ends with the Instance is what tells at once.
+The API has no call that waits for a state: the client polls with growing pauses, and a stream of events, which ends
+with the Instance, wakes it at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transform_hub.errors import (
     RequestError,
     StreamError,
 )
-from transform_hub.models import InstanceInfo, Terminated
+from transform_hub.models import InputPosition, InstanceInfo, Terminated
 
 if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXPLAINING = 2.0
-"""Seconds that are spent on finding out why a stream broke off."""
+"""Seconds for finding out why a stream broke off."""
 
 NOTICING = 0.1
-"""Seconds that a Hub may take from losing a runner's streams to knowing that it has ended."""
+"""Seconds from a Hub's loss of a runner's streams until it knows that the runner has ended."""
 
 FIRST_PAUSE = 0.01
-"""Seconds after which a Hub is asked again; each pause is half as long again as the one before."""
+"""Seconds before the second poll; each further pause is longer by half."""
 
 LONGEST_PAUSE = 1.0
 
@@ -50,11 +50,11 @@ async def terminated(instance: InstanceClient, patience: float | None) -> Termin
     """Wait until an Instance has ended, also over restarts of the Hub.
 
     Args:
-        instance: it.
+        instance: the Instance.
         patience: seconds that the Hub may be away at a time; None is no limit.
 
     Raises:
-        NotFoundError: it is not there.
+        NotFoundError: there is no such Instance.
         InstanceGoneError: the Hub forgot it before it told how it ended.
     """
     async with contextlib.aclosing(_states(instance, patience=patience)) as states:
@@ -69,14 +69,14 @@ async def terminated(instance: InstanceClient, patience: float | None) -> Termin
                 if past := await _remembered(instance):
                     return past
                 raise _gone(instance, error) from None
-    return _verdict(instance, info)
+    return _end_of(instance, info)
 
 
 async def running(instance: InstanceClient) -> InstanceInfo:
     """Wait until an Instance runs.
 
     Raises:
-        NotFoundError: it is not there.
+        NotFoundError: there is no such Instance.
         InstanceEndedError: it has ended.
     """
     async for info in _states(instance):
@@ -84,7 +84,7 @@ async def running(instance: InstanceClient) -> InstanceInfo:
             return info
         if info.is_ended:
             raise _ended(info, {"method": "GET", "url": instance.host.url + instance.path})
-    raise AssertionError("states come until they are no longer asked for")
+    raise AssertionError("_states never ends")
 
 
 async def gone(instance: InstanceClient) -> None:
@@ -117,30 +117,38 @@ async def explain(instance: InstanceStreams, error: StreamError) -> StreamError:
     try:
         info = await _last_info(instance)
     except NotFoundError:
-        reason = "the Hub does not have it any more"
+        reason = "the Hub has forgotten it"
         return InstanceEndedError(f"The Instance ended; {reason}", exit_code=None, reason=reason, **about)
     except HubError:
         return error
     if info.next_restart is not None:
         message = (
-            f"The run of the Instance has ended, and the next begins at {info.next_restart}: open the stream again then"
+            f"The run of the Instance has ended; open the stream again when the next one begins, at {info.next_restart}"
         )
         return InstanceRestartedError(message, **about)
     return _ended(info, about) if info.is_ended else error
 
 
 async def has_ended(instance: InstanceStreams) -> bool:
-    """Whether an Instance does nothing more."""
+    """Whether an Instance has ended, or is gone."""
     try:
         return (await instance.host.get_instance_info(instance.id)).is_ended
     except NotFoundError:
         return True
 
 
+async def input_is_taken(instance: InstanceStreams) -> bool:
+    """Whether the Hub has all of an Instance's input; True if nobody can say, as with STH."""
+    with contextlib.suppress(HubError):
+        call = instance.host.transport.call
+        return (await call("GET", f"{instance.path}/input", InputPosition, timeout=EXPLAINING)).ended
+    return True
+
+
 async def _states(
     instance: InstanceClient, end: asyncio.Future[None] | None = None, *, patience: float | None = 0
 ) -> AsyncGenerator[InstanceInfo, None]:
-    """What an Instance is, again and again; at once when ``end`` is done."""
+    """Poll an Instance, at once when ``end`` is done."""
     pause, last = FIRST_PAUSE, time.monotonic()
     while True:
         try:
@@ -174,9 +182,9 @@ async def _end_of_events(instance: InstanceClient) -> AsyncIterator[asyncio.Futu
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _verdict(instance: InstanceClient, info: InstanceInfo) -> Terminated:
+def _end_of(instance: InstanceClient, info: InstanceInfo) -> Terminated:
     if info.terminated is None:
-        message = f"Instance {instance.id} is {info.status}, and the Hub does not tell its exit code"
+        message = f"Instance {instance.id} is {info.status}, and the Hub has no exit code"
         raise InstanceGoneError(message, status=200, method="GET", url=instance.host.url + instance.path)
     if info.status != "errored" and info.terminated.exitcode == -1:
         return Terminated(exitcode=0, reason=info.terminated.reason)  # STH turns 0 into -1
@@ -184,7 +192,7 @@ def _verdict(instance: InstanceClient, info: InstanceInfo) -> Terminated:
 
 
 def _gone(instance: InstanceClient, error: NotFoundError) -> InstanceGoneError:
-    message = f"Instance {instance.id} ended, and the Hub forgot it before it told how"
+    message = f"The Hub forgot Instance {instance.id} before it told how that ended"
     return InstanceGoneError(
         message,
         status=error.status,
@@ -192,20 +200,20 @@ def _gone(instance: InstanceClient, error: NotFoundError) -> InstanceGoneError:
         method=error.method,
         url=error.url,
         request_id=error.request_id,
-        hint="let the Hub keep ended Instances for longer",
+        hint="make the Hub keep ended Instances longer",
     )
 
 
 def _ended(info: InstanceInfo, about: dict[str, Any]) -> InstanceEndedError:
     code, reason = (info.terminated.exitcode, info.terminated.reason) if info.terminated else (None, "")
     told = f" with exit code {code}" if code is not None else ""
-    reason = ", ".join(dict.fromkeys(text for text in (reason, info.error) if text))  # they may say the same
+    reason = ", ".join(dict.fromkeys(text for text in (reason, info.error) if text))  # they may be the same
     message = f"The Instance is {info.status}{told}" + (f": {reason}" if reason else "")
     return InstanceEndedError(message, exit_code=code, reason=reason or info.status, **about)
 
 
 async def _remembered(instance: InstanceClient) -> Terminated | None:
-    """How an Instance ended that the Hub has in nothing but its history; STH has none."""
+    """How an Instance ended, from the Hub's history; STH has none."""
     with contextlib.suppress(HubError):
         for past in await instance.host.list_history():
             if past.id == instance.id:
@@ -214,7 +222,7 @@ async def _remembered(instance: InstanceClient) -> Terminated | None:
 
 
 async def _last_info(instance: InstanceStreams) -> InstanceInfo:
-    """What the Instance is now, or what it becomes in the moment that a Hub needs to notice an end."""
+    """The state of the Instance, after the moment that a Hub needs to notice an end."""
     begun = time.monotonic()
     while True:
         call = instance.host.transport.call

@@ -1,4 +1,4 @@
-"""What is sent to a Hub piece by piece, as long as it takes."""
+"""Writing a stream to a Hub."""
 
 from __future__ import annotations
 
@@ -17,19 +17,10 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    r"""A byte stream to a Hub, written piece by piece; opened when first awaited, entered or written to.
-
-    Args:
-        transport: carries it.
-        path: below the API's base.
-        headers: the content type and others.
-        length: bytes that will be written, None if that is not known.
-        patience: seconds in which the Hub has to say that it takes the stream; None is no limit.
-        explain: finds out why it broke off.
-        progress: told after each piece how many bytes have been sent, and how many there are.
+    r"""A byte stream to a Hub, written piece by piece; opened by its first use.
 
     Attributes:
-        sent: bytes that have been handed to the connection.
+        sent: bytes handed to the connection so far.
 
     Example:
         >>> async with instance.open_input(content_type="text/plain") as writer:
@@ -63,7 +54,7 @@ class Writer:
         return f"<{type(self).__name__} {self._transport.base}{self._path}, {state}>"
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """Open it now, so that an error such as 404 is raised here."""
+        """Open the stream now, so that an error such as 404 is raised here."""
         return self._opened().__await__()
 
     async def __aenter__(self) -> Self:
@@ -80,13 +71,13 @@ class Writer:
                 self.abort()
 
     async def write(self, data: Chunk) -> None:
-        """Write bytes or text, and wait as long as the Hub pushes back.
+        """Write bytes or text, and wait while the Hub pushes back.
 
         Raises:
-            HubResponseError: the Hub does not take the stream.
+            HubResponseError: the Hub refuses the stream.
             InstanceEndedError: the Instance ended.
-            InstanceRestartedError: its run ended, and another follows.
-            StreamError: the Hub broke off, or the stream was closed here.
+            InstanceRestartedError: its run ended, and another run follows.
+            StreamError: the connection was lost, or the stream was closed here.
         """
         await self._opened()
         assert self._upload is not None
@@ -99,23 +90,23 @@ class Writer:
                 self._progress(self.sent, self._length)
 
     async def send(self, data: Sendable | Body) -> None:
-        """Write all of a file, an iterable or anything else that can be sent; raises what ``write`` does."""
+        """Write a whole file, an iterable or anything else that can be sent; raises what :meth:`write` does."""
         body = data if isinstance(data, Body) else body_of(data)
         async with contextlib.aclosing(body.pieces) as all_pieces:
             async for piece in all_pieces:
                 await self.write(piece)
 
     async def close(self) -> bytes:
-        """End the stream, and wait until the Hub has taken all of it.
+        """End the stream, and wait until the Hub has all of it.
 
         Returns:
             The body of the Hub's answer.
 
         Raises:
-            HubResponseError: the Hub does not take the stream.
+            HubResponseError: the Hub refuses the stream.
             InstanceEndedError: the Instance ended.
-            InstanceRestartedError: its run ended, and another follows.
-            StreamError: the Hub broke off.
+            InstanceRestartedError: its run ended, and another run follows.
+            StreamError: the connection was lost.
         """
         await self._opened()
         assert self._upload is not None
@@ -126,7 +117,7 @@ class Writer:
         return self._answer
 
     def abort(self) -> None:
-        """Break the stream off: the connection is dropped, and the Hub can tell that it was not the end."""
+        """Drop the connection, so that the Hub can tell that the stream is incomplete."""
         if self._upload is not None:
             self._upload.abort()
 

@@ -1,7 +1,7 @@
 """The JSON shapes of the Hub's REST API v1, shared by clients and Hub.
 
-Attributes are snake_case here and camelCase on the wire. Unknown fields are ignored when an answer is
-decoded, and fields that are unset are left out when one is encoded.
+Attributes are snake_case here and camelCase on the wire. Decoding ignores unknown fields; encoding leaves unset fields
+out.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from transform_hub.models.rules import TOPIC_NAME, TopicType
+
 T = TypeVar("T")
 
 InstanceStatus = Literal["initializing", "starting", "running", "stopping", "killing", "completed", "errored", "gone"]
-"""What an Instance is doing; the last three are ends. A newer Hub may have other words."""
+"""The states of an Instance; the last three are ends. A newer Hub may have others."""
 
 ENDED: frozenset[str] = frozenset({"completed", "errored", "gone"})
-"""The statuses after which an Instance does nothing more."""
+"""The states of an Instance that has ended."""
 
 
 class Model(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -24,7 +26,7 @@ class Model(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class Version(Model, omit_defaults=False, kw_only=True):
-    """Answer of ``GET /version``: which API is served, by what; old Hubs tell no more than their version."""
+    """Answer of ``GET /version``: the API and its server; old Hubs have only ``version``."""
 
     service: str = ""
     api_version: str = ""
@@ -66,7 +68,7 @@ class LoadCheck(Model, omit_defaults=False):
 
 
 class SequenceConfig(Model, omit_defaults=False):
-    """What a Hub read from a Sequence's package.json; ``language`` is ``py``, ``js`` or a file extension."""
+    """The fields of a Sequence's package.json; ``language`` is ``py``, ``js`` or a file extension."""
 
     type: str = "process"
     engines: dict[str, str] = {}
@@ -89,13 +91,13 @@ class SequenceInfo(Model, kw_only=True):
 
     id: str
     name: str | None = None
-    config: SequenceConfig = msgspec.field(default_factory=SequenceConfig)  # Managers may name only the id
+    config: SequenceConfig = msgspec.field(default_factory=SequenceConfig)  # Managers may send only the id
     location: str = ""
     instances: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Terminated(Model, rename=None, omit_defaults=False):
-    """How an Instance ended: the exit code and its reason in words."""
+    """How an Instance ended: exit code and reason."""
 
     exitcode: int
     reason: str
@@ -105,14 +107,14 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=10, le=86_400_000)]
 
 
 class RestartPolicy(Model, omit_defaults=False, kw_only=True):
-    """When an Instance whose run has ended gets another one; times in ms.
+    """When an Instance whose run has ended is run again; times in ms.
 
     Args:
-        policy: after no end; after one that is a failure; after any that was not asked for.
-        max_retries: restarts in a row after which it has ended; None is no limit.
-        delay: before the first restart of a row; twice as long before each further one.
-        max_delay: that it grows to.
-        reset_after: that a run has to last for a new row to begin.
+        policy: never; after a failure; after every end that was not requested.
+        max_retries: maximum of restarts in a row; None is no limit.
+        delay: before the first restart in a row; doubled before each further one.
+        max_delay: maximum of the delay.
+        reset_after: a run that lasts this long ends the row.
     """
 
     policy: Literal["never", "on-failure", "always"]
@@ -125,12 +127,12 @@ class RestartPolicy(Model, omit_defaults=False, kw_only=True):
 class InstanceInfo(Model, kw_only=True):
     """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
 
-    ``status`` is one of :data:`InstanceStatus`, or a word that only a newer Hub knows.
+    ``status`` is one of :data:`InstanceStatus`, or a state that only a newer Hub has.
     Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
     ``limits`` are those it was started with.
     ``error`` says what went wrong in an Instance that is ``errored``.
-    ``restarts`` counts what ``restart_policy`` has led to; ``next_restart`` is when the next run begins, while there
-    is none.
+    ``restarts`` counts the restarts by ``restart_policy``; ``next_restart`` is set between two runs: when the next one
+    begins.
     """
 
     id: str
@@ -153,8 +155,8 @@ class InstanceInfo(Model, kw_only=True):
 
     @property
     def is_ended(self) -> bool:
-        """Whether the Instance will do nothing more."""
-        return self.status in ENDED or self.terminated is not None  # STH says "stopping" when an ended one is stopped
+        """Whether the Instance has ended."""
+        return self.status in ENDED or self.terminated is not None  # on STH an ended one that is stopped is "stopping"
 
 
 class Traffic(Model, omit_defaults=False):
@@ -168,11 +170,11 @@ class Traffic(Model, omit_defaults=False):
 
 
 class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of ``GET /instance/:id/health``: what an Instance last said of its health.
+    """Answer of ``GET /instance/:id/health``: the health that an Instance last reported.
 
-    ``process_id`` is that of its runner, ``container_id`` that of its container; they are unset where it has none, and
-    ``traffic`` where the Hub does not count it. ``answer`` is all that was said, with what the Sequence's own health
-    checks add.
+    ``process_id`` is that of its runner, ``container_id`` that of its container; both are unset if it has none, and
+    ``traffic`` if the Hub does not count. ``answer`` is the whole answer, with what the Sequence's own health checks
+    add.
     """
 
     healthy: bool
@@ -183,7 +185,7 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> InstanceHealth:
-        """What an answer says; a Sequence may use any name in it for what it likes."""
+        """The health in an answer; a Sequence may use any of its names for something else."""
 
         def value(name: str, type: type[T]) -> T | None:
             try:
@@ -210,7 +212,7 @@ class PastSequence(Model, omit_defaults=False):
 class HistoryEntry(Model, omit_defaults=False, kw_only=True):
     """An item of ``GET /history``: an Instance that has ended; times are ISO 8601 in UTC.
 
-    ``ended`` and ``terminated`` are None where the Hub was killed and nobody knows; ``error`` says so then.
+    ``ended`` and ``terminated`` are None if the Hub was killed and nobody knows; ``error`` says so then.
     """
 
     id: str
@@ -250,11 +252,11 @@ class StartRequest(Model):
     Args:
         app_config: becomes ``context.config`` in the Sequence.
         args: positional arguments after the input stream.
-        instance_id: 36 characters to use as the Instance's id instead of a random one.
-        input_topic: name to use for the topic that the Sequence requires.
-        output_topic: name to use for the topic that the Sequence provides.
+        instance_id: id of the Instance instead of a random one, 36 characters.
+        input_topic: name for the topic that the Sequence requires.
+        output_topic: name for the topic that the Sequence provides.
         limits: resource limits, e.g. ``{"memory": 512}`` (MB), see :class:`InstanceLimits`.
-        restart: a :class:`RestartPolicy`, or what is short for one: ``never``, ``on-failure``, ``on-failure:5``, ...
+        restart: a :class:`RestartPolicy`, or a short form of one: ``never``, ``on-failure``, ``on-failure:5``, ...
     """
 
     app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
@@ -267,7 +269,7 @@ class StartRequest(Model):
 
 
 class InstanceLimits(Model, forbid_unknown_fields=True):
-    """What ``limits`` in a :class:`StartRequest` may say.
+    """The ``limits`` of a :class:`StartRequest`.
 
     ``memory`` in MB, ``cpu`` in seconds of CPU time, ``files`` that may be open, number of ``processes`` with their
     threads, and whether a GPU is needed.
@@ -294,14 +296,14 @@ class KillRequest(Model):
 
 
 class EventOrder(Model):
-    """What ``POST /instance/:id/_event`` takes, after a number: ``[5001, {...}]``."""
+    """Body of ``POST /instance/:id/_event``, after a number: ``[5001, {...}]``."""
 
     event_name: str
     message: Any = None
 
 
 class InputPosition(Model, omit_defaults=False):
-    """Answer of ``GET /instance/:id/input`` and ``stdin``: bytes that are with the Sequence; whether that is all."""
+    """Answer of ``GET /instance/:id/input`` and ``stdin``: bytes that the Sequence has; whether that is all."""
 
     position: int
     ended: bool
@@ -314,7 +316,7 @@ class EventAccepted(Model, omit_defaults=False):
 
 
 class MonitoringRateOrder(Model):
-    """What ``POST /instance/:id/_monitoring_rate`` takes, after a number: health messages per second."""
+    """Body of ``POST /instance/:id/_monitoring_rate``, after a number: health messages per second."""
 
     monitoring_rate: Annotated[float, msgspec.Meta(ge=0, le=1000)]
 
@@ -328,10 +330,8 @@ class MonitoringRateAccepted(Model, omit_defaults=False):
 class TopicRequest(Model):
     """Body of ``POST /topics``."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^[\\a-zA-Z0-9_+-]+$")]
-    content_type: Literal["text/x-ndjson", "application/x-ndjson", "text/plain", "application/octet-stream"] = (
-        msgspec.field(name="content-type")
-    )
+    id: Annotated[str, msgspec.Meta(pattern=f"^{TOPIC_NAME.pattern}$")]
+    content_type: TopicType = msgspec.field(name="content-type")
 
 
 class TopicOrigin(Model):
@@ -359,7 +359,7 @@ class TopicDeleted(Model):
 class Topic(Model, omit_defaults=False):
     """An item of ``GET /topics``; ``held`` is in bytes, ``waiting`` counts writers that are held back.
 
-    STH does not tell the last four.
+    STH leaves the last four out.
     """
 
     content_type: str
@@ -375,7 +375,7 @@ class Topic(Model, omit_defaults=False):
 class LogEntry(Model, omit_defaults=False):
     """One line of ``GET /log`` or ``GET /instance/:id/log``; ``ts`` in ms since the epoch.
 
-    ``request_id`` is that of the request during which a Hub of this package wrote it; STH's has none.
+    ``request_id`` is that of the request that caused it, in the log of a Hub of this package.
     """
 
     ts: int
@@ -387,16 +387,16 @@ class LogEntry(Model, omit_defaults=False):
 
 
 OpState = Literal["START", "ACTIVE", "END", "ERROR", ""]
-"""What an :class:`AuditRecord` tells of; empty for what happened to a Sequence or an Instance.
+"""State of the operation in an :class:`AuditRecord`; empty for events of a Sequence or Instance.
 
-A newer Hub may have other words.
+A newer Hub may have others.
 """
 
 
 class AuditRecord(Model, kw_only=True):
     """One line of ``GET /audit``; ``rx`` and ``tx`` in bytes, ``received_at`` in ms since the epoch.
 
-    ``object_id`` is the Sequence, Instance or topic; ``requestor_id`` who is billed, else ``system``.
+    ``object_id`` is the Sequence, Instance or topic; ``requestor_id`` the user to bill, else ``system``.
     """
 
     op_state: OpState | str

@@ -24,7 +24,7 @@ class HubTimes(Model):
 class HubInfo(Model):
     """A Hub as its Manager knows it: ``GET /sth/:id/info`` and the items of ``GET /list``.
 
-    ``is_connection_active`` says whether it can be reached, ``healthy`` whether it reported its load lately,
+    ``is_connection_active`` says whether it is connected, ``healthy`` whether it has reported its load lately,
     ``self_hosted`` whether it connected with an access key. ``disconnect_reason`` is one of ``key_revoked``,
     ``limit_exceeded``, ``id_drop`` and ``disconnected``. Only lists have the ids in ``topics``, ``sequences`` and
     ``instances``.
@@ -61,7 +61,7 @@ class SpaceEntities(Model):
 
 
 class TopicActor(Model):
-    """Who takes part in a topic of several Hubs.
+    """A user of a topic between Hubs.
 
     ``role`` is ``provider`` or ``consumer``, ``type`` is ``host`` for a Hub and ``api`` for a client; ``stream``
     says whether data can flow now, ``retired`` whether it has left.
@@ -99,14 +99,14 @@ class DisconnectedHub(Model):
 
 
 class HubsDisconnected(Model):
-    """Answer of ``POST /disconnect``; the Hubs are told, and may still be there for a second."""
+    """Answer of ``POST /disconnect``; the Hubs may stay connected for another second."""
 
     manager_id: str = ""
     disconnected: list[DisconnectedHub] = []
 
 
 class ServiceHealth(Model):
-    """Answer of ``GET /health`` of Manager and MultiManager: uptime in s, timestamp in ms, what works."""
+    """Answer of ``GET /health`` of Manager and MultiManager: uptime in s, timestamp in ms, health of its parts."""
 
     uptime: float = 0.0
     timestamp: float = 0.0
@@ -135,7 +135,7 @@ class SpaceInfo(Model):
 
 
 class AccessKey(Model):
-    """What is known of a key with which Hubs connect to a Space; ``created`` in ms since the epoch."""
+    """An access key of a Space, without the key itself; ``created`` in ms since the epoch."""
 
     created: float | None = None
     description: str | None = None
@@ -149,7 +149,7 @@ class AccessKeys(Model):
 
 
 class KeysRevoked(Model):
-    """Answer of ``DELETE /space/:id/apikey``; what a revocation tells is the platform's affair."""
+    """Answer of ``DELETE /space/:id/apikey``; its content depends on the platform."""
 
     message: str = ""
     keys_revoked: Any = None

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Literal, get_args
 
 BINARY = "application/octet-stream"
 NDJSON = "application/x-ndjson"
-TOPIC_TYPES = (NDJSON, "text/x-ndjson", "text/plain", BINARY)
+TopicType = Literal["application/x-ndjson", "text/x-ndjson", "text/plain", "application/octet-stream"]
+TOPIC_TYPES: tuple[TopicType, ...] = get_args(TopicType)
 """What a topic may carry."""
 
 TOPIC_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 """What a topic may be called; the backslash is STH's."""
 
 OBJECT_ID = re.compile(r"[\w.-]{36}")
-"""What the id of a Sequence or Instance may be that somebody asks for."""
+"""What may be asked for as the id of a Sequence or Instance."""
 
 POSITION = "X-Stream-Position"
-"""Of the answer that carries a stream: the position of its first byte; of a request for one: where to go on.
+"""In the answer that carries a stream: the position of its first byte; in a request for one: where to resume.
 
-Of input and stdin: where the stream is; of a request that writes it: where it has to be.
+For input and stdin: in an answer the position of the stream; in a request that writes it the position it must have.
 """
 
 

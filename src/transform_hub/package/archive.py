@@ -1,8 +1,7 @@
-r"""Reading tar.gz archives that nobody vouches for.
+r"""Reading tar.gz archives from untrusted sources.
 
-``tarfile`` parses single headers here and no more: it takes a damaged header for the end of the archive, it
-reads a long-name header into memory whatever size that has, and its extraction filters have had bypasses in
-the Pythons we support.
+``tarfile`` only parses single headers here: it takes a damaged header for the end of the archive, reads a long-name
+header of any size into memory, and its extraction filters have had bypasses in the Pythons we support.
 
     archive   member*, a block of zeros, anything; all of it gzip'd, and gzip has a checksum in its trailer
     member    extended header*, header (512 bytes), data, zeros up to a multiple of 512
@@ -24,7 +23,7 @@ from transform_hub.errors import PackageError
 Kind = Literal["file", "directory", "hard link", "symbolic link"]
 
 _CHUNK = 256 * 1024
-_EXTENDED_BYTES = 1 << 20  # file attributes ride in extended headers, so they may well be large
+_EXTENDED_BYTES = 1 << 20  # extended headers hold file attributes, so they may be large
 _EXTENDED_RECORDS = 20  # per file; each costs time
 _RATIO_FROM = 32 << 20
 _EXTENDED = {
@@ -45,15 +44,15 @@ _KINDS: dict[bytes, Kind] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may cost before it is refused.
+    """Limits of an archive, beyond which it is refused.
 
     Args:
         max_archive_bytes: size of the archive.
         max_unpacked_bytes: size of all files together.
         max_files: number of files, directories and links together.
-        max_ratio: bytes unpacked per byte of archive, judged at any moment once 32 MiB are unpacked.
+        max_ratio: bytes unpacked per byte of archive, checked from 32 MiB on.
         max_path_bytes: length of a path in the archive, and of a link's target.
-        max_depth: number of directories in each other.
+        max_depth: number of nested directories.
     """
 
     max_archive_bytes: int = 1 << 30
@@ -66,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Member:
-    """One file, directory or link of an archive, its name cleaned; the name of the root is empty."""
+    """One file, directory or link of an archive, its name normalized; the name of the root is empty."""
 
     name: str
     kind: Kind
@@ -76,7 +75,7 @@ class Member:
 
 
 def shown(name: str | bytes) -> str:
-    """A name as it stands in messages: quoted, escaped, not too long."""
+    """A name for messages: quoted, escaped, shortened."""
     return repr(name) if len(name) <= 100 else repr(name[:100]) + "..."
 
 
@@ -98,29 +97,29 @@ def too_large(detail: str) -> PackageError:
 
 
 class Gunzip:
-    """The bytes in a gzip stream, counted and checked before anyone gets them.
+    """The bytes in a gzip stream, checked against limits as they are read.
 
     Args:
-        file: where the compressed bytes come from.
-        limits: what they may cost.
+        file: the compressed bytes.
+        limits: of the archive.
     """
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         self._file = file
         self._limits = limits
         self._inflate = zlib.decompressobj(31)
-        self._streams = 1  # a gzip file can be many in a row
+        self._streams = 1  # a gzip file can be several in a row
         self._between = False
         self._left = b""
         self._data = b""
         self._at = 0
         self._packed = 0
         self._unpacked = 0
-        # Headers and padding are not part of any file, but have to end somewhere too.
+        # Headers and padding belong to no file, but need a limit as well.
         self._max_unpacked = limits.max_unpacked_bytes + 4096 * limits.max_files + (1 << 20)
 
     def read(self, size: int) -> bytes:
-        """At most so many bytes; none at the end, and then the checksum was right."""
+        """At most so many bytes; none at the end, which means that the checksum is right."""
         if self._at == len(self._data):
             self._data = self._next()
             self._at = 0
@@ -186,7 +185,7 @@ class Gunzip:
 
 
 def members(stream: Gunzip, limits: Limits) -> Iterator[tuple[Member, Iterator[bytes]]]:
-    """The members of an archive, each with its data, which is there until the next member is asked for."""
+    """The members of an archive, each with its data, which can be read until the next member is asked for."""
     extended: dict[str, str] = {}
     records = 0
     while header := _header(stream):
@@ -198,7 +197,7 @@ def members(stream: Gunzip, limits: Limits) -> Iterator[tuple[Member, Iterator[b
         member = _member(header, extended, limits)
         data = stream.pieces(member.size)
         yield member, data
-        for _ in data:  # what nobody wanted
+        for _ in data:  # the unread rest
             pass
         stream.exactly(-member.size % BLOCKSIZE)
         extended.clear()
@@ -222,7 +221,7 @@ def _header(stream: Gunzip) -> tarfile.TarInfo | None:
 
 
 def _extend(extended: dict[str, str], header: tarfile.TarInfo, stream: Gunzip) -> int:
-    """Add what an extended header says about the next member; the number of records."""
+    """Add the fields of an extended header for the next member; the number of records."""
     if header.size > _EXTENDED_BYTES:
         raise too_large(f"an extended header has more than {_EXTENDED_BYTES} bytes")
     body = stream.exactly(header.size)
@@ -240,7 +239,7 @@ def _extend(extended: dict[str, str], header: tarfile.TarInfo, stream: Gunzip) -
 
 
 def _records(body: bytes, key: str) -> Iterator[tuple[str, str]]:
-    """What an extended header says; one with a fixed key has nothing but its value."""
+    """The fields of an extended header; one with a fixed key has only its value."""
     if key:
         yield key, body.partition(b"\0")[0].decode("utf-8", "surrogateescape")
         return
@@ -265,7 +264,7 @@ def _member(header: tarfile.TarInfo, extended: Mapping[str, str], limits: Limits
     if not (digits.isascii() and digits.isdigit() and len(digits) < 40):
         raise corrupt("damaged (bad size in a header)")
     size = int(digits)
-    if kind == "file" and name.endswith("/"):  # how tar had directories before it had types
+    if kind == "file" and name.endswith("/"):  # directories of old tars, without types
         kind = "directory"
     if size and kind != "file":
         raise corrupt(f"damaged ({kind} {shown(name)} with data)")

@@ -1,4 +1,4 @@
-"""``package.json``: what it says about a Sequence, and the file that is run."""
+"""``package.json``: the description of a Sequence, and the file to run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PACKAGE_JSON_BYTES = 1 << 20
 
 
 class PackageJson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a ``package.json`` says about a Sequence; other fields of it are not kept.
+    """The fields of a ``package.json`` that describe a Sequence; others are dropped.
 
     Args:
-        main: path of the file to run, relative to package.json; for JavaScript without extension if you like.
+        main: path of the file to run, relative to package.json; for JavaScript the extension is optional.
         name: the package's name.
         version: the package's version.
         engines: what the Sequence runs on, ``{"python3": ...}`` or ``{"node": ...}``.
         description: one sentence about it.
         author: who wrote it; npm's object form is turned into ``Name <email> (url)``.
-        keywords: words to find it by.
+        keywords: for searching.
         args: arguments it takes.
         repository: URL of its source, or an object with ``type`` and ``url``.
     """
@@ -55,10 +55,10 @@ def read_package_json(directory: str | os.PathLike[str]) -> PackageJson:
         directory: has the package.json.
 
     Returns:
-        What it says.
+        Its fields.
 
     Raises:
-        PackageError: it is missing, not JSON, or not the description of a Sequence.
+        PackageError: it is missing, not JSON, or does not describe a Sequence.
     """
     path = Path(directory, "package.json")
     if not _is_inside(path, directory):
@@ -89,15 +89,15 @@ def read_package_json(directory: str | os.PathLike[str]) -> PackageJson:
 def entrypoint(directory: str | os.PathLike[str], package: PackageJson) -> Path:
     """Find the file that ``main`` names.
 
-    For anything but Python it is found as Node.js finds it: the extension may be missing, or it is a
-    directory with an ``index.js``.
+    Except for Python it is found as Node.js does: the extension may be missing, or it is a directory with an
+    ``index.js``.
 
     Args:
         directory: where the package is unpacked.
         package: its description.
 
     Returns:
-        Path of the file, which lies in the directory.
+        Path of the file, which is in the directory.
 
     Raises:
         PackageError: there is no such file in the directory.

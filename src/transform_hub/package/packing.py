@@ -1,4 +1,4 @@
-"""Packing: a directory becomes a package, without what `.siignore` names."""
+"""Packing a directory, without what `.siignore` names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _JUNK |= {".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 @dataclass(frozen=True)
 class Packed:
-    """What :func:`pack` packed.
+    """The result of :func:`pack`.
 
     Attributes:
         files: paths of the files and links, sorted, relative to the directory.
@@ -46,23 +46,23 @@ def pack(directory: str | os.PathLike[str], target: str | os.PathLike[str] | Bin
 
     The same tree gives the same bytes, wherever and whenever it is packed. Left out are version control and
     cache folders, virtual environments, the archive itself, and what ``.siignore`` names in the syntax of
-    ``.gitignore``; a line like ``!venv`` there takes ``venv`` in again.
+    ``.gitignore``; a line like ``!venv`` there includes ``venv`` again.
 
     Args:
-        directory: has a package.json, and in it the file that its ``main`` names.
-        target: path to write, which appears when all is well, or a file to write to; it is not closed.
+        directory: has a package.json, and the file that its ``main`` names.
+        target: path to write, which appears on success only; or a file to write to, which is not closed.
 
     Returns:
-        What was packed.
+        Files and sizes.
 
     Raises:
-        PackageError: the directory can't be packed, or the path not be written.
+        PackageError: the directory can't be packed, or the path can't be written.
         OSError: the file to write to failed.
     """
     root = Path(directory)
     with _reading(root):
         if not root.is_dir():
-            message = f"{root} is no directory; name the one that has the package.json"
+            message = f"{root} is not a directory; name the one that has the package.json"
             raise PackageError(message, code="no-package-json")
         os.scandir(root).close()
         main = entrypoint(root, read_package_json(root))
@@ -79,7 +79,7 @@ def pack(directory: str | os.PathLike[str], target: str | os.PathLike[str] | Bin
 
 
 def _needed(root: Path, file: Path) -> Iterator[str]:
-    """The file behind a path, and the links on the way."""
+    """The file behind a path, and the links on the way to it."""
     yield os.path.relpath(file.resolve(), root.resolve())
     for path in (file, *file.parents):
         if root in path.parents and path.is_symlink():
@@ -87,7 +87,7 @@ def _needed(root: Path, file: Path) -> Iterator[str]:
 
 
 def _output(target: str | os.PathLike[str] | BinaryIO) -> os.stat_result | None:
-    """What the archive is written to, where that exists: it may lie in the directory."""
+    """The output, if it exists already: it may lie in the directory."""
     try:
         return Path(target).stat() if isinstance(target, str | os.PathLike) else os.fstat(target.fileno())
     except (OSError, AttributeError):  # UnsupportedOperation is an OSError
@@ -95,7 +95,7 @@ def _output(target: str | os.PathLike[str] | BinaryIO) -> os.stat_result | None:
 
 
 def _scan(root: Path, output: os.stat_result | None) -> tuple[dict[str, Kind], dict[str, str]]:
-    """What is to be packed, sorted, and what the links among it say."""
+    """The entries to pack, sorted, and the targets of links."""
     junk, ignored = _rules(root / ".siignore")
     negated = any(pattern.include is False for pattern in ignored.patterns)
     entries: dict[str, Kind] = {}
@@ -144,7 +144,7 @@ def _rules(file: Path) -> tuple[frozenset[str], GitIgnoreSpec]:
 
 
 def _target(root: Path, path: str) -> str:
-    """What a link says; an absolute path into the root is made relative."""
+    """The target of a link; an absolute path into the root is made relative."""
     target = os.readlink(root / path)  # noqa: PTH115 - Path would tidy it up
     if target.startswith("/"):
         inside = Path(os.path.realpath(target))
@@ -190,7 +190,7 @@ def _write_file(path: Path, info: tarfile.TarInfo, out: _Gzip) -> int:
 
 
 class _Gzip:
-    """Compresses into a file. Given up, it leaves a stream without an end, where GzipFile writes one."""
+    """Compresses into a file. Unlike GzipFile it writes no trailer after an error, so that the archive is invalid."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.size = 0
@@ -221,7 +221,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of another when all is well."""
+    """A file that replaces another on success."""
     special = path.exists() and not path.is_file()  # /dev/stdout, or a directory, which fails below
     path = path if special else Path(os.path.realpath(path))
     part = path if special else path.with_name(f".{secrets.token_hex(8)}.part")

@@ -1,8 +1,7 @@
-"""Directories that archives are extracted to.
+"""Extracting archives to a directory.
 
-Members become files in an order in which no path is ever followed through a link: directories, files and
-hard links as they come; symbolic links last, when the archive's checksum was right and each was found to stay
-inside.
+No path is ever followed through a link: directories, files and hard links are created as they come; symbolic links
+last, when the archive's checksum is right and each link is known to stay inside.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from transform_hub.package.archive import Gunzip, Kind, Limits, Member, members,
 
 _LINK_HOPS = 40  # as in Linux
 _LINK_STEPS = 1_000_000  # through directories, for all links of a package together
-# What the file system says of bad archives, e.g. of a second name that differs in case only.
+# Errors of the file system for bad archives, e.g. a second name that differs in case only.
 _REFUSALS = {errno.EEXIST, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.EMLINK, errno.ENOTDIR}
 
 
 def link_defect(entries: Mapping[str, Kind], targets: Mapping[str, str]) -> str | None:
-    """Which symbolic link may not be in a package and why, None if all may.
+    """The first symbolic link that is not allowed in a package, and why; None if all are.
 
-    A link may dangle, but not go up (``..``) from anything but a directory: where that leads could change.
-    The file system is not asked, so nothing has to be there yet, and no chain of links can make this slow.
+    A link may dangle, but go up (``..``) from directories only: elsewhere its target could change. The check needs
+    no file system, so nothing has to exist yet, and no chain of links can make it slow.
 
     Args:
         entries: everything in the package, with all directories that something is in.
-        targets: what each symbolic link says.
+        targets: of the symbolic links.
     """
     steps = 0
     for name, target in targets.items():
@@ -72,14 +71,14 @@ def above(name: str) -> Iterator[str]:
 
 
 class Tree:
-    """A directory that archives are extracted to; knows what it made, so that it can take it back.
+    """A directory that an archive is extracted to; can remove exactly what it created.
 
     Args:
-        directory: is made, or exists and is empty.
-        limits: what the archive may cost.
+        directory: is created, or empty.
+        limits: of the archive.
 
     Raises:
-        OSError: there is something in the directory, or it can't be made.
+        OSError: the directory is not empty, or can't be created.
     """
 
     def __init__(self, directory: Path, limits: Limits) -> None:
@@ -115,7 +114,7 @@ class Tree:
                 (self._root / name).symlink_to(target)
 
     def remove(self) -> None:
-        """Remove what was made and nothing else."""
+        """Remove what was created, and nothing else."""
         for name, kind in reversed(self._entries.items()):
             with suppress(OSError):
                 path = self._root / name

@@ -1,4 +1,4 @@
-"""Unpacking: a package that may come from anyone becomes a directory."""
+"""Unpacking a package from an untrusted source."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def unpack(
     *,
     limits: Limits = Limits(),  # noqa: B008 - it is frozen
 ) -> PackageJson:
-    """Extract a package that may come from anyone.
+    """Extract a package from an untrusted source.
 
     Nothing is written outside the directory, and after an error nothing is left in it. Files get mode 0644 or
     0755, less the umask.
 
     Args:
-        archive: path of a tar.gz, or a file to read one from; read to its end, not closed.
-        directory: where to; is made (its parent exists), or is empty.
-        limits: what the package may cost.
+        archive: path of a tar.gz, or a file, which is read to its end and not closed.
+        directory: target, which is created (its parent exists) or empty.
+        limits: of the package.
 
     Returns:
-        The package's description. Its ``main`` exists.
+        Its package.json. The ``main`` exists.
 
     Raises:
-        PackageError: the package is not fit to run. The message has no paths of this machine.
-        OSError: the archive can't be read or the directory not be written, e.g. because the disk is full or
+        PackageError: the package can't be run. The message has no paths of this machine.
+        OSError: the archive can't be read or the directory can't be written, e.g. because the disk is full or
             the directory is not empty.
     """
     with Path(archive).open("rb") if isinstance(archive, str | os.PathLike) else nullcontext(archive) as file:

@@ -1,11 +1,11 @@
-"""Profiles: the files that say which Hub is talked to, of the form that STH's ``si`` has.
+"""Profiles: files that say which Hub to use, in the format of STH's ``si``.
 
     ~/.si/si-config.json           {"profile": "default"}: the active profile
     ~/.si/profiles/<name>.json     apiUrl, middlewareApiUrl, env, scope, token, log {debug, format}
 
-Keys that are not known here are kept when a file is written.
+Unknown keys are kept when a file is written.
 
-Which profile holds: the one that is asked for, as a file or by its name; else the variables ``SI_CONFIG_PATH`` and
+The profile in use is the one that is named, by file or name; else that of the variables ``SI_CONFIG_PATH`` or
 ``SI_CONFIG``; else the active one.
 """
 

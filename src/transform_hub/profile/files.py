@@ -1,4 +1,4 @@
-"""Where profiles are, and which of them holds."""
+"""The files of profiles, and which of them is in use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from transform_hub.errors import ProfileError, ProfileNotFoundError, ProfileValu
 from transform_hub.profile.values import DEFAULTS
 
 DEFAULT = "default"
-"""Name of the profile that is active if none is; its file need not be there."""
+"""Name of the default profile; its file need not exist."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def folder() -> Path:
-    """Where profiles are."""
+    """The folder of profiles and settings of ``si``."""
     return Path.home() / ".si"
 
 
@@ -33,7 +33,7 @@ def activate(name: str) -> None:
     """Make a profile the active one.
 
     Raises:
-        ProfileError: there is none of this name.
+        ProfileError: there is no such profile.
     """
     _existing(name)
     path = folder() / "si-config.json"
@@ -46,14 +46,14 @@ def names() -> list[str]:
 
 
 def create(name: str) -> Path:
-    """Make the file of a profile with the defaults.
+    """Create a profile with the defaults.
 
     Raises:
-        ProfileError: it is there, or can't be called so.
+        ProfileError: it exists, or a profile can't have this name.
     """
     path = path_of(name)
     if path.exists():
-        raise ProfileError(f"there is a profile {name!r} already")
+        raise ProfileError(f"profile {name!r} already exists")
     write(path, DEFAULTS)
     return path
 
@@ -62,19 +62,19 @@ def remove(name: str) -> None:
     """Delete a profile.
 
     Raises:
-        ProfileError: it is not there, or in use.
+        ProfileError: there is no such profile, or it is the active one.
     """
     path = _existing(name)
     if name == active_name():
-        raise ProfileError(f"{name!r} is the active profile: make another one active first")
+        raise ProfileError(f"{name!r} is the active profile: activate another one first")
     path.unlink(missing_ok=True)
 
 
 def locate(name: str | None = None, *, path: Path | None = None) -> Path:
-    """File of the profile that holds; that of the default profile need not be there.
+    """File of the profile in use; that of the default profile need not exist.
 
     Raises:
-        ProfileError: there is none of this name, or no such file.
+        ProfileError: there is no such profile, or no such file.
     """
     if path is not None:
         return _named_file(path)
@@ -86,21 +86,21 @@ def locate(name: str | None = None, *, path: Path | None = None) -> Path:
 
 
 def path_of(name: str) -> Path:
-    """File of a profile, which need not be there.
+    """File of a profile, which need not exist.
 
     Raises:
-        ProfileValueError: no profile can be called so.
+        ProfileValueError: a profile can't have this name.
     """
     if not _NAME.fullmatch(name):
-        raise ProfileValueError(f"{name!r} can't be the name of a profile: letters, digits, '.', '_' and '-' can")
+        raise ProfileValueError(f"{name!r} can't name a profile: use letters, digits, '.', '_' and '-'")
     return folder() / "profiles" / f"{name}.json"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one if there is no file.
+    """The object in a JSON file; empty if there is no file.
 
     Raises:
-        ProfileError: it can't be read, or is something else.
+        ProfileError: it can't be read, or is not a JSON object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -109,17 +109,17 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ProfileError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:
-        raise ProfileError(f"{path} is not JSON ({error}): mend it, or delete it") from None
+        raise ProfileError(f"{path} is not JSON ({error}): fix or delete it") from None
     if not isinstance(value, dict):
-        raise ProfileError(f"{path} is no JSON object: mend it, or delete it")
+        raise ProfileError(f"{path} is not a JSON object: fix or delete it")
     return value
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file at once; it may hold a token, so it is its owner's alone.
+    """Replace a file atomically; only its owner can read it, as it may hold a token.
 
     Raises:
-        ProfileError: it can't be written; the old one is as it was.
+        ProfileError: it can't be written; the old file is unchanged.
     """
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
@@ -142,7 +142,7 @@ def variable(name: str) -> str:
 def _existing(name: str) -> Path:
     path = path_of(name)
     if name != DEFAULT and not path.exists():
-        hint = f"`si config profile create {name}` makes it"
+        hint = f"`si config profile create {name}` creates it"
         raise ProfileNotFoundError(f"there is no profile {name!r} in {path.parent}: {hint}")
     return path
 

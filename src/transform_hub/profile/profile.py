@@ -1,4 +1,4 @@
-"""A profile with its values, and the connection that it amounts to."""
+"""A profile, and the connection it describes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from transform_hub.profile.values import DEFAULTS, check, check_for_writing
 
 
 class Profile:
-    """A profile file; what is not in it has its default.
+    """A profile file; missing values have their defaults.
 
     Args:
-        path: of the file, which need not be there.
+        path: of the file, which need not exist.
 
     Raises:
-        ProfileError: it is not a profile.
+        ProfileError: the file is not a profile.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,25 +38,25 @@ class Profile:
 
     @classmethod
     def load(cls, name: str | None = None, *, path: Path | None = None) -> Profile:
-        """Read the profile that holds.
+        """Read the profile in use.
 
         Args:
-            name: of the profile that is asked for.
-            path: of the file that is asked for.
+            name: of a profile to use instead.
+            path: of a file to use instead.
 
         Raises:
-            ProfileError: it is not there, or not a profile.
+            ProfileError: there is no such profile, or the file is not a profile.
         """
         return cls(locate(name, path=path))
 
     @property
     def name(self) -> str:
-        """Its name, which is that of its file."""
+        """The name of its file."""
         return self.path.stem
 
     @property
     def values(self) -> dict[str, Any]:
-        """All values, those of the file before the defaults."""
+        """All values: those of the file, else the defaults."""
         log = {**DEFAULTS["log"], **self._own.get("log", {})}
         return {**copy.deepcopy(DEFAULTS), **self._own, "log": log}
 
@@ -81,14 +81,14 @@ class Profile:
         return bool(self.values["env"] == "production")
 
     def hub_url(self, space: str = "", hub: str = "") -> str:
-        """URL of the API of a Hub: in production that of a Hub of the platform.
+        """URL of a Hub's API; in production that of a Hub of the platform.
 
         Args:
             space: id of the Space that the Hub belongs to.
             hub: id of the Hub.
 
         Raises:
-            ProfileError: it is a platform's, and Space, Hub or the platform's URL are missing.
+            ProfileError: in production, Space, Hub or the platform's URL are missing.
         """
         if not self.is_production:
             return self.api_url
@@ -106,7 +106,7 @@ class Profile:
         """Set values, and write the file.
 
         Raises:
-            ProfileValueError: a value is not possible; nothing is written.
+            ProfileValueError: a value is invalid; nothing is written.
             ProfileError: the file can't be written.
         """
         check_for_writing(values)
@@ -115,13 +115,13 @@ class Profile:
         self._own = read(self.path)
 
     def reset(self, key: str) -> None:
-        """Give one key its default, and write the file."""
+        """Reset a key to its default, and write the file."""
         self.update({key: copy.deepcopy(DEFAULTS[key])})
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a Hub is, and what it accepts.
+    """URL and token of a Hub.
 
     Attributes:
         url: of its API.
@@ -133,20 +133,20 @@ class Connection:
 
     @classmethod
     def find(cls, name: str | None = None, *, path: Path | None = None) -> Connection:
-        """What the environment says, or else the profile that holds.
+        """The Hub that the environment names, else that of the profile in use.
 
-        The variables ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` go before a profile that is not asked for. A
-        profile's token is not sent anywhere but to the profile's URL.
+        The variables ``SCRAMJET_HUB_URL`` and ``SCRAMJET_TOKEN`` override a profile, unless that is named here. A
+        profile's token is sent only to the profile's URL.
 
         Args:
-            name: of the profile that is asked for.
-            path: of the profile file that is asked for.
+            name: of a profile to use instead.
+            path: of a profile file to use instead.
 
         Raises:
-            ProfileError: the profile is not there, is none, or lacks what is needed.
+            ProfileError: there is no such profile, it is invalid, or lacks a value.
         """
-        is_asked_for = name is not None or path is not None
-        url, token = ("", "") if is_asked_for else (variable("SCRAMJET_HUB_URL"), variable("SCRAMJET_TOKEN"))
+        is_named = name is not None or path is not None
+        url, token = ("", "") if is_named else (variable("SCRAMJET_HUB_URL"), variable("SCRAMJET_TOKEN"))
         if url:
             return cls(url, token)
         profile = Profile.load(name, path=path)

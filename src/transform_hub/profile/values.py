@@ -1,4 +1,4 @@
-"""What can stand in a profile, and what holds where nothing does."""
+"""The values of a profile: defaults and checks."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _KINDS = {int: "a number", str: "a string", dict: "an object"}
 
 
 def check(values: dict[str, Any], *, where: str = "") -> None:
-    """Refuse values that can't be understood.
+    """Check values that were read.
 
     Raises:
-        ProfileError: there is one.
+        ProfileError: one is invalid.
     """
     _refuse(values, _defect, where)
 
 
 def check_for_writing(values: dict[str, Any]) -> None:
-    """Refuse also what STH's ``si`` would not read: it resets a profile that it does not like.
+    """Check values before writing: STH's ``si`` resets a profile that it can't read.
 
     Tokens are an exception: those of a Hub need not be JSON Web Tokens, see :func:`is_jwt`.
 
     Raises:
-        ProfileValueError: there is such a value.
+        ProfileValueError: one is invalid.
     """
     try:
         _refuse(values, lambda key, value: _defect(key, value) or _dislike(key, value), "")
@@ -52,7 +52,7 @@ def check_for_writing(values: dict[str, Any]) -> None:
 
 
 def is_jwt(token: str) -> bool:
-    """Whether a token looks like a JSON Web Token, the only kind that STH's ``si`` takes."""
+    """Whether a token looks like a JSON Web Token, the only kind that STH's ``si`` accepts."""
     return _JWT.fullmatch(token) is not None
 
 
@@ -77,7 +77,7 @@ def _dislike(key: str, value: Any) -> str:
     if key in ("apiUrl", "middlewareApiUrl"):
         return _url_defect(value) if value or key == "apiUrl" else ""
     if key == "token" and not _TOKEN.fullmatch(value):
-        return "must be letters, digits and signs, without spaces"
+        return "must be printable ASCII characters without spaces"
     return ""
 
 

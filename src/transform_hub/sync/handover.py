@@ -1,7 +1,7 @@
-"""What users hand to a sync client for the async one: it runs in the thread that makes the call.
+"""Arguments that run or block: iterables, files, token functions and callbacks run in the thread that makes the call.
 
-An iterable is advanced while the Hub takes what it gave before, so that each chunk is sent when it is there, and
-many small ones go out together:
+An iterable is advanced while earlier chunks are being sent: each chunk is sent as soon as it is there, and many small
+ones go out together:
 
     the caller's thread: next(), next(), ... ──> ready, up to LIMIT bytes ──> the portal's thread: a piece
 """
@@ -25,14 +25,14 @@ from transform_hub.sync.portal import Call, current_call
 T = TypeVar("T")
 
 AT_ONCE = (str, bytes, bytearray, memoryview, list, tuple, dict)
-"""Iterables that do not wait for anything."""
+"""Iterables that never block."""
 
 LIMIT = 2 * PIECE
-"""Bytes that an iterable is ahead of what the Hub has taken."""
+"""Bytes that an iterable may be ahead of the Hub."""
 
 
 def token_of(token: Token | None) -> Token | None:
-    """A token that the async client can use: a function is called in the caller's thread, where it may block."""
+    """A token for the async client: a function is called in the caller's thread, where it may block."""
     if not callable(token):
         return token
     function: Callable[[], str | Awaitable[str]] = token
@@ -46,7 +46,7 @@ def token_of(token: Token | None) -> Token | None:
 
 
 def progress_of(progress: Progress | None) -> Progress | None:
-    """A progress callback that is called in the caller's thread, with the latest figures."""
+    """A progress callback that is called in the caller's thread, with the latest numbers."""
     if progress is None:
         return None
     latest: list[tuple[int, int | None]] = []
@@ -65,7 +65,7 @@ def progress_of(progress: Progress | None) -> Progress | None:
 
 
 def options_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that are passed on by name."""
+    """Keyword arguments for the async client."""
     return {name: token_of(value) if name == "token" else value for name, value in options.items()}
 
 
@@ -84,7 +84,7 @@ def sendable(data: Any) -> Any:
 
 
 def _of_path(path: Path) -> Path | Body:
-    """Opening a named pipe waits for its other end, which no thread of a pool could be made to give up."""
+    """Opening a named pipe waits for its other end; in a thread of a pool nothing could interrupt that."""
     if not path.exists() or not stat.S_ISFIFO(path.stat().st_mode):
         return path
     return replace(body_of(path), pieces=_fed(_open_and_read(path)))
@@ -102,7 +102,7 @@ def _read(read: Callable[[], Chunk]) -> Iterator[Chunk]:
 
 async def _fed(chunks: Iterable[Any]) -> AsyncGenerator[bytes | memoryview, None]:
     call = current_call()
-    assert call is not None, "what is sent is sent in a call"
+    assert call is not None, "data is sent in a call"
     feed = _Feed(chunks, call)
     while piece := await feed.take():
         yield piece
@@ -129,7 +129,7 @@ class _Feed:
         while not self._ready and not self._is_done:
             self._refill()
             self._waiting = self._loop.create_future()
-            if not self._ready:  # looked at once more: the other thread looks for who waits after it has put
+            if not self._ready:  # checked again: the other thread puts first and then looks for a waiter
                 await self._waiting
             self._waiting = None
         if not self._ready:

@@ -1,14 +1,17 @@
-"""What sync objects have in common: each stands for an async one and runs its coroutines in the portal."""
+"""The base of all sync objects: each mirrors an async one, and runs its coroutines in the portal."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
+from transform_hub.client.decoders import Decoder
 from transform_hub.client.writer import Writer
+from transform_hub.errors import StreamError
 from transform_hub.sync.portal import can_run, keep_for_ever, post, run
 
 if TYPE_CHECKING:
@@ -19,11 +22,11 @@ T = TypeVar("T")
 
 _CLASSES: dict[type, type[Mirror]] = {}
 _MIRRORS: weakref.WeakValueDictionary[int, Mirror] = weakref.WeakValueDictionary()
-"""By the id of the async object: there is one mirror of it, as long as somebody has it."""
+"""By the id of the async object: one mirror each, as long as it is referenced."""
 
 
 class Mirror:
-    """Stands for an async object.
+    """Mirrors an async object.
 
     Args:
         of: the class of that object.
@@ -53,7 +56,7 @@ class Mirror:
 
     @classmethod
     def _of(cls, native: Any) -> Self:
-        """The mirror of an object that was made by the async class."""
+        """The mirror of an async object."""
         made = cls.__new__(cls)
         made._stand_for(native)
         return made
@@ -62,12 +65,12 @@ class Mirror:
         return run(function, *args, **options)
 
     def _leave(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T | None:
-        """Run what closes; not where nothing can be waited for, which is where garbage may be collected."""
+        """Run what closes; not in the portal's thread, where the garbage collector may call it and nothing can wait."""
         return self._run(function, *args, **options) if can_run() else None
 
 
 class MirroredStream(Mirror):
-    """Stands for an async stream; closes it in the portal's thread when it is dropped without closing."""
+    """Mirrors an async stream; one that is dropped without close() is closed in the portal's thread."""
 
     def _stand_for(self, native: Any) -> None:
         super()._stand_for(native)
@@ -76,15 +79,32 @@ class MirroredStream(Mirror):
 
     def _run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T:
         if self._process != os.getpid():
-            raise RuntimeError("The stream belongs to the process that this one was forked from: open it anew here")
+            raise RuntimeError("This stream was opened before the fork: open a new one in the child process")
         return super()._run(function, *args, **options)
 
     def _leave(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options: P.kwargs) -> T | None:
         return super()._leave(function, *args, **options) if self._process == os.getpid() else None
 
 
+class MirroredReadable(MirroredStream):
+    """Mirrors an async stream that can be read; items are decoded in the caller's thread."""
+
+    def _decoded(self, decoder: Decoder[T]) -> Iterator[T | Any]:
+        with self:  # type: ignore[attr-defined] # the generated class has the rest
+            while chunk := self._run(self._async._next):
+                if isinstance(chunk, bytes):
+                    yield from decoder.feed(chunk)
+                else:
+                    yield replace(chunk, partial=decoder.cut())
+            yield from decoder.finish()
+
+    def _error(self, message: str) -> StreamError:
+        error: StreamError = self._async._error(message)
+        return error
+
+
 def mirror(native: Any) -> Any:
-    """The sync object for an async one; also for each in a list."""
+    """The mirror of an async object, or of each in a list."""
     if isinstance(native, list):
         return [mirror(each) for each in native]
     if native is None:
@@ -93,7 +113,7 @@ def mirror(native: Any) -> Any:
 
 
 def original(mirrored: Any) -> Any:
-    """The async object that a sync one stands for; anything else is as it is."""
+    """The async object behind a mirror; anything else is returned as it is."""
     return mirrored._async if isinstance(mirrored, Mirror) else mirrored
 
 
@@ -108,7 +128,7 @@ def _close(native: Any) -> None:
     if isinstance(native, Writer):
         native.abort()
     else:
-        asyncio.ensure_future(native.close())  # noqa: RUF006 - it does not wait for anything
+        asyncio.ensure_future(native.close())  # noqa: RUF006 - it never waits
 
 
 async def called(function: Callable[..., T], *args: Any, **options: Any) -> T:

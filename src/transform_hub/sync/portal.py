@@ -1,4 +1,4 @@
-"""The event loop behind the sync clients: one thread of the process, in which all that is async happens.
+"""The event loop behind the sync clients, in one thread of the process.
 
     a thread that calls                          the portal's thread
 
@@ -8,9 +8,9 @@
       Ctrl-C ────────────────────── cancel ────> the task unwinds
       returns or raises <──── over ───────────── the task is done
 
-What a user hands over (iterables, open files, functions) runs in the thread that made the call, while it waits:
-it may block, is interrupted by Ctrl-C, and finds its thread's locals. The thread is a daemon that ends, with all
-its connections, when the interpreter does. After a fork the child has a portal of its own.
+Iterables, open files and functions that are passed in run in the thread that made the call, while it waits: they may
+block, are interrupted by Ctrl-C, and see that thread's locals. The portal's thread is a daemon that ends, with all its
+connections, together with the interpreter. After a fork the child has a portal of its own.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
-try:  # here, because it can't be imported any more in a thread that goes on when the main one has ended
+try:  # here: a thread can't import it any more when the main thread has ended
     import uvloop
-except ImportError:  # it is not for every platform
+except ImportError:  # not on every platform
     uvloop = None  # type: ignore[assignment]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SIGNALS = 0.2
-"""Seconds that Ctrl-C may take in the worst case."""
+"""Seconds until Ctrl-C is noticed in the worst case."""
 
-AT_THE_END = "The interpreter ends: no more calls can be made"
+AT_THE_END = "No more calls can be made: the interpreter is shutting down"
 
 _CALL: ContextVar[Call[Any]] = ContextVar("transform_hub_call")
 
@@ -47,8 +47,8 @@ class Call(Generic[T]):
     """One coroutine that runs in a portal while its caller waits.
 
     Args:
-        make: makes it. That happens in the portal: a coroutine that the caller had would be one that was never awaited
-            if a signal came just then.
+        make: makes the coroutine. It is called in the portal: a signal could come between the making of a coroutine and
+            its start, and leave it never awaited.
         loop: of the portal.
     """
 
@@ -62,7 +62,7 @@ class Call(Generic[T]):
     # --- in the caller's thread -----------------------------------------------------------------------------
 
     def wait(self) -> T:
-        """Run it and do the jobs that come from it meanwhile; whatever interrupts this cancels it."""
+        """Run it, and do its jobs meanwhile; an exception here cancels it."""
         try:
             try:
                 self._loop.call_soon_threadsafe(self._start, context=copy_context())
@@ -78,7 +78,7 @@ class Call(Generic[T]):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the caller has something else to do than what it does now."""
+        """Whether another job waits for the caller."""
         return not self._inbox.empty()
 
     def _cancel(self) -> None:
@@ -88,8 +88,8 @@ class Call(Generic[T]):
                 pass
 
     def _next_job(self) -> Callable[[], object] | None:
-        # A signal that comes just before the thread falls asleep does not wake it, so the main thread, where
-        # Python handles signals, looks for them now and then.
+        # A signal just before the thread falls asleep does not wake it, so the main thread, where Python handles
+        # signals, wakes up now and then.
         patience = SIGNALS if threading.current_thread() is threading.main_thread() else None
         while True:
             with contextlib.suppress(Empty):
@@ -98,7 +98,7 @@ class Call(Generic[T]):
     # --- in the portal's thread -----------------------------------------------------------------------------
 
     def post(self, job: Callable[[], object]) -> None:
-        """Let the caller do something; what it raises there ends the call."""
+        """Let the caller run a job; an exception in it ends the call."""
         self._inbox.put(job)
 
     async def ask(self, function: Callable[[], T]) -> T:
@@ -108,9 +108,9 @@ class Call(Generic[T]):
         def job() -> None:
             try:
                 value = function()
-            except StopIteration as stop:  # no future takes one
+            except StopIteration as stop:  # a future can't hold it
                 self._loop.call_soon_threadsafe(_fail, outcome, RuntimeError(f"{function!r} raised {stop!r}"))
-            except Exception as error:  # noqa: BLE001 - it is raised where the function was asked for
+            except Exception as error:  # noqa: BLE001 - it is raised from ask()
                 self._loop.call_soon_threadsafe(_fail, outcome, error)
             else:
                 self._loop.call_soon_threadsafe(_settle, outcome, value)
@@ -135,8 +135,8 @@ class Call(Generic[T]):
     def _finish(self, task: asyncio.Task[T]) -> None:
         self.is_over = True
         if not task.cancelled():
-            task.exception()  # the caller may not look at it any more
-        # Who still waits at the end of the interpreter is a daemon thread: it sleeps on, rather than fail.
+            task.exception()  # the caller may be gone
+        # A thread that still waits when the interpreter ends is a daemon: let it sleep rather than fail.
         if not _ending:
             self._inbox.put(None)
 
@@ -152,7 +152,7 @@ def _fail(outcome: asyncio.Future[Any], error: BaseException) -> None:
 
 
 def current_call() -> Call[Any] | None:
-    """The call that the running task belongs to, as long as somebody waits for it."""
+    """The call of the running task, while somebody waits for it."""
     call = _CALL.get(None)
     return None if call is None or call.is_over else call
 
@@ -181,16 +181,16 @@ class Portal:
             RuntimeError: this is the portal's own thread, which can't wait for itself.
         """
         if self.is_here:
-            raise RuntimeError("A sync client can't be used in the thread that serves it: take the async one")
+            raise RuntimeError("A sync client can't be used in the thread that runs it: use the async client")
         return Call(functools.partial(function, *args, **options), self._loop).wait()
 
     def post(self, function: Callable[[], object]) -> None:
-        """Run a function some time in the portal's thread; from any thread, also while it is collecting garbage."""
+        """Run a function later in the portal's thread; may be called from any thread, also by the garbage collector."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and all connections with it
             self._loop.call_soon_threadsafe(function)
 
     def close(self) -> None:
-        """End what runs, close the connections, end the thread."""
+        """Cancel the tasks, close the connections, end the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -213,7 +213,7 @@ async def _end_tasks() -> None:
 
 
 _portal: Portal | None = None
-_lock = threading.RLock()  # a finalizer may come in while the thread holds it
+_lock = threading.RLock()  # a finalizer may run while this thread holds it
 _ending = False
 
 
@@ -221,7 +221,7 @@ def portal() -> Portal:
     """The portal of this process, started when it is first needed.
 
     Raises:
-        RuntimeError: the interpreter ends.
+        RuntimeError: the interpreter is shutting down.
     """
     global _portal  # noqa: PLW0603 - there is one for each process
     if _portal is None:
@@ -236,7 +236,7 @@ def run(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options:
     """Run a coroutine function in the portal of this process and wait for it.
 
     Raises:
-        RuntimeError: the interpreter ends; or this is the portal's own thread.
+        RuntimeError: the interpreter is shutting down; or this is the portal's own thread.
     """
     try:
         found = portal()
@@ -246,10 +246,10 @@ def run(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **options:
 
 
 def refuse() -> NoReturn:
-    """Run nothing, as the interpreter ends; a daemon thread, of which nobody wants to hear any more, sleeps.
+    """Refuse a call because the interpreter is shutting down; a daemon thread sleeps instead.
 
     Raises:
-        RuntimeError: the interpreter ends.
+        RuntimeError: the interpreter is shutting down.
     """
     if threading.current_thread().daemon:
         threading.Event().wait()
@@ -257,7 +257,7 @@ def refuse() -> NoReturn:
 
 
 def post(function: Callable[[], object]) -> None:
-    """Run a function some time in the portal's thread, if there is one."""
+    """Run a function later in the portal's thread, if there is one."""
     if _portal is not None:
         _portal.post(function)
 
@@ -268,7 +268,7 @@ def can_run() -> bool:
 
 
 def keep_for_ever(thing: object) -> None:
-    """Never free what belongs to the process that this one was forked from: its descriptors are shared."""
+    """Never free an object of the parent process: its descriptors are shared."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
@@ -289,7 +289,7 @@ def _after_fork() -> None:
         _portal = None
 
 
-# Registered when the module is imported, so that what users register later may still make calls.
+# Registered at import, so that exit handlers that users register later run before it and may make calls.
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -1,6 +1,6 @@
 """Testing Sequences: a pytest plugin with the fixture ``hub``, and the same Hub for other test runners.
 
-Names are imported when they are first used: pytest loads the plugin in every project that has this package.
+Names are imported on first use: pytest loads the plugin in every project where this package is installed.
 """
 
 from __future__ import annotations

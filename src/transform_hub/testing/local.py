@@ -19,7 +19,7 @@ from transform_hub.sync.portal import Portal
 from transform_hub.testing.record import Record, Records
 
 RUNNING: list[LocalHub] = []
-"""The Hubs that run now, for the report of a test that fails."""
+"""The Hubs that run now, for the reports of failed tests."""
 
 
 class LocalHub:
@@ -28,7 +28,7 @@ class LocalHub:
     Attributes:
         url: of its API.
         client: a sync client of it.
-        records: what its Instances did so far, the earliest first.
+        records: output and log of its Instances, the oldest first.
     """
 
     def __init__(self, hub: Hub, records: list[Record]) -> None:
@@ -41,14 +41,14 @@ class LocalHub:
         return f"{type(self).__name__}({self.url!r})"
 
     def connect(self, **options: Any) -> AsyncHostClient:
-        """An async client of it: ``async with hub.connect() as host``; options are those of the client."""
+        """An async client: ``async with hub.connect() as host``; options are those of the client."""
         return AsyncHostClient(self.url, **{"token": self._token, **options})
 
     def send(self, source: str | Sendable) -> SequenceClient:
         """Send a Sequence.
 
         Args:
-            source: its directory, or what else :meth:`HostClient.send_sequence` takes.
+            source: its directory, or anything else that :meth:`HostClient.send_sequence` takes.
         """
         return self.client.send_sequence(source)
 
@@ -56,7 +56,7 @@ class LocalHub:
         """Send a Sequence and start an Instance.
 
         Args:
-            source: its directory, what else can be sent, or a Sequence that was sent already.
+            source: its directory, anything else that can be sent, or a Sequence that was sent before.
             options: ``args``, ``app_config`` and others of :meth:`SequenceClient.start`.
         """
         sequence = source if isinstance(source, SequenceClient) else self.send(source)
@@ -68,8 +68,8 @@ class LocalHub:
         """Run a Sequence to its end; see :meth:`HostClient.run`.
 
         Args:
-            source: its directory, what else can be sent, or a Sequence that was sent already.
-            timeout: seconds that it may take.
+            source: its directory, anything else that can be sent, or a Sequence that was sent before.
+            timeout: seconds after which it is killed.
             options: ``args``, ``app_config``, ``input``, ``check`` and others of :meth:`HostClient.run`.
         """
         return self.client.run(source, timeout=timeout, **options)
@@ -80,8 +80,8 @@ def local_hub(*, data_dir: str | os.PathLike[str] | None = None, **settings: Any
     """Run a Hub in the background.
 
     Args:
-        data_dir: where Sequences are kept; without one they are gone with the Hub.
-        settings: any other field of :class:`transform_hub.hub.config.HubConfig`; the port is a free one.
+        data_dir: folder for Sequences; by default a temporary one.
+        settings: any other field of :class:`transform_hub.hub.config.HubConfig`; the default port is a free one.
 
     Yields:
         The Hub and clients of it.

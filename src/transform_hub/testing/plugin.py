@@ -1,4 +1,4 @@
-"""The pytest plugin; pytest loads it by itself, so what costs time is imported when a test wants it."""
+"""The pytest plugin. pytest always loads it, so slow imports wait until a test uses the fixture."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from transform_hub.testing.local import LocalHub
 
 SHOWN = 10
-"""Instances that a report tells of: the latest."""
+"""Instances in a report: the latest."""
 
 
 @pytest.fixture
 def hub_settings() -> dict[str, Any]:
-    """Settings of the fixture ``hub``, of :class:`transform_hub.hub.config.HubConfig`; to be overridden."""
+    """Settings for the fixture ``hub``, fields of :class:`transform_hub.hub.config.HubConfig`: override it."""
     return {}
 
 
 @pytest.fixture
 def hub(hub_settings: dict[str, Any]) -> Iterator[LocalHub]:
-    """A Transform Hub of this test's own: ``hub.run(...)``, ``hub.start(...)``, ``hub.client``, ``hub.connect()``."""
+    """A Transform Hub for this test alone: ``hub.run(...)``, ``hub.start(...)``, ``hub.client``, ``hub.connect()``."""
     from transform_hub.testing.local import local_hub  # noqa: PLC0415
 
     with local_hub(**hub_settings) as running:
@@ -37,14 +37,14 @@ def _running() -> list[LocalHub]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget what earlier tests did on Hubs that outlive them."""
+    """Forget the Instances of earlier tests on shared Hubs."""
     for running in _running():
         running.records.clear()
 
 
-@pytest.hookimpl(hookwrapper=True)  # the older way works with any pytest that a project may have
+@pytest.hookimpl(hookwrapper=True)  # this older way works with any version of pytest
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
-    """Tell what the Instances of a failed test said."""
+    """Add output and log of the Instances to the report of a failed test."""
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
     if report.failed:

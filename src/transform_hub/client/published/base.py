@@ -10,10 +10,11 @@ import msgspec
 
 from transform_hub.client.address import segment
 from transform_hub.client.api import ApiClient
-from transform_hub.client.body import NDJSON, Sendable, body_of
+from transform_hub.client.body import Sendable, body_of
 from transform_hub.client.reader import Reader
 from transform_hub.client.transport import Transport
 from transform_hub.client.writer import Writer
+from transform_hub.models.rules import NDJSON
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11

@@ -101,8 +101,8 @@ class Channel:
 
     @property
     def size(self) -> int:
-        """Bytes that the slowest reader has not had yet; without readers, those that none has had."""
-        return self._store.written - self._first
+        """Bytes that the slowest reader has not had yet; without readers, those that none has had. Of a history: all."""
+        return self.written - (self.oldest if self.history else self._first)
 
     @property
     def is_full(self) -> bool:
@@ -121,8 +121,8 @@ class Channel:
 
     @property
     def readers(self) -> int:
-        """How many readers there are, taps left out."""
-        return len(self._readers)
+        """How many readers there are; taps count in a history alone."""
+        return len(self._taps if self.history else self._readers)
 
     def feed(self, chunk: bytes) -> bool:
         """Add a chunk without waiting; False asks the caller to wait (see :meth:`when_room`) before the next.

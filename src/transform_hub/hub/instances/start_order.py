@@ -62,7 +62,7 @@ class StartRules:
             raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
         limits = limits_for(request.limits, self.limits, supported)
         try:
-            policy = policy_of(request.restart or self.restart_policy)
+            policy = policy_of(self.restart_policy if request.restart is None else request.restart)
         except ValueError as error:
             raise ApiError(400, f"Invalid restart format: {error}") from None
         return StartOrder(

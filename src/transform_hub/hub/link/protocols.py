@@ -113,7 +113,7 @@ class LogSource(asyncio.Protocol):
         for line in self._lines.lines(data):
             self._hand_on(line)
         if self._lines.size > LOG_LINE_LIMIT:
-            self._hand_on(self._lines.flush() + b"\n")
+            self._hand_on(self._lines.flush(b"\n"))
 
     def _hand_on(self, line: bytes) -> None:
         if not (self._may_be_tail and _is_tail(line)):
@@ -122,7 +122,7 @@ class LogSource(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._lines.size:
-            self._hand_on(self._lines.flush() + b"\n")
+            self._hand_on(self._lines.flush(b"\n"))
         self._on_lost()
 
 

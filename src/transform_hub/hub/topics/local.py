@@ -117,7 +117,7 @@ class LocalWriter:
 
     async def end(self) -> None:
         if self._lines is not None and self._lines.size:
-            await self._add(self._lines.flush() + b"\n")
+            await self._add(self._lines.flush(b"\n"))
 
     async def _add(self, chunk: bytes) -> None:
         self._position += len(chunk)

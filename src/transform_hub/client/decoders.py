@@ -1,0 +1,116 @@
+"""Decoders of byte streams, without I/O: to chunks, text, lines, JSON values."""
+
+from __future__ import annotations
+
+import codecs
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from transform_hub.errors import StreamError
+from transform_hub.protocol import LineBuffer
+
+T = TypeVar("T")
+
+
+class Decoder(ABC, Generic[T]):
+    """Turns the chunks of a stream into items."""
+
+    @abstractmethod
+    def feed(self, chunk: bytes) -> Iterable[T]:
+        """The items that a chunk completes."""
+
+    def cut(self) -> bytes:
+        """Forget the unfinished item; its bytes, for a line."""
+        return b""
+
+    def finish(self) -> Iterable[T]:
+        """The items that the end of the stream completes."""
+        return ()
+
+
+class Chunks(Decoder[bytes]):
+    """The bytes as they come."""
+
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
+        return (chunk,)
+
+
+class Text(Decoder[str]):
+    """Pieces of text; characters are never cut."""
+
+    def __init__(self, errors: str) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+
+    def feed(self, chunk: bytes) -> Iterable[str]:
+        return filter(None, (self._decoder.decode(chunk),))
+
+    def cut(self) -> bytes:
+        self._decoder.reset()
+        return b""
+
+    def finish(self) -> Iterable[str]:
+        return filter(None, (self._decoder.decode(b"", final=True),))
+
+
+class _ByLine(Decoder[T]):
+    def __init__(self) -> None:
+        self._buffer = LineBuffer()
+
+    def feed(self, chunk: bytes) -> Iterator[T]:
+        return self._decoded(self._buffer.lines(chunk))
+
+    def cut(self) -> bytes:
+        return self._buffer.flush()
+
+    def finish(self) -> Iterator[T]:
+        return self._decoded(filter(None, (self._buffer.flush(),)))
+
+    @abstractmethod
+    def _decoded(self, lines: Iterable[bytes]) -> Iterator[T]: ...
+
+
+class Lines(_ByLine[str]):
+    r"""Lines; only ``\n`` and ``\r\n`` end one."""
+
+    def __init__(self, errors: str, *, keepends: bool) -> None:
+        super().__init__()
+        self._errors = errors
+        self._keepends = keepends
+
+    def _decoded(self, lines: Iterable[bytes]) -> Iterator[str]:
+        for line in lines:
+            yield (line if self._keepends else _without_end(line)).decode("utf-8", self._errors)
+
+
+class Json(_ByLine[T]):
+    """JSON values, one on each line.
+
+    Args:
+        type: to decode to.
+        error: makes the error for a line that is not such a value.
+    """
+
+    def __init__(self, type: type[T], error: Callable[[str], StreamError]) -> None:
+        super().__init__()
+        self._decoder: Any = msgspec.json.Decoder(type)
+        self._error = error
+        self._number = 0
+
+    def _decoded(self, lines: Iterable[bytes]) -> Iterator[T]:
+        for line in lines:
+            self._number += 1
+            if line.strip():
+                try:
+                    value = self._decoder.decode(line)
+                except msgspec.DecodeError as error:
+                    raise self._error(f"Line {self._number} is not what was expected: {error}") from None
+                yield value
+
+
+def _without_end(line: bytes) -> bytes:
+    if line.endswith(b"\n"):
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+    return line
