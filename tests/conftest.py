@@ -134,6 +134,14 @@ class Api:
 
         await until(answered)
 
+    def instance(self, path):
+        """The Hub's own object for an Instance."""
+        return self.hub.instances[path.rpartition("/")[2]]
+
+    async def restarted(self, instance, number):
+        """The info of an Instance once it runs after so many restarts."""
+        return await self.until(instance, lambda info: (info["status"], info.get("restarts", 0)) == ("running", number))
+
     async def ended(self, instance):
         """The info of an Instance once it has ended."""
         return await self.until(instance, lambda info: info["status"] in ("completed", "errored"))

@@ -10,6 +10,8 @@ import time
 import traceback
 from pathlib import Path
 
+import psutil
+
 TESTS = str(Path(__file__).parent)
 PAUSE = 0.002  # seconds
 _waiting = {}
@@ -47,3 +49,26 @@ def until_sync(condition, pause=PAUSE):
 def waited_for():
     """The conditions of all that wait in ``until``, each below the lines that led there."""
     return "".join(f"{''.join(reversed(stack.format()))}{condition}\n" for condition, stack in _waiting.values())
+
+
+def steady(figure, looks=20):
+    """A condition: ``figure()`` is truthy and the same at so many looks one after the other."""
+    seen, last = 0, None
+
+    def look():
+        nonlocal seen, last
+        now = figure()
+        seen, last = (seen + 1 if now == last else 1), now
+        return now and seen >= looks
+
+    return look
+
+
+def idle(process):
+    """A condition: all threads of a process sleep, look after look; one that waits for a busy machine does not."""
+
+    def sleeps():
+        states = [psutil.Process(thread.id).status() for thread in process.threads()]
+        return set(states) == {psutil.STATUS_SLEEPING}
+
+    return steady(sleeps)

@@ -10,6 +10,7 @@ import pytest
 from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.link.runner_input import LastingSink, Sink, WrongPositionError
 from transform_hub.hub.reattach.ring import Spool, can_spool
+from until import until
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep positions")
 
@@ -112,8 +113,7 @@ async def sink(spool, sockets):
     transport.set_protocol(sink)
     yield sink
     transport.abort()
-    while not sink.lost:
-        await asyncio.sleep(0)
+    await until(lambda: sink.lost)
 
 
 async def test_who_reads_slowly_holds_up_the_writer_and_gets_all(sink, sockets):
@@ -186,8 +186,7 @@ async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hu
     await writing
     assert data == DATA * 8 + b"more"
     transport.abort()
-    while not sink.lost:
-        await asyncio.sleep(0)
+    await until(lambda: sink.lost)
 
 
 def test_a_spool_of_another_version_is_left_where_it_is():

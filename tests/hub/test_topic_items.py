@@ -10,6 +10,7 @@ from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
 from transform_hub.hub.topics import bus
 from transform_hub.hub.topics.bus import BINARY, Topic, Topics
+from until import until
 
 NDJSON = "application/x-ndjson"
 
@@ -109,8 +110,7 @@ async def test_the_log_tells_of_a_topic_that_is_held_up(readers, monkeypatch, ca
     await topic.add(bytes(LIMIT))
     with caplog.at_level(logging.WARNING):
         writing = asyncio.ensure_future(topic.add(b"x"))
-        while not caplog.messages:
-            await asyncio.sleep(0)
+        await until(lambda: caplog.messages)
     (message,) = caplog.messages
     assert "Topic news has been full" in message
     assert ("takes nothing" in message) == bool(readers)

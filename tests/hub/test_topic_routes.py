@@ -7,6 +7,8 @@ import json
 import psutil
 import pytest
 
+from until import steady, until
+
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
 
@@ -141,8 +143,7 @@ async def test_a_reader_that_leaves_lets_the_others_go_on(api, hub):
     sending = asyncio.ensure_future(api.post("/topic/t", io.BytesIO(bytes(30_000_000)), content_type=OCTETS))
     async with api.session.get(f"{api.url}/topic/t", headers={"content-type": OCTETS}) as reader:
         await reader.content.readexactly(100_000)
-        while not hub.topics.find("t")._channel.is_held:  # the first takes nothing and holds up the second
-            await asyncio.sleep(0.005)
+        await until(lambda: hub.topics.find("t")._channel.is_held)  # the first takes nothing and holds up the second
         assert not sending.done()
         stuck.close()
         while not sending.done():
@@ -184,30 +185,19 @@ async def test_a_topic_that_nobody_reads_holds_its_writers_and_memory_stays_flat
 
     before = me.memory_info().rss
     flooding = asyncio.ensure_future(flood())
-    await until_still(lambda: hub.topics.find("t") and hub.topics.find("t")._channel.written)
+    await until(lambda: hub.topics.find("t") and hub.topics.find("t")._channel.is_held)
+    await until(steady(writer.transport.get_write_buffer_size))  # and the kernel takes no more either
     assert hub.topics.find("t")._channel.is_held
     assert me.memory_info().rss - before < 30 << 20
     flooding.cancel()
     writer.transport.abort()
 
 
-async def until_still(measure):
-    """Wait until a figure that grows stands still."""
-    last = None
-    while not last or last != measure():
-        last = measure()
-        await asyncio.sleep(0.3)
-
-
 async def test_the_list_shows_that_a_topic_stands_still(api):
     sending = asyncio.create_task(api.post("/topic/full", io.BytesIO(bytes(4 << 20)), content_type=OCTETS))
 
-    async def listed():
-        topics = (await api.get("/topics")).json
-        return [(each["readers"], each["writers"], each["waiting"]) for each in topics]
-
-    while await listed() != [(0, 1, 1)]:
-        await asyncio.sleep(0.005)
-    assert (await api.get("/topics")).json[0]["held"] >= 1 << 20
+    [topic] = await api.until("/topics", lambda topics: topics and topics[0]["waiting"])
+    assert (topic["readers"], topic["writers"], topic["waiting"]) == (0, 1, 1)
+    assert topic["held"] >= 1 << 20
     await api.call("DELETE", "/topics/full")
     assert (await sending).status == 404
