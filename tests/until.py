@@ -10,8 +10,6 @@ import time
 import traceback
 from pathlib import Path
 
-import psutil
-
 TESTS = str(Path(__file__).parent)
 PAUSE = 0.002  # seconds
 _waiting = {}
@@ -62,13 +60,3 @@ def steady(figure, looks=20):
         return now and seen >= looks
 
     return look
-
-
-def idle(process):
-    """A condition: all threads of a process sleep, look after look; one that waits for a busy machine does not."""
-
-    def sleeps():
-        states = [psutil.Process(thread.id).status() for thread in process.threads()]
-        return set(states) == {psutil.STATUS_SLEEPING}
-
-    return steady(sleeps)

@@ -5,8 +5,9 @@ import json
 import psutil
 import pytest
 
+from processes import idle
 from transform_hub.hub.link.protocols import CONTROL_LIMIT
-from until import idle, until
+from until import until
 
 pytestmark = pytest.mark.slow
 

@@ -81,6 +81,12 @@ def process(api):
 
 
 @pytest.fixture
+def endless_grace(monkeypatch):
+    """The Hub kills no runner from outside: its control thread has to end it."""
+    monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 1000)
+
+
+@pytest.fixture
 def held_back(api):
     """Waits until an Instance is held back because nobody reads a stream of it."""
 
