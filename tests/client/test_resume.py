@@ -252,8 +252,7 @@ async def run(context, input):
 @needs_spool
 async def test_a_run_goes_on_with_the_next_hub(sth, lasting, package):
     running = asyncio.ensure_future(lasting.run(package(READY)))
-    while not (infos := await lasting.list_instances()):
-        pass
+    infos = await until(lasting.list_instances)
     instance = lasting.instance(infos[0].id)
     assert await instance.get_event("ready") == "it has all"
     await restarted(sth)
@@ -266,8 +265,7 @@ async def test_a_run_goes_on_with_the_next_hub(sth, lasting, package):
 async def test_a_run_does_not_hide_that_something_is_missing(hub, client, package):
     async with line_to(hub.url) as line, HostClient(line.url) as host:
         running = asyncio.ensure_future(host.run(package(READY)))
-        while not (infos := await client.list_instances()):
-            pass
+        infos = await until(client.list_instances)
         await client.instance(infos[0].id).get_event("ready")
         line.cut(mended=True)
         with pytest.raises(errors.StreamError, match=r"is not here as a whole: \[gap of"):
@@ -280,8 +278,7 @@ async def test_a_run_whose_hub_does_not_come_back(sth, package):
     await sth.start("--no-reattach")
     async with HostClient(sth.url) as host:
         running = asyncio.ensure_future(host.run(package(READY), reconnect_timeout=0.2))
-        while not (infos := await host.list_instances()):
-            pass
+        infos = await until(host.list_instances)
         await host.instance(infos[0].id).get_event("ready")
         await sth.kill()
         with pytest.raises(errors.StreamTimeoutError, match="No Hub answers at"):
