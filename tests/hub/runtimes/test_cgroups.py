@@ -17,7 +17,7 @@ from until import until
 
 INSIDE = "CGROUP_TESTS_INSIDE"
 LINUX = shutil.which("linux.uml")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def are_usable():

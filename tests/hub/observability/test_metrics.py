@@ -13,7 +13,7 @@ from transform_hub.hub.observability.lag import INTERVAL
 from transform_hub.hub.server import serve
 from until import until
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 ECHO = "def run(context, input): return input"
 MANY = """
 async def run(context, input):
