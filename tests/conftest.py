@@ -1,6 +1,5 @@
 """What the tests share: a real Hub, plain HTTP calls to it, and Sequences made from a few lines of source."""
 
-import asyncio
 import io
 import json
 import textwrap
@@ -10,6 +9,15 @@ import pytest
 
 from transform_hub.hub.server import serve
 from transform_hub.package import pack
+from until import until, waited_for
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    if report.failed and (lines := waited_for()):
+        report.sections.append(("Waited for", lines))
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -109,16 +117,40 @@ class Api:
         assert answer.status == 200, answer.text
         return answer.body
 
+    async def until(self, path, wanted):
+        """The JSON at a path as soon as ``wanted`` accepts it."""
+
+        async def accepted():
+            answer = (await self.get(path)).json
+            return (answer,) if wanted(answer) else ()
+
+        return (await until(accepted))[0]
+
+    async def answers(self, path, status):
+        """Wait until a path answers with a status."""
+
+        async def answered():
+            return (await self.get(path)).status == status
+
+        await until(answered)
+
+    def instance(self, path):
+        """The Hub's own object for an Instance."""
+        return self.hub.instances[path.rpartition("/")[2]]
+
+    async def restarted(self, instance, number):
+        """The info of an Instance once it runs after so many restarts."""
+        return await self.until(instance, lambda info: (info["status"], info.get("restarts", 0)) == ("running", number))
+
     async def ended(self, instance):
         """The info of an Instance once it has ended."""
-        while True:
-            info = (await self.get(instance)).json
-            if info["status"] in ("completed", "errored"):
-                return info
-            await asyncio.sleep(0.005)
+        return await self.until(instance, lambda info: info["status"] in ("completed", "errored"))
 
     async def status(self, instance, wanted):
         """Wait until an Instance has a status."""
-        while (status := (await self.get(instance)).json["status"]) != wanted:
-            assert status not in ("completed", "errored")
-            await asyncio.sleep(0.005)
+
+        def has_it(info):
+            assert info["status"] == wanted or info["status"] not in ("completed", "errored")
+            return info["status"] == wanted
+
+        await self.until(instance, has_it)

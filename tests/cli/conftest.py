@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sth_process import Sth
+
 BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sequences" / "reading-ease"
 
@@ -53,14 +55,9 @@ def hub_url(tmp_path_factory):
     """A Hub for all tests; what they leave there disturbs nobody who asks for ids of their own."""
     folder = tmp_path_factory.mktemp("hub")
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [BIN / "sth", "-P", "0", "-D", folder / "sequences"], stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    api, running = process.stdout.readline(), process.stdout.readline()
-    assert running == "Running!\n"
-    yield api.removeprefix("API on ").strip() + "/api/v1"
-    process.terminate()
-    process.communicate(timeout=20)
+        sth = Sth("-P", 0, "-D", folder / "sequences", stderr=log)
+    yield sth.run().url
+    sth.end()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sth_process import Sth
+
 BIN = Path(sys.executable).parent
 SEQUENCE = Path(__file__).parents[2] / "examples" / "sequences" / "reading-ease"
 
@@ -22,22 +24,15 @@ def environment(**more):
 @pytest.fixture
 def sth(tmp_path):
     """Starts ``sth`` on a free port; (process, url) once it runs."""
-    processes = []
+    started = []
 
     def start(*arguments, **env):
-        command = [BIN / "sth", "-P", "0", "-D", tmp_path / "sequences", *arguments]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**env)
-        )
-        processes.append(process)
-        api, running = process.stdout.readline(), process.stdout.readline()
-        assert running == "Running!\n"
-        return process, api.removeprefix("API on ").strip() + "/api/v1"
+        started.append(Sth("-P", 0, "-D", tmp_path / "sequences", *arguments, env=environment(**env)))
+        return started[-1].process, started[-1].run().url
 
     yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    for each in started:
+        each.kill()
 
 
 def refused(*arguments, **env):

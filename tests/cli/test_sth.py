@@ -1,6 +1,5 @@
 """``sth`` as a process: its settings, what it starts by itself, and how it ends."""
 
-import http.client
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import pytest
 import typer
 import yaml
 
+from sth_process import Sth
 from transform_hub.cli.sth import app
 from transform_hub.errors import HubStartError
 from transform_hub.hub.setup.config_file import read_settings
@@ -41,61 +41,19 @@ async def run(context, input):
 """
 
 
-class Sth:
-    """A running ``sth``."""
-
-    def __init__(self, arguments, env, cwd):
-        self.process = subprocess.Popen(
-            [BIN / "sth", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=cwd
-        )
-        self.url = self.rest = ""
-
-    def line(self):
-        return self.process.stdout.readline()
-
-    def run(self):
-        """Wait until it runs."""
-        api = self.line()
-        assert api.startswith("API on "), self.process.communicate()
-        self.url = api.removeprefix("API on ").strip() + "/api/v1"
-        assert self.line() == "Running!\n"
-        return self
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-            return json.load(answer)
-
-    def open(self, method, path, **headers):
-        """A request that is not over; the connection stays open as long as it is held."""
-        host, port = self.url.removeprefix("http://").partition("/")[0].split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=20)
-        connection.putrequest(method, "/api/v1" + path)
-        for name, value in headers.items():
-            connection.putheader(name.replace("_", "-"), value)
-        connection.endheaders()
-        return connection
-
-    def end(self, number=signal.SIGTERM):
-        """Exit code and stderr after a signal."""
-        self.process.send_signal(number)
-        self.rest, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, errors
-
-
 @pytest.fixture
 def start(tmp_path):
     """Starts ``sth`` on a free port, with its Sequences in ``tmp_path``."""
     started = []
 
     def run(*arguments, cwd=None, **env):
-        own = ["-D", str(tmp_path / "sequences"), *map(str, arguments)]
-        started.append(Sth(own, {**os.environ, "STH_PORT": "0", **env}, cwd))
+        env = {**os.environ, "STH_PORT": "0", **env}
+        started.append(Sth("-D", tmp_path / "sequences", *arguments, env=env, cwd=cwd))
         return started[-1]
 
     yield run
     for each in started:
-        each.process.kill()
-        each.process.communicate()
+        each.kill()
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import pty
 import re
 import secrets
 import socket
-import subprocess
 from urllib.parse import urlsplit
 
 import pytest
 from test_sth import BIN, start, write  # noqa: F401 - fixtures
+
+from sth_process import Sth
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +38,12 @@ def call(sth, method, target, **headers):
 def on_terminal(folder, *arguments):
     """What ``sth`` writes to a terminal until it ends, and the rest of it to stdout."""
     parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [BIN / "sth", "-P", "0", "-D", folder, *arguments], stdout=subprocess.PIPE, stderr=child, text=True
-    )
+    sth = Sth("-P", 0, "-D", folder, *arguments, stderr=child)
     os.close(child)
     written = b""
     try:
-        said = [process.stdout.readline(), process.stdout.readline()]
-        process.terminate()
+        said = [sth.line(), sth.line()]
+        sth.process.terminate()
         while True:
             try:
                 chunk = os.read(parent, 65536)
@@ -55,8 +54,7 @@ def on_terminal(folder, *arguments):
             written += chunk
     finally:
         os.close(parent)
-        process.kill()
-        process.communicate()
+        sth.kill()
     return said, written.decode().splitlines()
 
 

@@ -79,12 +79,6 @@ async def raw(handle):
             await asyncio.wait(tasks)
 
 
-async def until(condition):
-    """Wait for a state that nothing announces."""
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
 def client_tasks():
     """What a client does in the background; the servers of a test have tasks in the same loop."""
     return {task for task in asyncio.all_tasks() if "transform_hub/client" in task.get_coro().cr_code.co_filename}

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 import trustme
 from aiohttp import web
-from faulty import raw, serving, until
+from faulty import raw, serving
 
 from transform_hub import errors
 from transform_hub.client import TLS, HostClient
 from transform_hub.hub.access.tls import TLSConfig
 from transform_hub.hub.server import serve
+from until import until
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "errored", "terminated": {"exitcode": 1, "reason": "oops"}}
@@ -181,7 +182,7 @@ async def test_closing_while_waiting_for_the_head():
         await asyncio.sleep(0)
         await both.close()
         with pytest.raises(errors.StreamError, match="closed here"):
-            await asyncio.wait_for(reading, 5)
+            await reading
         with pytest.raises(errors.StreamError, match="closed here"):
             await both.write(b"x")
 

@@ -6,13 +6,14 @@ import re
 
 import pytest
 from aiohttp import web
-from faulty import serving, until
+from faulty import serving
 
 from transform_hub import errors
 from transform_hub.client import Gap, HostClient
 from transform_hub.client.follower import Follower
 from transform_hub.hub.server import serve
 from transform_hub.models import LogEntry
+from until import until
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "completed", "terminated": {"exitcode": 0, "reason": "done"}}
@@ -243,7 +244,7 @@ async def test_closing_while_it_waits_for_the_hub(monkeypatch):
         await until(lambda: "closed" in repr(follower))  # the lost reader
         await follower.close()
         with pytest.raises(errors.StreamError, match="closed here"):
-            await asyncio.wait_for(waiting, 5)
+            await waiting
     assert len(server.requests) == 1
 
 
@@ -254,7 +255,7 @@ async def test_leaving_closes_the_connection_in_use():
             if line == "2":
                 break
         last = server.of("/log")[-1]
-        await asyncio.wait_for(until(lambda: last.transport is None or last.transport.is_closing()), 5)
+        await until(lambda: last.transport is None or last.transport.is_closing())
 
 
 async def test_cancelling_while_it_waits(monkeypatch):

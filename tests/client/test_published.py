@@ -13,6 +13,7 @@ from client_utils.base_client import BaseClient
 from client_utils.client_utils import ClientUtils
 from transform_hub import errors
 from transform_hub.hub.server import serve
+from until import until
 
 ECHO = "def run(context, input, *args): return input"
 
@@ -79,8 +80,7 @@ async def test_stop_and_delete(hub, archive):
     sequence = await host.send_sequence(archive)
     instance = await sequence.start()
     assert (await instance.stop(timeout=0, can_keep_alive=False))["id"] == instance.id
-    while (await instance.get_info())["status"] not in ("completed", "errored"):
-        await asyncio.sleep(0.005)
+    await until(lambda: is_ended(instance))
     assert await host.delete_sequence(sequence.id) == {"id": sequence.id}
     with pytest.raises(errors.NotFoundError):
         await sequence.get_info()
@@ -95,6 +95,10 @@ async def test_named_data(hub):
         break
 
 
+async def is_ended(instance):
+    return (await instance.get_info())["status"] in ("completed", "errored")
+
+
 async def test_events(hub, package):
     host = HostClient(hub.url)
     source = """
@@ -106,7 +110,7 @@ async def test_events(hub, package):
     instance = await (await host.send_sequence(package(source))).start()
     stream = await instance.get_event_stream("seen")
     coming = asyncio.ensure_future(instance.get_next_event("seen"))
-    await asyncio.sleep(0.05)  # nothing tells that the Hub has the one who waits
+    await until(lambda: hub.instances[instance.id].events._waiters)
     await instance.send_input("1\n", {"contentType": "text/plain", "end": False})
     assert await coming == "1\n"
     assert await anext(stream.json()) == "1\n"

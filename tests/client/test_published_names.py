@@ -92,76 +92,45 @@ def run(platform):
     return script
 
 
-async def test_the_example_of_the_client(run):
-    out = await run("""
-        import asyncio
+EXAMPLES = {
+    "client": (
+        """
         from client.host_client import HostClient
-        from client_utils.base_client import BaseClient
-        BaseClient.setDefaultHeaders({"Authorization": f"Bearer <TOKEN>"})
         host = HostClient("<URL>/space/space/api/v1/sth/sth-0/api/v1")
         res = asyncio.run(host.get_version())
         print(res)
         res = asyncio.run(host.list_sequences())
-        print(res)
-    """)
-    version, sequences = out.splitlines()
-    assert "'apiVersion': 'v1'" in version
-    assert sequences == "[]"
-
-
-async def test_the_example_of_the_manager(run):
-    out = await run("""
-        import asyncio
+        """,
+        ["'apiVersion': 'v1'", "\n[]\n"],
+    ),
+    "manager": (
+        """
         from manager_client.manager_client import ManagerClient
-        from client_utils.base_client import BaseClient
-        BaseClient.setDefaultHeaders({"Authorization": f"Bearer <TOKEN>"})
         manager = ManagerClient("<URL>/space/space/api/v1")
         res = asyncio.run(manager.get_hosts())
-        print(res)
-    """)
-    assert "'id': 'sth-0'" in out
-
-
-async def test_the_example_of_the_middleware(run):
-    out = await run("""
-        import asyncio
+        """,
+        ["'id': 'sth-0'"],
+    ),
+    "middleware": (
+        """
         from middleware_client.middleware_client import MiddlewareClient
-        from client_utils.base_client import BaseClient
-        BaseClient.setDefaultHeaders({"Authorization": f"Bearer <TOKEN>"})
         middleware = MiddlewareClient("<URL>")
         res = asyncio.run(middleware.get_managers())
-        print(res)
-    """)
-    assert out == "[{'id': 'space'}]\n"
+        """,
+        ["[{'id': 'space'}]\n"],
+    ),
+}
+HEAD = """
+import asyncio
+from client_utils.base_client import BaseClient
+BaseClient.setDefaultHeaders({"Authorization": f"Bearer <TOKEN>"})
+"""
 
 
-async def test_the_quick_start(run, package, tmp_path):
-    archive = tmp_path / "my_cool_sequence.tar.gz"
-    archive.write_bytes(package("def run(context, input): return input"))
-    out = await run(f"""
-        import asyncio
-        import json
-        from client.host_client import HostClient
-        from client.sequence_client import SequenceClient
-        from client.instance_client import InstanceClient
-        from client_utils.client_utils import ClientUtils
-
-        ClientUtils.setDefaultHeaders({{"Authorization": "Bearer <TOKEN>"}})
-
-        async def main():
-            host = HostClient("<URL>/space/space/api/v1/sth/sth-0/api/v1")
-            seq_id = await host.send_sequence({str(archive)!r})
-            seq_id = json.loads(seq_id)
-            seq_client = SequenceClient(seq_id["id"], host)
-            inst_id = await seq_client.start()
-            inst_id = json.loads(inst_id)
-            my_inst_client = InstanceClient(inst_id["id"], host)
-            inst_info = await my_inst_client.get_info()
-            print(inst_info["status"])
-
-        asyncio.run(main())
-    """)
-    assert out == "running\n"
+@pytest.mark.parametrize(("example", "printed"), EXAMPLES.values(), ids=EXAMPLES)
+async def test_an_example_of_the_published_packages(run, example, printed):
+    out = await run(HEAD + textwrap.dedent(example) + "print(res)")
+    assert all(text in out for text in printed)
 
 
 async def test_from_the_middleware_to_an_instance(platform, package):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 from aiohttp import web
-from faulty import serving, until
+from faulty import serving
 from hypothesis import given
 from hypothesis import strategies as st
 
 from transform_hub import errors
 from transform_hub.client import HostClient
 from transform_hub.client.decoders import Lines
+from until import steady, until
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "errored", "error": "KeyError: 1", "terminated": {"exitcode": 137, "reason": "killed"}}
@@ -230,18 +231,18 @@ async def test_breaking_out_closes_the_connection(adapter):
     async with Output(b"1\n", then=never) as reader:
         async for _ in getattr(reader, adapter)() if adapter else reader:
             break
-        await asyncio.wait_for(gone(reader.server), 5)
+        await gone(reader.server)
 
 
 async def test_leaving_or_closing_closes_the_connection():
     async with Output(b"1\n", then=never) as reader:
         async with reader:
             pass
-        await asyncio.wait_for(gone(reader.server), 5)
+        await gone(reader.server)
     async with Output(b"1\n", then=never) as reader:
         await (await reader).close()
         await reader.close()
-        await asyncio.wait_for(gone(reader.server), 5)
+        await gone(reader.server)
 
 
 async def test_a_reader_that_is_dropped_closes_its_connection():
@@ -250,7 +251,7 @@ async def test_a_reader_that_is_dropped_closes_its_connection():
         await reader
         del reader
         gc.collect()
-        await asyncio.wait_for(gone(server), 5)
+        await gone(server)
 
 
 async def test_reading_what_was_closed():
@@ -317,7 +318,7 @@ async def test_idle_timeout():
         with pytest.raises(errors.StreamTimeoutError, match=r"Nothing came for 0\.05 s") as raised:
             await reader.read()
         assert isinstance(raised.value, TimeoutError)
-        await asyncio.wait_for(gone(reader.server), 5)
+        await gone(reader.server)
 
 
 async def test_idle_timeout_of_one_stream():
@@ -382,8 +383,5 @@ async def test_a_slow_reader_slows_the_sender():
         HostClient(server.url) as host,
         host.instance("x").get_output(),
     ):
-        before = -1
-        while before != sent:  # until it stands still
-            before = sent
-            await asyncio.sleep(0.05)
+        await until(steady(lambda: sent))
         assert sent < 20_000_000

@@ -6,13 +6,14 @@ import random
 
 import pytest
 from aiohttp import web
-from faulty import line_to, raw, serving, until
+from faulty import line_to, raw, serving
 from test_follower import Part, collected, parts
 
 from transform_hub import errors
 from transform_hub.client import Gap, HostClient
 from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.sync import HostClient as SyncHostClient
+from until import steady, until
 
 needs_spool = pytest.mark.skipif(not can_spool(), reason="this system can't keep streams")
 
@@ -251,8 +252,7 @@ async def run(context, input):
 @needs_spool
 async def test_a_run_goes_on_with_the_next_hub(sth, lasting, package):
     running = asyncio.ensure_future(lasting.run(package(READY)))
-    while not (infos := await lasting.list_instances()):
-        pass
+    infos = await until(lasting.list_instances)
     instance = lasting.instance(infos[0].id)
     assert await instance.get_event("ready") == "it has all"
     await restarted(sth)
@@ -265,8 +265,7 @@ async def test_a_run_goes_on_with_the_next_hub(sth, lasting, package):
 async def test_a_run_does_not_hide_that_something_is_missing(hub, client, package):
     async with line_to(hub.url) as line, HostClient(line.url) as host:
         running = asyncio.ensure_future(host.run(package(READY)))
-        while not (infos := await client.list_instances()):
-            pass
+        infos = await until(client.list_instances)
         await client.instance(infos[0].id).get_event("ready")
         line.cut(mended=True)
         with pytest.raises(errors.StreamError, match=r"is missing: \[gap of"):
@@ -279,8 +278,7 @@ async def test_a_run_whose_hub_does_not_come_back(sth, package):
     await sth.start("--no-reattach")
     async with HostClient(sth.url) as host:
         running = asyncio.ensure_future(host.run(package(READY), reconnect_timeout=0.2))
-        while not (infos := await host.list_instances()):
-            pass
+        infos = await until(host.list_instances)
         await host.instance(infos[0].id).get_event("ready")
         await sth.kill()
         with pytest.raises(errors.StreamTimeoutError, match="No Hub answers at"):
@@ -330,10 +328,7 @@ async def test_what_had_come_and_was_not_read_is_less_than_a_hub_keeps():
         follower = await host.instance("x").get_output(follow=True)
         reader = follower._reader
         await gone.wait()
-        while (size := reader._response.content.total_bytes) < total:  # as long as more comes though nobody reads
-            await asyncio.sleep(0.05)
-            if reader._response.content.total_bytes == size:
-                break
+        await until(steady(lambda: reader._response.content.total_bytes))  # as long as more comes though nobody reads
         assert await follower.read() == bytes(total)
     assert len(asked) == 2
     assert total - asked[1] < kept
@@ -349,8 +344,7 @@ async def test_another_stream_is_not_taken_for_the_same():
         await response.prepare(request)
         await response.write(b"abc")
         if len(asked) == 1:
-            await asyncio.sleep(0.01)
-            request.transport.abort()
+            request.transport.close()
         return response
 
     async with serving(("GET", "/instance/x/output", output)) as server, HostClient(server.url) as host:
@@ -399,5 +393,5 @@ async def test_ends_while_a_hub_does_not_answer(ended):
             waiting.cancel()
         error = {"closed": errors.StreamError, "cancelled": asyncio.CancelledError}.get(ended, TimeoutError)
         with pytest.raises(error):
-            await asyncio.wait_for(waiting, 5)
+            await waiting
         await gone.wait()

@@ -7,11 +7,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from faulty import client_tasks, until
+from faulty import client_tasks
 
 from debug_mode import complaints
 from transform_hub import errors
 from transform_hub.client import CompletedInstance
+from until import until
 
 SHOUT = """
 import sys
@@ -175,8 +176,15 @@ async def test_a_sequence_that_was_there_stays(client, package):
     with pytest.raises(errors.InstanceTimeoutError):
         await client.run(other, timeout=0.1)
     assert {found.id for found in await client.list_sequences()} == {sequence.id, other.id}
-    while await other.list_instances():
-        await asyncio.sleep(0.005)
+    await until(lambda: is_unused(other))
+
+
+async def is_unused(sequence):
+    return not await sequence.list_instances()
+
+
+async def one_runs(client):
+    return any(found.status == "running" for found in await client.list_instances())
 
 
 @pytest.mark.usefixtures("clean")
@@ -185,14 +193,14 @@ async def test_cancelling(client, package, moment):
     """At whatever moment: nothing stays, and no task either."""
     calls = []
     reach = client.transport.open if moment in ("sending", "sent") else client.transport.call
-    hold = asyncio.Event()
+    hold, go_on = asyncio.Event(), asyncio.Event()
 
     async def watched(*args, **options):
         calls.append(args)
         answer = await reach(*args, **options)
         if moment in ("sent", "starting") and not hold.is_set():
             hold.set()  # the Hub has done it, and the answer is about to be here
-            await asyncio.sleep(0.05)
+            await go_on.wait()
         return answer
 
     setattr(client.transport, reach.__name__, watched)
@@ -200,13 +208,13 @@ async def test_cancelling(client, package, moment):
     if moment == "sending":
         await until(lambda: calls)
     elif moment == "running":
-        while not [found for found in await client.list_instances() if found.status == "running"]:
-            await asyncio.sleep(0.005)
+        await until(lambda: one_runs(client))
     else:
         await hold.wait()
     running.cancel()
+    go_on.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 20)
+        await running
     delattr(client.transport, reach.__name__)
     assert client_tasks() == set()
 
@@ -232,9 +240,7 @@ async def test_ctrl_c(client, package, tmp_path):
         sys.executable, "-X", "dev", "-W", "error", "-c", script,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    while not [found for found in await client.list_instances() if found.status == "running"]:
-        assert process.returncode is None
-        await asyncio.sleep(0.01)
+    await until(lambda: one_runs(client))
     process.send_signal(signal.SIGINT)
     output, stderr = await process.communicate()
     assert output == b"interrupted\n"

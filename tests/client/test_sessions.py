@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import weakref
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from debug_mode import complaints
 from transform_hub import errors
 from transform_hub.client import HostClient
+from until import until_sync
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -139,8 +139,7 @@ def test_nothing_leaks(server):
             loop.run_until_complete(loop.shutdown_asyncgens())
         del loop, host
     kept.clear()
-    while descriptors() > before + 2:  # the server's threads take a moment to see that their clients are gone
-        time.sleep(0.01)
+    until_sync(lambda: descriptors() <= before + 2)  # when the server's threads have seen that their clients are gone
     assert sum(loop() is not None for loop in loops) <= 1
 
 

@@ -9,10 +9,11 @@ import socket
 import aiohttp
 import pytest
 from aiohttp import web
-from faulty import raw, serving, until
+from faulty import raw, serving
 
 from transform_hub import errors
 from transform_hub.client import HostClient
+from until import steady, until
 
 INFO = {"id": "x", "sequence": {"id": "s", "config": {}}, "status": "running"}
 ENDED = {**INFO, "status": "completed", "terminated": {"exitcode": 0, "reason": "done"}}
@@ -64,7 +65,7 @@ async def test_pieces_arrive_as_they_are_written():
     async with inbox() as (box, instance), instance.open_input("text/plain") as writer:
         await until(lambda: box.ended is False)  # the head came although nothing was written
         await writer.write("zwölf ")
-        await asyncio.wait_for(box.arrived.wait(), 5)
+        await box.arrived.wait()
         assert box.data == "zwölf ".encode()
         await writer.write(b"two ")
         await writer.write(b"")
@@ -191,9 +192,9 @@ async def test_an_error_in_the_midst_of_writing():
                 await writer.write(b"x" * 100_000)
 
         with pytest.raises(errors.ConflictError, match="full"):
-            await asyncio.wait_for(write(), 5)
+            await write()
         with pytest.raises(errors.ConflictError, match="full"):
-            await asyncio.wait_for(writer.close(), 1)
+            await writer.close()
 
 
 async def test_an_error_before_close():
@@ -208,7 +209,7 @@ async def test_an_error_before_close():
         writer = await host.instance("x").open_input()
         await writer.write(b"x")
         with pytest.raises(errors.ServerError, match="Oh"):
-            await asyncio.wait_for(writer.close(), 5)
+            await writer.close()
 
 
 async def test_an_error_after_the_whole_body():
@@ -247,7 +248,7 @@ async def test_the_hub_drops_the_connection(answered, info, error, way):
                 await asyncio.sleep(0)
 
         with pytest.raises(errors.StreamError, match=r"connection was lost|exit code 0: done") as raised:
-            await asyncio.wait_for(write(), 5)
+            await write()
         assert type(raised.value) is error
 
 
@@ -264,15 +265,18 @@ async def test_a_drop_wakes_a_writer_that_waits():
         writer = await host.instance("x").open_input()
 
         async def write():
+            nonlocal written
             while True:
                 await writer.write(b"x" * 100_000)
+                written += 1
 
+        written = 0
         writing = asyncio.ensure_future(write())
-        await asyncio.sleep(0.1)
+        await until(steady(lambda: written))
         assert not writing.done()
         blocked.set()
         with pytest.raises(errors.StreamError, match="connection was lost"):
-            await asyncio.wait_for(writing, 5)
+            await writing
 
 
 async def test_the_hub_is_done_before_the_writer_is():
@@ -292,7 +296,7 @@ async def test_the_hub_is_done_before_the_writer_is():
                 await asyncio.sleep(0)
 
         with pytest.raises(errors.StreamError):
-            await asyncio.wait_for(write(), 5)
+            await write()
 
 
 async def test_leaving_by_exception_is_no_clean_end():
@@ -407,10 +411,7 @@ async def test_a_hub_that_pushes_back():
                 await writer.write(b"x" * 20_000_000)
 
         writing = asyncio.ensure_future(write())
-        before = -1
-        while before != written or not written:
-            before = written
-            await asyncio.sleep(0.05)
+        await until(steady(lambda: written))
         assert written < 10_000_000  # the kernel's buffers on both sides
         transports = [
             protocol.transport
@@ -420,7 +421,7 @@ async def test_a_hub_that_pushes_back():
         assert sum(transport.get_write_buffer_size() for transport in transports) < 600_000
         assert not writing.done()
         go_on.set()
-        await asyncio.wait_for(writing, 20)
+        await writing
     assert sum(taken) > 50_000_000
 
 
@@ -558,7 +559,7 @@ async def test_aborting_late_leaves_the_connection_to_the_next_call(status):
         return web.json_response({"error": "no"}, status=status)
 
     async def slow(request):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the next call comes meanwhile
         return web.json_response(INFO)
 
     routes = [("POST", "/instance/x/input", whole), ("POST", "/instance/x/_kill", slow)]

@@ -30,6 +30,7 @@ from yarl import URL
 
 from transform_hub.hub.http.app import op_code
 from transform_hub.hub.server import Hub
+from until import until
 
 Exchange = dict[str, Any]
 
@@ -103,14 +104,16 @@ class Replay:
         self.ids[step["as"]] = json.loads(answer.body)["id"]
 
     async def _until(self, state: str, name: str, text: str = "") -> None:
-        while (instance := self._hub.instances.get(self.ids[name])) is not None:
-            if state == "ended" and instance.ended.is_set():
-                return
-            if state == "reported" and text in await instance.health():
-                return
-            if state == "event" and text in await self._last_event(name):
-                return
-            await asyncio.sleep(0.005)
+        async def reached() -> bool:
+            if (instance := self._hub.instances.get(self.ids[name])) is None:
+                return True
+            if state == "reported":
+                return text in await instance.health()
+            if state == "event":
+                return text in await self._last_event(name)
+            return state == "ended" and instance.ended.is_set()
+
+        await until(reached)
 
     async def _last_event(self, name: str) -> str:
         request = {"method": "GET", "path": f"/instance/{{{name}}}/event/pong-you"}
@@ -157,8 +160,8 @@ class Replay:
         finally:
             await during
         code = op_code(exchange["method"], exchange["path"])
-        while recorded.get("endless") and self._is_served(code):  # until the Hub knows that this reader has left
-            await asyncio.sleep(0.005)
+        if recorded.get("endless"):  # until the Hub knows that this reader has left
+            await until(lambda: not self._is_served(code))
 
     def _is_served(self, code: int | None) -> bool:
         return any(request.record.op_code == code for request in self._hub.audit._open)
@@ -168,8 +171,7 @@ class Replay:
         if "then" not in exchange:
             return
         code = op_code(exchange["method"], exchange["path"])
-        while not self._is_served(code):
-            await asyncio.sleep(0.005)
+        await until(lambda: self._is_served(code))
         for request in exchange["then"]:
             answer = await self._exchange(request, {})
             assert answer.status == 200, answer

@@ -9,6 +9,7 @@ import pytest
 import real_hub
 
 import npm_packages
+from sth_process import Sth
 
 FOLDER = Path(__file__).parent
 OURS = [Path(sys.executable).with_name("si")]
@@ -75,15 +76,9 @@ def real_url(pytestconfig):
 @pytest.fixture(scope="session")
 def own_url(tmp_path_factory):
     """URL of our Hub, which is a process."""
-    process = subprocess.Popen(
-        [OURS[0].with_name("sth"), "-P", "0", "-D", tmp_path_factory.mktemp("hub") / "sequences"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    api, running = process.stdout.readline(), process.stdout.readline()
-    assert running == "Running!\n"
-    yield api.removeprefix("API on ").strip() + "/api/v1"
-    process.terminate()
-    process.communicate(timeout=20)
+    sth = Sth("-P", 0, "-D", tmp_path_factory.mktemp("hub") / "sequences", stderr=subprocess.DEVNULL)
+    yield sth.run().url
+    sth.end()
 
 
 @pytest.fixture(

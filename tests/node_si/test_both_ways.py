@@ -1,11 +1,11 @@
 """The same session through STH's ``si`` and our Hub, and through our ``si`` and STH: same words, same answers."""
 
 import json
-import time
 
 import pytest
 
 import npm_packages
+from until import until_sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * npm_packages.INSTALL_TIMEOUT + 120)]
 
@@ -46,15 +46,6 @@ def first_line(process):
     return line
 
 
-def until(check):
-    """Ask until the answer is a yes."""
-    begun = time.monotonic()
-    while not (answer := check()):
-        assert time.monotonic() - begun < 60
-        time.sleep(0.1)
-    return answer
-
-
 def test_a_whole_session(pair, tmp_path):
     si, url, language = pair
     place = tmp_path
@@ -83,7 +74,7 @@ def test_a_whole_session(pair, tmp_path):
     instance = json.loads(si("seq", "start", "-", "--args", '["hello"]', "-s", '{"name": "Polly"}'))["_id"]
     if not is_old:
         assert instance in [each["id"] for each in json.loads(si("inst", "list"))]
-        assert until(lambda: json.loads(si("inst", "info", "-"))["status"] == "running")
+        until_sync(lambda: json.loads(si("inst", "info", "-"))["status"] == "running")
         assert json.loads(si("inst", "info", "-"))["args"] == ["hello"]
     assert json.loads(si("inst", "health", "-"))["healthy"] is True
 
@@ -102,14 +93,14 @@ def test_a_whole_session(pair, tmp_path):
     if not is_old:
         assert topic in si("topic", "ls").decode()
         si("inst", "stop", "-", "500")
-        assert until(lambda: json.loads(si("inst", "info", instance))["status"] == "completed")
+        until_sync(lambda: json.loads(si("inst", "info", instance))["status"] == "completed")
     else:
         si.try_("inst", "kill", "-")
     second = json.loads(si("seq", "deploy", "parrot", "--args", '["bye"]', "-s", '{"name": "Polly"}'))["_id"]
     assert json.loads(si("inst", "health", second))["healthy"] is True
     assert si.try_("inst", "kill", "-").returncode == 0 or is_old  # it obeys, and answers with something else
-    until(lambda: si.try_("seq", "delete", "-").returncode == 0)
-    until(lambda: si.try_("seq", "delete", sequence).returncode == 0)
+    until_sync(lambda: si.try_("seq", "delete", "-").returncode == 0)
+    until_sync(lambda: si.try_("seq", "delete", sequence).returncode == 0)
     assert sequence not in si("seq", "list").decode()
     assert si.try_("seq", "get", sequence).returncode != 0
 

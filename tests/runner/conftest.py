@@ -1,5 +1,6 @@
 """Sequences of a few lines of source, started for real."""
 
+import asyncio
 import json
 import shutil
 
@@ -18,6 +19,27 @@ def launch(api, package):
 
 
 @pytest.fixture
+def loading(launch, api, tmp_path):
+    """Starts an Instance that is loaded for as long as nobody calls what comes with its path."""
+    go = tmp_path / "go"
+
+    async def start(source):
+        wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        instance = f"/instance/{'i' * 36}"
+        starting = asyncio.ensure_future(launch(wait + source, instanceId="i" * 36))
+        await api.answers(instance, 200)
+        await api.status(instance, "starting")
+
+        async def finish():
+            go.touch()
+            await starting
+
+        return instance, finish
+
+    return start
+
+
+@pytest.fixture
 def launch_js(api, package):
     """Starts an Instance of a JavaScript Sequence: ``await launch_js("module.exports = input => input")``."""
     if shutil.which("node") is None:
@@ -31,24 +53,7 @@ def launch_js(api, package):
     return start
 
 
-@pytest.fixture
-def js(api, launch_js):
-    """The output and the info of a JavaScript Sequence that ends by itself, e.g. given some input."""
-
-    async def run(source, data=None, content_type="text/plain", **options):
-        instance = await launch_js(source, **options)
-        if data is not None:
-            await api.input(instance, data, content_type)
-        output = await api.read(f"{instance}/output")
-        return output, await api.ended(instance)
-
-    return run
-
-
-@pytest.fixture
-def result(api, launch):
-    """The output and the info of a Sequence that ends by itself, e.g. given some input."""
-
+def until_its_end(api, launch):
     async def run(source, data=None, content_type="text/plain", **options):
         instance = await launch(source, **options)
         if data is not None:
@@ -57,6 +62,18 @@ def result(api, launch):
         return output, await api.ended(instance)
 
     return run
+
+
+@pytest.fixture
+def js(api, launch_js):
+    """The output and the info of a JavaScript Sequence that ends by itself, e.g. given some input."""
+    return until_its_end(api, launch_js)
+
+
+@pytest.fixture
+def result(api, launch):
+    """The output and the info of a Sequence that ends by itself, e.g. given some input."""
+    return until_its_end(api, launch)
 
 
 @pytest.fixture
@@ -78,6 +95,12 @@ def process(api):
         return psutil.Process((await api.get(f"{instance}/health")).json["processId"])
 
     return find
+
+
+@pytest.fixture
+def endless_grace(monkeypatch):
+    """The Hub kills no runner from outside: its control thread has to end it."""
+    monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 1000)
 
 
 @pytest.fixture

@@ -94,8 +94,7 @@ async def test_monitoring_handlers_are_merged(launch, api):
             return input
     """)
     await api.post(f"{instance}/_monitoring_rate", [4003, {"monitoringRate": 100}])
-    while (health := (await api.get(f"{instance}/health")).json)["healthy"]:
-        pass
+    health = await api.until(f"{instance}/health", lambda health: not health["healthy"])
     assert (health["a"], health["b"]) == (1, 2)
 
 

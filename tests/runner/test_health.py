@@ -1,6 +1,6 @@
 """Health checks and heartbeats."""
 
-import asyncio
+from until import until
 
 
 async def health(api, instance):
@@ -51,16 +51,19 @@ CHECKS = {
 }
 
 
+async def health_after(api, instance, expected):
+    """The health that an Instance tells, unless it is still from before the check."""
+    answer = await health(api, instance)
+    return answer if answer == expected or answer != {"healthy": True} else None
+
+
 async def test_checks_of_ones_own(launch, api):
     async def checked(check, expected):
         instance = await launch(
             f"{check}\ndef run(context, input):\n    context.set_health_check(check)\n    return input"
         )
         await rate(api, instance, 1000)
-        answer = await health(api, instance)
-        while answer != expected and answer == {"healthy": True}:  # from before the check
-            answer = await health(api, instance)
-        return answer
+        return await until(lambda: health_after(api, instance, expected))
 
     answers = {kind: await checked(f"import asyncio\n{check}", expected) for kind, (check, expected) in CHECKS.items()}
     assert answers == {kind: expected for kind, (_, expected) in CHECKS.items()}
@@ -75,8 +78,7 @@ async def test_checks_are_asked_again_and_again(launch, api):
             return input
     """)
     await rate(api, instance, 1000)
-    while (await health(api, instance)).get("count", 0) < 20:
-        await asyncio.sleep(0)
+    await api.until(f"{instance}/health", lambda health: health.get("count", 0) >= 20)
 
 
 async def test_heartbeats_go_on_while_the_event_loop_is_blocked(launch, api, hub):
@@ -90,16 +92,16 @@ async def test_heartbeats_go_on_while_the_event_loop_is_blocked(launch, api, hub
     await rate(api, instance, 1000)
     await api.get(f"{instance}/event/blocked")
     beats = 0
-    receive = hub.instances[instance.rpartition("/")[2]].streams.control._on_message
+    control = api.instance(instance).streams.control
+    receive = control._on_message
 
     def count(message):
         nonlocal beats
         beats += message["type"] == "health"
         receive(message)
 
-    hub.instances[instance.rpartition("/")[2]].streams.control._on_message = count
-    while beats < 5:
-        await asyncio.sleep(0.005)
+    control._on_message = count
+    await until(lambda: beats >= 5)
     assert (await health(api, instance))["healthy"] is True
 
 

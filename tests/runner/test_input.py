@@ -129,9 +129,10 @@ async def test_the_first_writer_says_what_it_is(launch, api):
     assert await api.read(f"{instance}/output") == b"1;[2];"
 
 
-async def test_input_that_came_before_the_sequence_is_loaded_waits_for_it(launch, api):
-    instance = await launch("import time\ntime.sleep(0.3)\n" + IDENTITY)
-    await api.input(instance, b"early")
+async def test_input_that_came_before_the_sequence_is_loaded_waits_for_it(loading, api):
+    instance, finish = await loading(IDENTITY)
+    assert (await api.input(instance, b"early")).status == 200
+    await finish()
     assert await api.read(f"{instance}/output") == b"early"
 
 

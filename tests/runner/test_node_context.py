@@ -157,8 +157,7 @@ async def test_monitoring_handlers(launch_js, api):
             return input;
         }""")
     await api.post(f"{instance}/_monitoring_rate", [4003, {"monitoringRate": 100}])
-    while (health := (await api.get(f"{instance}/health")).json).get("count", 0) < 3:
-        await asyncio.sleep(0)
+    health = await api.until(f"{instance}/health", lambda health: health.get("count", 0) >= 3)
     assert health["healthy"] is False
     assert health["seen"] == health["count"]
 
@@ -170,8 +169,7 @@ async def test_a_monitoring_handler_that_fails(launch_js, api):
             return input;
         }""")
     await api.post(f"{instance}/_monitoring_rate", [4003, {"monitoringRate": 100}])
-    while (health := (await api.get(f"{instance}/health")).json)["healthy"]:
-        await asyncio.sleep(0)
+    health = await api.until(f"{instance}/health", lambda health: not health["healthy"])
     assert health["error"] == "Error: ill"
 
 

@@ -149,7 +149,7 @@ async def test_it_shows_no_secret(js, hub):
 
 async def test_the_secret_is_of_no_use_after_the_end(launch_js, api, hub):
     instance = await launch_js("module.exports = (input) => input")
-    running = hub.instances[instance.rpartition("/")[2]]
+    running = api.instance(instance)
     token = f"{running.id}:{running.secret}"
     assert (await api.get("/version", authorization=f"Bearer {token}")).status == 200
     for wrong in (

@@ -12,21 +12,14 @@ import aiohttp
 import psutil
 import pytest
 
+from processes import gone
 from transform_hub.hub.runtimes import node
 from transform_hub.hub.server import serve
 from transform_hub.runner import nodejs
+from until import until
 
 SIZE = 60_000_000
 GROWTH = 40_000_000
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
-def alive(process):
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 ENDS = {
@@ -108,7 +101,7 @@ async def test_kill_of_a_busy_loop_and_of_its_children(launch_js, api):
         processes = [psutil.Process(int(pid)) for pid in (await stdout.content.readline()).split()]
     await api.post(f"{instance}/_kill")
     assert (await api.ended(instance))["terminated"] == {"exitcode": 137, "reason": "Instance killed"}
-    await until(lambda: not any(alive(process) for process in processes))
+    await gone(*processes)
 
 
 async def test_standard_streams_are_those_of_the_process(launch_js, api):
@@ -156,7 +149,7 @@ UNREAD = {
 async def test_what_nobody_reads_is_held_back(stream, launch_js, api, hub, held_back):
     instance = await launch_js(UNREAD[stream])
     await held_back(instance, stream)
-    runner = psutil.Process(hub.instances[instance.rpartition("/")[2]].run.pid)
+    runner = psutil.Process(api.instance(instance).run.pid)
     assert runner.memory_info().rss < 110_000_000
     assert (await api.get(instance)).json["status"] in ("starting", "running")
     assert len(await api.read(f"{instance}/{stream}")) >= SIZE
@@ -228,7 +221,7 @@ async def test_no_orphan_is_left_of_a_hub_that_is_killed(busy, tmp_path, package
         helpers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         await process.wait()
-    await until(lambda: not any(alive(child) for child in [runner, *helpers]))
+    await gone(runner, *helpers)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """What a Sequence leaves behind outside its process group ends with it; on Linux, with a zygote."""
 
-import asyncio
 import sys
 
 import psutil
 import pytest
-from tests.runner.test_processes import alive, until
+
+from processes import alive, gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no child subreaper")
 
@@ -52,10 +52,10 @@ async def test_daemons_end_with_their_instance_and_no_sooner(launch, api, source
     others, own = await daemon_of(api, kept), await daemon_of(api, ended)
     await (api.input(ended, b"") if verb == "input" else api.post(f"{ended}/_kill", {}))
     await api.ended(ended)
-    await asyncio.wait_for(until(lambda: not alive(own)), 20)
+    await gone(own)
     assert alive(others)
     await api.post(f"{kept}/_kill", {})
-    await asyncio.wait_for(until(lambda: not alive(others)), 20)
+    await gone(others)
 
 
 async def test_daemons_of_javascript_sequences_too(launch_js, api):
@@ -70,7 +70,7 @@ async def test_daemons_of_javascript_sequences_too(launch_js, api):
     """)
     daemon = await daemon_of(api, instance)
     await api.post(f"{instance}/_kill", {})
-    await asyncio.wait_for(until(lambda: not alive(daemon)), 20)
+    await gone(daemon)
 
 
 async def test_daemons_end_with_the_hub(launch, api, hub):

@@ -11,7 +11,9 @@ import aiohttp
 import psutil
 import pytest
 
+from processes import gone
 from transform_hub.hub.server import serve
+from until import until
 
 
 @pytest.fixture(params=[True, False], ids=["zygote", "spawn"])
@@ -26,18 +28,6 @@ async def hub(tmp_path, zygote):
 
 
 only_zygote = pytest.mark.parametrize("zygote", [True], indirect=True, ids=["zygote"])
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
-def alive(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def zygote_of(hub_pid):
@@ -98,7 +88,7 @@ async def test_a_runner_is_alone_in_its_session_and_takes_its_children_with_it(l
     runner.kill()
     info = await api.ended(instance)
     assert info["terminated"] == {"exitcode": 137, "reason": "Runner killed by SIGKILL"}
-    await until(lambda: not alive(child))
+    await gone(child)
 
 
 async def test_the_hubs_directory_secrets_and_descriptors_are_not_the_sequences(launch, api, tmp_path, monkeypatch):
@@ -155,7 +145,7 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_runners_go_on(launch,
     runners = [await process(instance) for instance in instances]
     first = zygote_of(os.getpid())
     first.kill()
-    await until(lambda: not alive(first))
+    await gone(first)
 
     await api.input(instances[0], b"still there")
     assert await api.read(f"{instances[0]}/output") == b"still there"
@@ -167,7 +157,7 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_runners_go_on(launch,
     runners[3].kill()
     info = await api.ended(instances[3])
     assert info["status"] == "errored"  # by what is not known: it was nobody's child any more
-    await until(lambda: not any(alive(runner) for runner in runners))
+    await gone(*runners)
 
     another = await launch(source)
     await api.input(another, b"new")
@@ -224,7 +214,7 @@ async def test_a_hub_that_dies_leaves_no_orphans(how, zygote, package, tmp_path)
     program.send_signal(signal.Signals[how])
     program.wait()
     program.stdout.close()
-    await until(lambda: not any(alive(process) for process in processes))
+    await gone(*processes)
 
 
 ODD = {

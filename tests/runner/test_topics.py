@@ -1,9 +1,10 @@
 """Sequences that declare topics."""
 
-import asyncio
 import json
 
 import pytest
+
+from until import until
 
 DOUBLE = """
 requires = {"requires": "numbers", "contentType": "application/x-ndjson"}
@@ -27,15 +28,10 @@ async def first(api, topic, size, content_type="application/x-ndjson"):
         return await response.content.readexactly(size)
 
 
-async def until(api, instance, **fields):
-    while not fields.items() <= (await api.get(instance)).json.items():
-        await asyncio.sleep(0.005)
-
-
 @pytest.mark.parametrize("source", [DOUBLE, DOUBLE_BY_ATTRIBUTES], ids=["by the module", "by the result"])
 async def test_topics_are_connected_and_shown(source, launch, api):
     instance = await launch(source)
-    await until(api, instance, requires="numbers", provides="doubles")
+    await api.until(instance, lambda info: (info.get("requires"), info.get("provides")) == ("numbers", "doubles"))
     answer = await api.post("/topic/numbers", b"1\n2\n", content_type="application/x-ndjson")
     assert answer.status == 200
     assert await first(api, "doubles", 4) == b"2\n4\n"
@@ -43,7 +39,7 @@ async def test_topics_are_connected_and_shown(source, launch, api):
 
 async def test_the_start_may_rename_topics(launch, api):
     instance = await launch(DOUBLE, inputTopic="in", outputTopic="out")
-    await until(api, instance, requires="in", provides="out")
+    await api.until(instance, lambda info: (info.get("requires"), info.get("provides")) == ("in", "out"))
     await api.post("/topic/in", b"4\n", content_type="application/x-ndjson")
     assert await first(api, "out", 2) == b"8\n"
     assert sorted(topic["topic"] for topic in (await api.get("/topics")).json) == ["in", "out"]
@@ -147,16 +143,10 @@ async def test_output_whose_topic_is_deleted_waits_for_readers_of_its_own(launch
     assert await first(api, "out", 13, "text/plain") == b"to the topic\n"
     await api.call("DELETE", "/topics/out")
     await api.input(instance, b"lost with the topic\n", x_end_stream="false")
-    while b"was deleted" not in await log_so_far(api, instance):
-        await asyncio.sleep(0.01)
+    await until(lambda: b"was deleted" in b"".join(api.instance(instance).streams.log._chunks))
     await api.input(instance, b"kept\n")
     assert await api.read(f"{instance}/output") == b"kept\n"
     assert (await api.get("/topics")).json == []
-
-
-async def log_so_far(api, instance):
-    channel = api.hub.instances[instance.rpartition("/")[2]].streams.log
-    return b"".join(channel._chunks)
 
 
 async def test_a_topic_of_its_own(launch, api, process):
@@ -189,8 +179,7 @@ async def test_a_topic_of_its_own_that_swells_is_held_and_the_instance_can_be_ki
     """)
     runner = await process(instance)
     await api.post("/topic/loop", b"x" * 99_999 + b"\n", content_type="text/plain")
-    while "Topic loop has been full" not in caplog.text:
-        await asyncio.sleep(0.01)
+    await until(lambda: "Topic loop has been full" in caplog.text)
     assert runner.memory_info().rss < 150_000_000
     await api.post(f"{instance}/_kill", {})
     assert (await api.ended(instance))["terminated"]["exitcode"] == 137
@@ -234,8 +223,7 @@ async def test_a_provider_is_held_by_a_topic_that_nobody_reads(launch, api, proc
             while True: yield "x" * 99_999 + "\\n"
     """)
     runner = await process(instance)
-    while "Topic out has been full" not in caplog.text:
-        await asyncio.sleep(0.01)
+    await until(lambda: "Topic out has been full" in caplog.text)
     assert runner.memory_info().rss < 150_000_000
     await api.post(f"{instance}/_kill", {})
     assert (await api.ended(instance))["terminated"]["exitcode"] == 137

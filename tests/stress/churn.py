@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import psutil
 
-from stress.hub import PATIENCE, HubProcess, hub_process
-from stress.processes import descriptors, pss, until
+from stress.hub import PATIENCE, HubProcess, emptied, hub_process
+from stress.processes import descriptors, pss, within
 from stress.sequences import NOTHING, package
 from stress.stage import Stage
 from transform_hub.client import SequenceClient
@@ -86,14 +86,13 @@ async def start_and_end(hub: HubProcess, sequence_id: str, count: int) -> None:
 
     async with hub.client() as host:
         await asyncio.gather(*(one_after_the_other(host.sequence(sequence_id)) for _ in range(AT_ONCE)))
-        while await host.list_instances():
-            await asyncio.sleep(0.02)
+        await emptied(host)
 
 
 async def sample(hub: HubProcess, starts: int) -> Sample:
     """Look at Hub and zygote, now that nobody is connected and no runner there."""
-    await until(lambda: not hub.runners(), PATIENCE, "no runner is left")
-    await until(lambda: is_alone(hub), PATIENCE, "no client is left")
+    await within(PATIENCE, lambda: not hub.runners(), "no runner is left")
+    await within(PATIENCE, lambda: is_alone(hub), "no client is left")
     [zygote] = hub.process.children()
     both = hub.descriptors + descriptors(zygote.pid)
     return Sample(starts, pss(hub.process.pid), pss(zygote.pid), both, len(hub.family()))

@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 
-from stress.hub import PATIENCE, HubProcess, hub_process
+from stress.hub import PATIENCE, HubProcess, emptied, hub_process
 from stress.numbered import WIDTH, Arrived, batches
 from stress.probe import in_order, probing
 from stress.processes import all_gone, pss
@@ -74,8 +74,7 @@ async def stop_all(host: HostClient, instances: list[InstanceClient]) -> None:
     for info in ended:
         assert info.terminated is not None, info
         assert (info.status, info.terminated.exitcode) in (("completed", 0), ("completed", 138)), info
-    while await host.list_instances():
-        await asyncio.sleep(0.05)
+    await emptied(host)
 
 
 class Traffic:

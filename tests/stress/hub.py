@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 
-from stress.processes import all_gone, descriptors, until
+from sth_process import Sth
+from stress.processes import all_gone, descriptors, within
 from transform_hub.client import HostClient
-
-STH = Path(sys.executable).with_name("sth")
 
 PATIENCE = 20.0
 """Seconds that a Hub may take to begin or to end, on a machine that is busy with the stress itself."""
@@ -46,18 +44,14 @@ class HubProcess:
 
     async def start(self) -> None:
         """Begin, or begin again on the same port with the same data."""
-        words = ("-P", str(self._port), "-D", str(self.data), *self._options)
+        words = ("-P", self._port, "-D", self.data, *self._options)
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._prefix, STH, *words, stdout=asyncio.subprocess.PIPE, stderr=log, env=self._environment
-            )
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            if line.startswith(b"API on "):
-                self._port = int(line.rpartition(b":")[2])
-            if line.startswith(b"Running!"):
-                return
-        raise AssertionError(f"The Hub did not start:\n{self.stderr}")
+            self._sth = Sth(*words, prefix=self._prefix, stderr=log, env=self._environment)
+        try:
+            await asyncio.to_thread(self._sth.run)
+        except AssertionError as error:
+            raise AssertionError(f"The Hub did not start:\n{self.stderr}") from error
+        self._port = self._sth.port
 
     @property
     def url(self) -> str:
@@ -75,7 +69,7 @@ class HubProcess:
     @property
     def process(self) -> psutil.Process:
         """Its process, the first one below a prefix."""
-        return psutil.Process(self._process.pid)
+        return psutil.Process(self._sth.process.pid)
 
     @property
     def descriptors(self) -> int:
@@ -92,7 +86,7 @@ class HubProcess:
 
     async def back_at(self, descriptors: int) -> None:
         """Wait until it has only so many descriptors; those of connections go when it sees that these are closed."""
-        await until(lambda: self.descriptors <= descriptors, PATIENCE, f"{descriptors} descriptors")
+        await within(PATIENCE, lambda: self.descriptors <= descriptors, f"{descriptors} descriptors")
 
     def client(self) -> HostClient:
         return HostClient(self.url)
@@ -100,22 +94,30 @@ class HubProcess:
     async def kill(self) -> list[psutil.Process]:
         """``kill -9``; what was running below it then."""
         family = self.family()
-        self._process.kill()
-        await self._process.wait()
+        await asyncio.to_thread(self._sth.kill)
         return family
 
     async def stop(self) -> None:
         """SIGTERM; it ends in order, and nothing of it is left."""
         family = self.family()
-        self._process.terminate()
-        code = await asyncio.wait_for(self._process.wait(), PATIENCE)
+        self._sth.process.terminate()
+        code = await asyncio.to_thread(self._sth.process.wait, PATIENCE)
+        self._sth.kill()
         assert code == 0, f"The Hub ended with {code}:\n{self.stderr}"
         await all_gone(family, PATIENCE)
 
     async def close(self) -> None:
         """Whatever the scenario came to, leave nothing behind."""
-        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            await self.kill()
+        await asyncio.to_thread(self._sth.kill)
+
+
+async def emptied(host: HostClient) -> None:
+    """Wait until a Hub has no Instances any more."""
+
+    async def is_empty() -> bool:
+        return not await host.list_instances()
+
+    await within(6 * PATIENCE, is_empty, "no Instances")
 
 
 @contextlib.asynccontextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from processes import alive
 from stress.stage import Skipped
+from until import until
 
 
 @contextlib.contextmanager
@@ -38,33 +39,22 @@ def descriptors(pid: int) -> int:
         return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that nobody has waited for yet does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 async def all_gone(processes: list[psutil.Process], seconds: float) -> None:
     """Wait until no process of these is left.
 
     Raises:
         AssertionError: some are, after all this time.
     """
-    deadline = time.monotonic() + seconds
-    while left := [process for process in processes if is_alive(process)]:
-        assert time.monotonic() < deadline, f"left after {seconds:.0f} s: {left}"
-        await asyncio.sleep(0.01)
+    await within(seconds, lambda: not any(map(alive, processes)), f"end of {processes}")
 
 
-async def until(condition, seconds: float, what: str) -> None:
+async def within(seconds: float, condition: Callable[[], object], what: str) -> None:
     """Wait until ``condition()`` holds.
 
     Raises:
         AssertionError: it does not, after all this time.
     """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        await asyncio.sleep(0.01)
+    try:
+        await asyncio.wait_for(until(condition, pause=0.01), seconds)
+    except asyncio.TimeoutError:
+        raise AssertionError(f"not within {seconds:.0f} s: {what}") from None

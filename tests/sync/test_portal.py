@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from transform_hub.sync.portal import Portal, current_call, portal
+from until import until
 
 OWN = contextvars.ContextVar("own")
 
@@ -130,8 +131,7 @@ def test_other_threads_go_on_while_one_waits():
         await gate[0].wait()
 
     async def open_gate():
-        while not gate:
-            await asyncio.sleep(0)
+        await until(lambda: gate)
         gate[0].set()
 
     waiting = threading.Thread(target=lambda: portal().run(wait))

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import psutil
 import pytest
 
 from debug_mode import complaints
+from processes import idle
+from until import until_sync
 
 pytestmark = pytest.mark.slow
 
@@ -47,14 +48,6 @@ def ended(process):
     assert complaints(err) == ""
     assert process.returncode == 0
     return out
-
-
-def until_it_waits(process):
-    """Before that a signal may come just where Python can't raise: in the callback of an object that is dropped."""
-    quiet = 0
-    while quiet < 20:
-        quiet = quiet + 1 if psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING else 0
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +104,8 @@ def test_ctrl_c(program, start, wait):
         instance.id,
     )
     assert process.stdout.readline() == "ready\n"
-    until_it_waits(process)
+    # Before it waits a signal may come just where Python can't raise: in the callback of an object that is dropped.
+    until_sync(idle(psutil.Process(process.pid)))
     process.send_signal(signal.SIGINT)
     process.stdin.flush()
     process.wait(30)

@@ -101,7 +101,7 @@ class Channel:
 
     @property
     def size(self) -> int:
-        """Bytes that the slowest reader has not had yet; without readers, those that none has had. Of a history: all."""
+        """Bytes that the slowest reader has not had; without readers, those that none has had; of a history, all."""
         return self.written - (self.oldest if self.history else self._first)
 
     @property

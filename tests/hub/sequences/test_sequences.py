@@ -15,6 +15,7 @@ import pytest
 from transform_hub.errors import HubStartError
 from transform_hub.hub.server import serve
 from transform_hub.package import Limits
+from until import until
 
 OCTETS = "application/octet-stream"
 ECHO = "def run(context, input): return input"
@@ -151,11 +152,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(hub, api, package, files
     head = "POST /api/v1/sequence HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
     writer.write(f"{head}Content-Length: {len(archive)}\r\n\r\n".encode() + archive[: len(archive) // 2])
     await writer.drain()
-    while not list((hub.sequences.root / ".incoming").iterdir()):
-        await asyncio.sleep(0.005)
+    await until(lambda: list((hub.sequences.root / ".incoming").iterdir()))
     writer.close()
-    while files() != before:
-        await asyncio.sleep(0.005)
+    await until(lambda: files() == before)
     assert (await api.get("/sequences")).json == []
 
 
@@ -204,8 +203,7 @@ async def test_delete_in_use_needs_force(api, package):
     assert (await api.get(instance)).json["status"] == "running"
     answer = await api.call("DELETE", f"/sequence/{sequence_id}", x_seq_kill_inst="true")
     assert (answer.status, answer.json) == (200, {"id": sequence_id})
-    while (await api.get(instance)).status != 404:  # it goes at once, without its retention
-        pass
+    await api.answers(instance, 404)  # it goes at once, without its retention
 
 
 async def test_an_ended_instance_does_not_hold_its_sequence(api, package):

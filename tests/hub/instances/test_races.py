@@ -4,6 +4,8 @@ import asyncio
 
 import aiohttp
 
+from until import until
+
 SLOW_TO_LOAD = """
 import time
 time.sleep(0.3)
@@ -28,8 +30,7 @@ async def test_of_two_deletes_one_is_done_and_the_other_finds_nothing(api, packa
 async def test_a_sequence_that_is_being_started_is_in_use(api, package, hub):
     sequence_id = await api.send(package(SLOW_TO_LOAD))
     starting = asyncio.create_task(api.post(f"/sequence/{sequence_id}/start", {}))
-    while not hub.instances:
-        await asyncio.sleep(0)
+    await until(lambda: hub.instances, pause=0)
     assert (await delete(api, sequence_id)).status == 409
     answer = await api.call("PUT", f"/sequence/{sequence_id}", package("x"), content_type=OCTETS)
     assert answer.status == 409
@@ -39,8 +40,7 @@ async def test_a_sequence_that_is_being_started_is_in_use(api, package, hub):
 async def test_a_forced_delete_during_a_start_ends_both(api, package, hub):
     sequence_id = await api.send(package(SLOW_TO_LOAD))
     starting = asyncio.create_task(api.post(f"/sequence/{sequence_id}/start", {}))
-    while not hub.instances:
-        await asyncio.sleep(0)
+    await until(lambda: hub.instances, pause=0)
     assert (await delete(api, sequence_id, x_seq_kill_inst="1")).status == 200
     assert (await starting).status in (200, 400)  # it ran, or was ended before it could
     assert hub.instances == {}
@@ -51,11 +51,9 @@ async def test_a_client_that_goes_away_during_a_delete_does_not_stop_it(api, pac
     sequence_id = await api.send(package("def run(context, input): return input"))
     await api.start(sequence_id)
     deleting = asyncio.create_task(delete(api, sequence_id, x_seq_kill_inst="1"))
-    while all(instance.status == "running" for instance in hub.instances.values()):
-        await asyncio.sleep(0)
+    await until(lambda: any(instance.status != "running" for instance in hub.instances.values()), pause=0)
     deleting.cancel()
-    while (await api.get(f"/sequence/{sequence_id}")).status != 404:
-        await asyncio.sleep(0.005)
+    await api.answers(f"/sequence/{sequence_id}", 404)
 
 
 async def test_starts_with_the_same_id_at_once_give_one_instance(api, package, hub):

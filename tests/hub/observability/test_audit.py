@@ -1,6 +1,5 @@
 """The audit: codes, states, replay, heartbeats."""
 
-import asyncio
 import json
 
 import aiohttp
@@ -9,6 +8,7 @@ import pytest
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.http.app import op_code
 from transform_hub.hub.server import serve
+from until import until
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,8 @@ async def test_heartbeats_while_somebody_listens(tmp_path, api_of, package):
         assert beats[13010]["objectId"] == "STH"
         assert instance.endswith(beats[13012]["objectId"])
         assert beats[13012]["opState"] == "ACTIVE"
-        while hub.audit.channel.readers:
-            await asyncio.sleep(0.005)
-        while hub.audit._beat is not None:  # it notices at the next beat that nobody is there
-            await asyncio.sleep(0.005)
+        await until(lambda: not hub.audit.channel.readers)
+        await until(lambda: hub.audit._beat is None)  # it notices at the next beat that nobody is there
 
 
 async def test_history_is_bounded(hub, api):

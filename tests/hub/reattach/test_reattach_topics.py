@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.reattach.ring import can_spool
+from until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_spool(), reason="this system can't keep topics")]
 
@@ -44,11 +45,6 @@ async def run(context, input, size):
 PLAIN = "text/plain"
 
 
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
 async def topics(api):
     return {topic["topicName"]: topic for topic in (await api.get("/topics")).json}
 
@@ -78,8 +74,8 @@ async def test_what_a_topic_is_and_holds_is_there_again(sth):
         assert there["lines"]["held"] == 4 + 2 * number
         await api.post("/topic/lines", f"{number}\n", content_type=PLAIN)
     assert (await first(api, "/topic/lines", 10, content_type=PLAIN))[0] == b"1\n2\n0\n1\n2\n"
-    while (await topics(api))["lines"]["readers"]:  # until then it may not be sure that all has been taken
-        await asyncio.sleep(0.01)
+    # Until its reader has gone the Hub may not be sure that all has been taken.
+    await api.until("/topics", lambda there: not any(topic["readers"] for topic in there))
     await sth.kill()
     api = await sth.start("--reattach")
     assert (await topics(api))["lines"]["held"] == 0
@@ -147,8 +143,7 @@ async def test_lines_between_instances_come_once_through_all_kills(sth, package,
 async def test_a_line_that_an_instance_has_begun_goes_on(sth, package):
     api = await sth.start("--reattach")
     instance = await api.start(await api.send(package(LONG)), args=[200_000])
-    while (await api.get(f"{instance}/health")).json["traffic"]["output"] < 200_006:
-        await asyncio.sleep(0.01)
+    await api.until(f"{instance}/health", lambda health: health["traffic"]["output"] == 200_006)
     await sth.kill()
     api = await sth.start("--reattach")
     await api.post(f"{instance}/_event", [5001, {"eventName": "finish"}])
@@ -159,8 +154,7 @@ async def test_a_line_that_an_instance_has_begun_goes_on(sth, package):
 async def test_a_begun_line_that_can_not_be_kept_is_dropped_and_told(sth, package):
     api = await sth.start("--reattach")
     instance = await api.start(await api.send(package(LONG)), args=[5_000_000])
-    while (await api.get(f"{instance}/health")).json["traffic"]["output"] < 5_000_006:
-        await asyncio.sleep(0.01)
+    await api.until(f"{instance}/health", lambda health: health["traffic"]["output"] == 5_000_006)
     await sth.kill()
     api = await sth.start("--reattach")
     await api.post(f"{instance}/_event", [5001, {"eventName": "finish"}])

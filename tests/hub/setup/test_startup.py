@@ -7,6 +7,7 @@ import pytest
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.setup.startup import AT_ONCE, read_startup, start_all
+from until import until
 
 WAIT = "async def run(context, input):\n    async for _ in input: yield ''\n"
 
@@ -68,8 +69,7 @@ async def test_a_package_that_went_away_meanwhile(hub, startup, tmp_path):
 
 async def test_it_can_be_broken_off(hub, startup):
     task = asyncio.ensure_future(start(hub, startup(sequences=[{"path": "wait.tar.gz"}] * 10)))
-    while not hub.instances:
-        await asyncio.sleep(0)
+    await until(lambda: hub.instances, pause=0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

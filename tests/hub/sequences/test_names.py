@@ -1,7 +1,5 @@
 """Sequences by the name in their package.json."""
 
-import asyncio
-
 import pytest
 
 ECHO = "def run(context, input): return input"
@@ -25,8 +23,7 @@ async def test_a_name_stands_for_the_only_sequence_that_has_it(name, spelled, ap
     info = (await api.get(f"/instance/{started.json['id']}")).json
     assert (info["sequence"]["id"], info["sequence"]["name"]) == (sequence_id, name)
     await api.post(f"/instance/{started.json['id']}/_kill", {"removeImmediately": True})
-    while (await api.get(f"/instance/{started.json['id']}")).status != 404:
-        await asyncio.sleep(0.005)
+    await api.answers(f"/instance/{started.json['id']}", 404)
     archive = package(ECHO, name=name, version="2.0.0")
     answer = await api.call("PUT", f"/sequence/{spelled}", archive, content_type="application/octet-stream")
     assert answer.json == {"id": sequence_id}

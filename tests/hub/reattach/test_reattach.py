@@ -16,6 +16,7 @@ from transform_hub.hub.link.protocols import Control, LogSource
 from transform_hub.hub.reattach.fdstore import FdStoreFiles
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.runtime import Exit
+from until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(socket, "SCM_RIGHTS"), reason="no SCM_RIGHTS here")]
 
@@ -79,11 +80,6 @@ async def run(context, input, path):
     async for _ in input:
         yield ""
 """
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 async def pid_of(api, instance):
@@ -468,7 +464,7 @@ async def test_a_row_of_restarts_goes_on_over_a_kill(sth, package):
     instance = await api.start(await api.send(package(FAILS_ON_ORDER)), restart=policy)
     for number in (1, 2):
         await api.input(instance, "fail\n", x_end_stream="false")
-        await restarted(api, instance, number)
+        await api.restarted(instance, number)
         await sth.kill()
         api = await sth.start("--reattach")
         info = (await api.get(instance)).json
@@ -489,15 +485,10 @@ async def test_one_that_died_without_a_hub_is_restarted_by_the_next(sth, package
     runner.kill()
     await until(lambda: not runner.is_running())
     api = await sth.start("--reattach")
-    await restarted(api, instance, 1)
+    await api.restarted(instance, 1)
     await api.input(instance, "again\n")
     assert await api.read(f"{instance}/output") == b"again\n"
     assert (await api.ended(instance))["terminated"]["exitcode"] == 0
-
-
-async def restarted(api, instance, number):
-    while (info := (await api.get(instance)).json).get("restarts") != number or info["status"] != "running":
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("end", ["kill", "stop", "restart"])
@@ -520,7 +511,7 @@ async def test_a_pause_before_a_restart_goes_on_over_a_kill(sth, package, end):
         due = {**json.loads(record.read_bytes()), "nextRestart": paused["created"]}
         record.write_text(json.dumps(due))
         api = await sth.start("--reattach")
-        await restarted(api, instance, 1)
+        await api.restarted(instance, 1)
         await api.input(instance, "again\n")
         assert await api.read(f"{instance}/output") == b"again\n"
     else:

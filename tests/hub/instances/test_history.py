@@ -2,21 +2,18 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 import urllib.request
-from pathlib import Path
 
 import aiohttp
 import pytest
 
+from sth_process import Sth
 from transform_hub.client import HostClient
 from transform_hub.hub.instances.history import HUB_KILLED, History
 from transform_hub.hub.server import serve
 from transform_hub.models import HistoryEntry, PastSequence, Terminated
 
 ECHO = "def run(context, input): return input"
-STH = Path(sys.executable).parent / "sth"
 
 
 def entry(number, status="completed"):
@@ -103,24 +100,14 @@ def test_what_a_killed_hub_was_running_is_told_as_such(tmp_path, package):
         with urllib.request.urlopen(request) as answer:
             return json.loads(answer.read())
 
-    def start():
-        process = subprocess.Popen(
-            [STH, "-P", "0", "-D", tmp_path / "sequences", "--no-reattach"], stdout=subprocess.PIPE, text=True
-        )
-        api, _ = process.stdout.readline(), process.stdout.readline()
-        return process, api.removeprefix("API on ").strip() + "/api/v1"
-
-    process, url = start()
-    sequence = call(url, "/sequence", package(ECHO), "application/octet-stream")["id"]
-    instance = call(url, f"/sequence/{sequence}/start", b"{}")["id"]
-    process.kill()
-    process.communicate()
-    process, url = start()
-    try:
-        [told] = call(url, "/history")
-    finally:
-        process.terminate()
-        process.communicate()
+    options = ("-P", 0, "-D", tmp_path / "sequences", "--no-reattach")
+    sth = Sth(*options).run()
+    sequence = call(sth.url, "/sequence", package(ECHO), "application/octet-stream")["id"]
+    instance = call(sth.url, f"/sequence/{sequence}/start", b"{}")["id"]
+    sth.kill()
+    sth = Sth(*options).run()
+    [told] = sth.get("/history")
+    sth.end()
     assert (told["id"], told["status"], told["error"]) == (instance, "errored", HUB_KILLED)
     assert (told["ended"], told["terminated"]) == (None, None)
 

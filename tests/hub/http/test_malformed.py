@@ -8,6 +8,7 @@ import re
 import pytest
 
 from transform_hub.hub.http.app import MAX_JSON
+from until import until
 
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
@@ -105,8 +106,7 @@ async def test_no_id_leads_anywhere(method, path, raw, hub):
 async def test_half_a_request_is_given_up_and_leaves_nothing(request_, raw, api, hub):
     assert await raw(request_, half_close=True) is None
     assert (await api.get("/topics")).json == []
-    while list((hub.sequences.root / ".incoming").iterdir()):
-        await asyncio.sleep(0.005)
+    await until(lambda: not list((hub.sequences.root / ".incoming").iterdir()))
 
 
 async def test_large_arguments_arrive(api, package):

@@ -4,7 +4,6 @@ They need cgroups v2 with a group that is the Hub's own, which most machines tha
 user-mode Linux (``apt install user-mode-linux``) these tests are run once more on its kernel, which does.
 """
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -14,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from transform_hub.hub.runtimes import cgroups
+from until import until
 
 INSIDE = "CGROUP_TESTS_INSIDE"
 LINUX = shutil.which("linux.uml")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def are_usable():
@@ -64,11 +64,6 @@ def run(context, input):
 """
 GROUP = "def run(context, input):\n    return [open('/proc/self/cgroup').read()]"
 LIMITS = {"memory": 200, "processes": 50}
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 def groups_of(sth):

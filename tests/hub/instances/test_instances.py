@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from until import until
+
 ECHO = "def run(context, input, *args): return input"
 ID = "00000000-1111-2222-3333-444444444444"
 
@@ -84,8 +86,7 @@ async def test_a_client_that_goes_away_does_not_stop_a_start(api, hub, package):
     sequence_id = await api.send(package("import time; time.sleep(0.3)\ndef run(context, input): return input"))
     _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(f"POST /api/v1/sequence/{sequence_id}/start HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    while not hub.instances:
-        await asyncio.sleep(0.005)
+    await until(lambda: hub.instances)
     writer.close()
     await api.status(f"/instance/{next(iter(hub.instances))}", "running")
 
@@ -137,7 +138,7 @@ async def test_orders_may_be_control_messages_as_older_clients_send_them(echo, a
 
 
 async def test_stop_answers_when_the_instance_has_stopped(echo, api):
-    answer = await asyncio.wait_for(api.post(f"{echo}/_stop", {"timeout": 60_000}), 10)
+    answer = await api.post(f"{echo}/_stop", {"timeout": 60_000})
     assert answer.status == 202
     assert answer.json["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
     assert (await api.post(f"{echo}/_stop")).json["status"] == "completed"  # not brought back to life
@@ -161,8 +162,7 @@ async def test_events(api, package):
     async with api.session.get(f"{api.url}{instance}/events/pong") as stream:
         once = asyncio.ensure_future(api.get(f"{instance}/once/pong"))
         last = asyncio.ensure_future(api.get(f"{instance}/event/pong"))
-        while len(await _waiters(api, instance)) < 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(_waiters(api, instance)) == 2)
         await ping({"n": 1})
         assert (await once).json == {"n": 1} == (await last).json
         await ping(0)  # a falsy message is a message
@@ -171,17 +171,15 @@ async def test_events(api, package):
     assert (await api.get(f"{instance}/event/pong")).json == 0
 
 
-async def _waiters(api, instance):
-    hub_instance = api.hub.instances[instance.rpartition("/")[2]]
-    return [waiter for waiters in hub_instance.events._waiters.values() for waiter in waiters]
+def _waiters(api, instance):
+    return [waiter for waiters in api.instance(instance).events._waiters.values() for waiter in waiters]
 
 
 async def test_waiters_for_events_end_with_the_instance(api, package):
     instance = await api.start(await api.send(package(EVENTS)))
     once = asyncio.ensure_future(api.get(f"{instance}/once/never"))
     async with api.session.get(f"{api.url}{instance}/events/never") as stream:
-        while not await _waiters(api, instance):
-            await asyncio.sleep(0.005)
+        await until(lambda: _waiters(api, instance))
         await api.post(f"{instance}/_kill")
         assert await stream.read() == b""
     answer = await once

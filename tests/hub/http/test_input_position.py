@@ -88,8 +88,7 @@ async def test_the_input_of_another_run_begins_anew(api, package):
     source = "import sys\nasync def run(context, input):\n    async for line in input:\n        sys.exit(1)\n"
     instance = await api.start(await api.send(package(source)), restart="on-failure")
     await api.input(instance, "line\n", x_end_stream="false")
-    while (await api.get(instance)).json.get("restarts") != 1 or (await api.get(instance)).json["status"] != "running":
-        await asyncio.sleep(0.01)
+    await api.restarted(instance, 1)
     assert (await api.get(f"{instance}/input")).json == {"position": 0, "ended": False}
     assert (await api.input(instance, "x", x_stream_position="5")).headers[POSITION] == "0"
     await api.post(f"{instance}/_kill", {})

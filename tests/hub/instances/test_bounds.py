@@ -1,12 +1,13 @@
 """Sequences that say more than anybody reads: memory of runner and Hub stays where it is."""
 
-import asyncio
 import json
 
 import psutil
 import pytest
 
+from processes import idle
 from transform_hub.hub.link.protocols import CONTROL_LIMIT
+from until import until
 
 pytestmark = pytest.mark.slow
 
@@ -70,12 +71,10 @@ async def test_what_nobody_reads(kind, api, package):
     hub, runner = psutil.Process(), psutil.Process((await api.get(f"{instance}/health")).json["processId"])
     before = memory(hub), memory(runner)
     if kind in HELD:
-        channel = api.hub.instances[instance.rpartition("/")[2]].streams[HELD[kind]]
-        while not channel.is_held:
-            await asyncio.sleep(0.01)
+        await until(lambda: api.instance(instance).streams[HELD[kind]].is_held)
     else:
         assert (await api.get(f"{instance}/event/done")).status == 200
-    await still(runner)
+    await until(idle(runner))
     grown = [now - then for now, then in zip((memory(hub), memory(runner)), before, strict=True)]
     assert max(grown) < GROWTH, f"Hub {grown[0] / 1e6:.0f} MB, runner {grown[1] / 1e6:.0f} MB"
     assert (await api.get(instance)).json["status"] == "running"
@@ -83,12 +82,8 @@ async def test_what_nobody_reads(kind, api, package):
     assert (await api.ended(instance))["terminated"]["exitcode"] == 137
 
 
-async def still(process):
-    """Wait until a process has nothing left to do: its CPU time stands still."""
-    used = None
-    while used != sum(process.cpu_times()[:2]):
-        used = sum(process.cpu_times()[:2])
-        await asyncio.sleep(0.1)
+async def accepts(api, instance, event):
+    return (await api.post(f"{instance}/_event", event)).status == 200
 
 
 async def test_events_for_a_runner_that_does_not_read(api, package):
@@ -105,8 +100,7 @@ async def test_events_for_a_runner_that_does_not_read(api, package):
     )
     pid = (await api.get(f"{instance}/event/pid")).json
     hub, runner = psutil.Process(), psutil.Process(pid)
-    while runner.status() != psutil.STATUS_STOPPED:
-        await asyncio.sleep(0.01)
+    await until(lambda: runner.status() == psutil.STATUS_STOPPED)
     before = memory(hub)
     event = [5001, {"eventName": "x", "message": "x" * 1_000_000}]
     for _ in range(200):
@@ -119,8 +113,7 @@ async def test_events_for_a_runner_that_does_not_read(api, package):
         assert (await api.post(f"{instance}/_event", event)).status == 503
     assert memory(hub) - before < GROWTH + CONTROL_LIMIT
     runner.resume()
-    while (await api.post(f"{instance}/_event", event)).status != 200:
-        await asyncio.sleep(0.01)
+    await until(lambda: accepts(api, instance, event))
     await api.input(instance, b"works")
     assert await api.read(f"{instance}/output") == b"works"
     log = [json.loads(line)["msg"] for line in (await api.read(f"{instance}/log")).splitlines()]

@@ -15,6 +15,7 @@ import pytest
 from transform_hub.hub.instances.lifecycle import TRANSITIONS, Lifecycle
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.server import serve
+from until import until
 
 ID = "i" * 36
 PATH = f"/instance/{ID}"
@@ -113,17 +114,14 @@ class Walk:
         sequence = await self.api.send(self.package(source))
         request = {"instanceId": ID, **request}
         self.starting = asyncio.ensure_future(self.api.post(f"/sequence/{sequence}/start", request))
-        while ID not in self.hub.instances and not self.starting.done():
-            await asyncio.sleep(0)
+        await until(lambda: ID in self.hub.instances or self.starting.done(), pause=0)
 
     async def until(self, status):
-        while self.instance.status != status:
-            await asyncio.sleep(0.001)
+        await until(lambda: self.instance.status == status, pause=0.001)
 
     async def initializing(self):
         await self.start()
-        while ID not in self.hub.instances.runtime._pids:
-            await asyncio.sleep(0)
+        await until(lambda: ID in self.hub.instances.runtime._pids, pause=0)
         assert self.instance.status == "initializing"
 
     async def starting_(self):
@@ -144,8 +142,7 @@ class Walk:
     async def killing(self, source=FAILS_AND_FREEZES):
         await self.running(source)
         await self.api.get(f"{PATH}/event/now")
-        while self.runner.status() != psutil.STATUS_STOPPED:
-            await asyncio.sleep(0.001)
+        await until(lambda: self.runner.status() == psutil.STATUS_STOPPED)
         await self.kill()
         assert self.instance.status == "killing"
 
@@ -363,7 +360,7 @@ WAYS = {(start, end) for start, ends in TRANSITIONS.items() for end in ends}
 WALKS = {
     tuple(name.split("_")): walk
     for name, walk in list(globals().items())
-    if inspect.iscoroutinefunction(walk) and not name.startswith("test_")
+    if inspect.iscoroutinefunction(walk) and walk.__module__ == __name__ and not name.startswith("test_")
 }
 
 
@@ -448,8 +445,7 @@ async def test_the_hub_closes_with_an_instance_in_every_state(tmp_path, package,
                 asyncio.ensure_future(api.post(f"{instances[1]}/_stop", {"timeout": 60_000})),
             ]
             await api.status(instances[1], "stopping")
-            while "starting" not in [instance.status for instance in hub.instances.values()]:
-                await asyncio.sleep(0.001)
+            await until(lambda: "starting" in [instance.status for instance in hub.instances.values()])
             pids = list(hub.runtime._pids.values())
             stack.callback(lambda: [call.cancel() for call in calls])
         await asyncio.gather(*calls, return_exceptions=True)
@@ -482,8 +478,7 @@ async def test_the_tail_of_all_streams_is_kept_and_then_gone(tmp_path, package, 
             assert text in await api.read(f"{instance}/{stream}")
         for stream in ("output", "stdout", "stderr"):
             assert await api.read(f"{instance}/{stream}") == b""  # read is gone
-        while (await api.get(instance)).status != 404:
-            await asyncio.sleep(0.01)
+        await api.answers(instance, 404)
         for stream in STREAMS:
             assert (await api.get(f"{instance}/{stream}")).status == 404
         assert (await api.post(f"{instance}/_kill", {})).status == 404

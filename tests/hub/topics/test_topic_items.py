@@ -12,6 +12,7 @@ from transform_hub.hub.topics import local
 from transform_hub.hub.topics.local import LocalTopic, LocalTopics
 from transform_hub.hub.topics.progress import Provided
 from transform_hub.models.rules import BINARY, NDJSON
+from until import until
 
 
 @pytest.fixture(params=[LocalTopics, SqliteTopics])
@@ -79,8 +80,7 @@ async def test_writers_take_turns_and_none_is_passed_over(bus):
     async with topic.writer() as first:
         await first.write(bytes(LIMIT))
     waiting = [asyncio.ensure_future(topic.writer().write(bytes([number]))) for number in range(5)]
-    while topic.figures().waiting < 5:
-        await asyncio.sleep(0)
+    await until(lambda: topic.figures().waiting == 5, pause=0)
     async with topic.reader() as reader:
         data = b""
         while len(data) < LIMIT + 5:
@@ -173,8 +173,7 @@ async def test_the_log_tells_of_a_topic_that_is_held_up(readers, monkeypatch, ca
     await topic.add(bytes(LIMIT))
     with caplog.at_level(logging.WARNING):
         writing = asyncio.ensure_future(topic.add(b"x"))
-        while not caplog.messages:
-            await asyncio.sleep(0)
+        await until(lambda: caplog.messages)
     (message,) = caplog.messages
     assert "Topic news has been full" in message
     assert ("takes nothing" in message) == bool(readers)

@@ -15,6 +15,7 @@ from transform_hub.hub.instances.restarts import Restarts, policy_of
 from transform_hub.hub.server import serve
 from transform_hub.hub.setup.startup import read_startup, start_all
 from transform_hub.models import RestartPolicy, Terminated
+from until import until
 
 FAILED = ExitStatus("errored", Terminated(exitcode=23, reason="Sequence failed during execution"), "oops")
 DONE = ExitStatus("completed", Terminated(exitcode=0, reason="Instance completed"))
@@ -122,15 +123,10 @@ class Service:
             await self.api.input(self.path, data, x_end_stream="false")
 
     async def running(self, restarts):
-        while (info := await self.info())["status"] != "running" or info.get("restarts", 0) != restarts:
-            assert info["status"] not in ("completed", "errored"), info
-            await asyncio.sleep(0.005)
-        return info
+        return await self.api.restarted(self.path, restarts)
 
     async def waiting(self):
-        while "nextRestart" not in (info := await self.info()):
-            await asyncio.sleep(0.005)
-        return info
+        return await self.api.until(self.path, lambda info: "nextRestart" in info)
 
 
 @pytest.fixture
@@ -336,8 +332,7 @@ async def test_what_two_runs_wrote_does_not_mix_and_is_whole(tmp_path, package, 
         appConfig={"file": str(tmp_path / "runs")},
     )
     async with api.session.get(f"{api.url}{path}/output") as response:
-        while not {"nextRestart", "restarts"} & (await api.get(path)).json.keys():  # how much a connection holds varies
-            await asyncio.sleep(0.005)
+        await api.until(path, {"nextRestart", "restarts"}.intersection)  # how much a connection holds varies
         output = await response.content.read()
     assert output == b"1" * 3_000_000 + b"2" * 3_000_000 + b"3" * 3_000_000
 
@@ -350,8 +345,7 @@ async def test_a_process_that_a_run_left_behind_does_not_hold_up_the_next(tmp_pa
     )
     assert await api.read(f"{path}/output") == b"1" * 100_000 + b"2" * 100_000
     for pid in (await api.read(f"{path}/stdout")).split():
-        while psutil.pid_exists(int(pid)):  # it ends with the run that has started it
-            await asyncio.sleep(0.005)
+        await until(lambda pid=int(pid): not psutil.pid_exists(pid))  # it ends with the run that has started it
 
 
 @pytest.mark.parametrize(("ending", "left"), [("1 / 0", b"x" * 100_000 + b"\n"), ("os.kill(os.getpid(), 9)", b"")])

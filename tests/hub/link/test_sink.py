@@ -12,6 +12,7 @@ from transform_hub.hub.link.runner_input import Sink, WrongPositionError
 from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.hub.reattach.splice_pipe import SplicedSink
 from transform_hub.hub.reattach.spool import Spool
+from until import until
 
 pytestmark = pytest.mark.skipif(not can_spool(), reason="this system can't keep positions")
 
@@ -114,8 +115,7 @@ async def sink(spool, sockets):
     transport.set_protocol(sink)
     yield sink
     transport.abort()
-    while not sink.lost:
-        await asyncio.sleep(0)
+    await until(lambda: sink.lost)
 
 
 async def test_who_reads_slowly_holds_up_the_writer_and_gets_all(sink, sockets):
@@ -188,8 +188,7 @@ async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hu
     await writing
     assert data == DATA * 8 + b"more"
     transport.abort()
-    while not sink.lost:
-        await asyncio.sleep(0)
+    await until(lambda: sink.lost)
 
 
 def test_a_spool_of_another_version_is_left_where_it_is():

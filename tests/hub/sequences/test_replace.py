@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.server import serve
+from until import until
 
 OCTETS = "application/octet-stream"
 SAYS = "async def run(context, input):\n    yield '{}'\n"
@@ -118,8 +119,7 @@ async def half_way(hub, put, sequence_id, archive):
     gate = Gate(archive)
     running = asyncio.create_task(put(sequence_id, aiter(gate)))
     await gate.reached.wait()
-    while not list((hub.sequences.root / ".incoming").iterdir()):
-        await asyncio.sleep(0.005)
+    await until(lambda: list((hub.sequences.root / ".incoming").iterdir()))
     return gate, running
 
 
@@ -164,11 +164,9 @@ async def test_an_upload_that_breaks_off_keeps_the_old_one(api, says, hub):
     writer.write(head.encode() + archive[:-10])
     await writer.drain()
     incoming = hub.sequences.root / ".incoming"
-    while not list(incoming.iterdir()):
-        await asyncio.sleep(0.005)
+    await until(lambda: list(incoming.iterdir()))
     writer.close()
-    while list(incoming.iterdir()):
-        await asyncio.sleep(0.005)
+    await until(lambda: not list(incoming.iterdir()))
     assert await output(api, sequence_id) == b"old"
 
 

@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from transform_hub.hub.observability.lag import INTERVAL
 from transform_hub.hub.server import serve
+from until import until
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 ECHO = "def run(context, input): return input"
 MANY = """
 async def run(context, input):
@@ -42,11 +43,14 @@ async def scrape(api):
     return Figures(answer.text)
 
 
-async def until(api, reached):
+async def scraped(api, reached):
     """The first scrape of which something is true."""
-    while not reached(figures := await scrape(api)):
-        await asyncio.sleep(0.005)
-    return figures
+
+    async def figures():
+        figures = await scrape(api)
+        return reached(figures) and figures
+
+    return await until(figures)
 
 
 async def test_instances_are_counted_by_state_start_and_end(api, package):
@@ -85,22 +89,21 @@ async def test_bytes_still_count_when_an_instance_is_gone(api, package):
     figures = await scrape(api)
     assert [figures("sth_stream_bytes_total", stream=name) for name in ("input", "output", "stdin")] == [6, 6, 0]
     await api.post(f"{instance}/_kill", {"removeImmediately": True})
-    while (await api.get(instance)).status != 404:
-        await asyncio.sleep(0.005)
+    await api.answers(instance, 404)
     figures = await scrape(api)
     assert [figures("sth_stream_bytes_total", stream=name) for name in ("input", "output")] == [6, 6]
 
 
 async def test_what_streams_hold_and_whom_they_hold_back(api, hub, package):
     instance = await api.start(await api.send(package(MANY)))
-    figures = await until(api, lambda figures: figures("sth_stream_writers_held_back", stream="output"))
+    figures = await scraped(api, lambda figures: figures("sth_stream_writers_held_back", stream="output"))
     assert figures("sth_stream_held_bytes", stream="output") >= 1 << 20
     assert figures("sth_stream_held_bytes", stream="stdout") == 0
     async with api.session.get(f"{hub.url}{instance}/output"):
         figures = await scrape(api)
         assert figures("sth_stream_readers", stream="output") == 1
         assert figures("sth_requests_open", operation="instances.get_stream") == 1
-    await until(api, lambda figures: not figures("sth_requests_open", operation="instances.get_stream"))
+    await scraped(api, lambda figures: not figures("sth_requests_open", operation="instances.get_stream"))
 
 
 async def test_topics_have_figures_of_their_own(api, hub):
@@ -110,14 +113,14 @@ async def test_topics_have_figures_of_their_own(api, hub):
         "POST /api/v1/topic/full HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 9000000\r\n"
     )
     writer.write(head.encode() + b"\r\n" + (b"x" * 99_999 + b"\n") * 40)
-    figures = await until(api, lambda figures: figures("sth_topic_writers_held_back", topic="full"))
+    figures = await scraped(api, lambda figures: figures("sth_topic_writers_held_back", topic="full"))
     assert figures("sth_topic_held_bytes", topic="full") >= 1 << 20
     assert (figures("sth_topic_writers", topic="full"), figures("sth_topic_readers", topic="full")) == (1, 0)
     assert figures("sth_requests_open", operation="topics.send_topic") == 1
     writer.transport.abort()
     async with api.session.get(f"{hub.url}/topic/full", headers={"content-type": "text/plain"}) as reader:
         await reader.content.readexactly(3_000_000)  # so that there is room: a writer that waits is not watched
-        figures = await until(api, lambda figures: not figures("sth_topic_writers", topic="full"))
+        figures = await scraped(api, lambda figures: not figures("sth_topic_writers", topic="full"))
     assert figures("sth_topic_bytes_total", topic="full") >= 1 << 20
     assert figures("sth_requests_total", operation="topics.send_topic", status="200") == 1
 
@@ -125,7 +128,7 @@ async def test_topics_have_figures_of_their_own(api, hub):
 async def test_a_loop_that_is_held_up_is_late(api, hub):
     start = await scrape(api)
     time.sleep(INTERVAL + 1.1)
-    figures = await until(
+    figures = await scraped(
         api, lambda now: now("sth_event_loop_lag_seconds_count") > start("sth_event_loop_lag_seconds_count")
     )
     late = figures("sth_event_loop_lag_seconds_count") - figures("sth_event_loop_lag_seconds_bucket", le="1.0")

@@ -9,6 +9,7 @@ import pytest
 
 from transform_hub.hub.observability.log_format import JSONFormatter, TextFormatter
 from transform_hub.hub.observability.requests import MAX_ID, Requests, current_request, id_of
+from until import until
 
 NASTY = "a\nb\r\x1b[2J\x00\x85\u2028\udcffz"
 
@@ -97,8 +98,7 @@ async def test_what_a_request_has_started_is_of_it_only_until_its_end():
     async def request():
         with Requests().counted("one", "r-1"):
             task = asyncio.ensure_future(background())
-            while not seen:
-                await asyncio.sleep(0)
+            await until(lambda: seen)
         assert current_request().id == "r-1"  # aiohttp may still have something to say
         return task
 

@@ -9,6 +9,7 @@ import pytest
 
 from sqlite_bus import SqliteTopics
 from transform_hub.hub.server import serve
+from until import steady, until
 
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
@@ -20,6 +21,12 @@ async def hub(request, tmp_path):
     topics = request.param() if request.param else None
     async with serve(data_dir=tmp_path, retention_ms=60_000, topics=topics) as running:
         yield running
+
+
+async def is_held(hub):
+    """Whether a writer waits for room in the topic ``t``."""
+    topic = await hub.topics.find("t")
+    return topic is not None and topic.figures().waiting > 0
 
 
 async def test_create_list_delete(api):
@@ -117,7 +124,7 @@ async def test_a_writer_that_breaks_off_takes_its_unfinished_line_along(api, hub
 async def test_a_writer_that_waits_for_100_is_asked_at_once(api, hub):
     _, idle = await raw_writer(hub)  # STH would let the second wait for the end of the first
     reader, writer = await raw_writer(hub, Expect="100-continue")
-    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(chunk(b"1\n") + b"0\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     for end in (idle, writer):
@@ -137,7 +144,7 @@ async def test_writers_of_a_deleted_topic_are_told(api, hub):
         assert await stream.content.readline() == b"1\n"
         await api.call("DELETE", "/topics/t")
         writer.write(chunk(b"2\n"))
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 404")
         assert b"deleted" in await reader.readuntil(b"}")
         assert await stream.content.read() == b""
@@ -152,8 +159,7 @@ async def test_a_reader_that_leaves_lets_the_others_go_on(api, hub):
     sending = asyncio.ensure_future(api.post("/topic/t", io.BytesIO(bytes(30_000_000)), content_type=OCTETS))
     async with api.session.get(f"{api.url}/topic/t", headers={"content-type": OCTETS}) as reader:
         await reader.content.readexactly(100_000)
-        while not (await hub.topics.find("t")).figures().waiting:  # the first takes nothing and holds up the second
-            await asyncio.sleep(0.005)
+        await until(lambda: is_held(hub))  # the first takes nothing and holds up the second
         assert not sending.done()
         stuck.close()
         while not sending.done():
@@ -195,8 +201,8 @@ async def test_a_topic_that_nobody_reads_holds_its_writers_and_memory_stays_flat
 
     before = me.memory_info().rss
     flooding = asyncio.ensure_future(flood())
-    while not (topic := await hub.topics.find("t")) or not topic.figures().waiting:
-        await asyncio.sleep(0.005)
+    await until(lambda: is_held(hub))
+    await until(steady(writer.transport.get_write_buffer_size))  # and the kernel takes no more either
     assert me.memory_info().rss - before < 30 << 20
     flooding.cancel()
     writer.transport.abort()
@@ -205,12 +211,8 @@ async def test_a_topic_that_nobody_reads_holds_its_writers_and_memory_stays_flat
 async def test_the_list_shows_that_a_topic_stands_still(api):
     sending = asyncio.create_task(api.post("/topic/full", io.BytesIO(bytes(4 << 20)), content_type=OCTETS))
 
-    async def listed():
-        topics = (await api.get("/topics")).json
-        return [(each["readers"], each["writers"], each["waiting"]) for each in topics]
-
-    while await listed() != [(0, 1, 1)]:
-        await asyncio.sleep(0.005)
-    assert (await api.get("/topics")).json[0]["held"] >= 1 << 20
+    [topic] = await api.until("/topics", lambda topics: topics and topics[0]["waiting"])
+    assert (topic["readers"], topic["writers"], topic["waiting"]) == (0, 1, 1)
+    assert topic["held"] >= 1 << 20
     await api.call("DELETE", "/topics/full")
     assert (await sending).status == 404
