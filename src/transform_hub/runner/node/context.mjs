@@ -4,8 +4,14 @@ import { toLine } from "./link.mjs";
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
 
-/** Writes entries to the Instance's log; more arguments than the message are its data. */
+/**
+ * Writes entries to the Instance's log; more arguments than the message are its data.
+ *
+ * @param {import("node:net").Socket} socket
+ * @param {string} from
+ */
 export function makeLogger(socket, from = "Sequence") {
+  /** @type {Record<string, (message: any, ...data: any[]) => void>} */
   const logger = {};
   for (const level of LEVELS) {
     logger[level] = (message, ...data) => {
@@ -37,13 +43,22 @@ function tryJson(value) {
 
 export class Context {
   #runner;
+  /** @type {Map<string, Function[]>} */
   #listeners = new Map();
+  /** @type {Function[]} */
   #stopHandlers = [];
+  /** @type {Function[]} */
   #killHandlers = [];
+  /** @type {Function[]} */
   #monitoringHandlers = [];
   #keepAliveCalls = 0;
+  /** @type {number | undefined} */
   #exitTimeout;
 
+  /**
+   * @param {import("./runner.mjs").NodeRunner} runner
+   * @param {{id: string, config: Record<string, any>, hub: import("./hub/host.mjs").HostClient, logger: any}} parts
+   */
   constructor(runner, { id, config, hub, logger }) {
     this.#runner = runner;
     this.instanceId = id;
@@ -113,7 +128,11 @@ export class Context {
     throw new Error("A Hub keeps no state of Instances: save() is not available");
   }
 
-  /** What the runner calls; not for Sequences. */
+  /**
+   * What the runner calls; not for Sequences.
+   *
+   * @param {Context} context
+   */
   static internals(context) {
     return {
       exitTimeout: () => context.#exitTimeout,
@@ -140,6 +159,7 @@ export class Context {
 
   /** The handlers' answers in one: healthy if all say so. */
   async #health() {
+    /** @type {Record<string, any>} */
     let health = { healthy: true };
     for (const handler of this.#monitoringHandlers) {
       try {
@@ -156,7 +176,7 @@ export class Context {
   async #guard(what, fn, ...args) {
     try {
       await fn.apply(this, args);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       this.logger.error(`${what} failed: ${error?.stack ?? error}`);
     }
   }

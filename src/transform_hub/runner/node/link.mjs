@@ -2,9 +2,30 @@
 
 import fs from "node:fs";
 import net from "node:net";
-import { StringDecoder } from "node:string_decoder";
 
-/** Opens one channel to the Hub; what is written before it is connected is kept until then. */
+import { Lines } from "./lines.mjs";
+
+/**
+ * What the Hub says of the Instance to run.
+ *
+ * @typedef {object} Spec
+ * @property {string} id
+ * @property {string} secret
+ * @property {string} link the Hub's address: "unix:<path>" or "tcp:<host>:<port>"
+ * @property {string} hub URL of its API
+ * @property {string} dir of the Sequence
+ * @property {string} main its file
+ * @property {any[]} args
+ * @property {Record<string, any>} config
+ * @property {Record<string, string>} env
+ */
+
+/**
+ * Opens one channel to the Hub; what is written before it is connected is kept until then.
+ *
+ * @param {Spec} spec
+ * @param {string} channel
+ */
 export function dial(spec, channel) {
   const { id: instance, secret, link } = spec;
   const at = link.indexOf(":");
@@ -22,60 +43,28 @@ function hostAndPort(place) {
 /** One line of JSON. Lone surrogates, which no other end takes, become U+FFFD. */
 export function toLine(message) {
   const text = JSON.stringify(message);
-  if (!/\\ud[89a-f]/i.test(text)) return text + "\n";
+  if (!/\\ud[89a-f]/i.test(text)) return `${text}\n`;
   const wellFormed = (_, value) => (typeof value === "string" ? Buffer.from(value).toString() : value);
-  return JSON.stringify(message, wellFormed) + "\n";
+  return `${JSON.stringify(message, wellFormed)}\n`;
 }
 
-/** Makes writing to a stream wait in place, so that what a Sequence prints or logs is never piled up in memory. */
+/**
+ * Makes writing to a stream wait in place, so that what a Sequence prints or logs is never piled up in memory.
+ *
+ * @param {any} stream whose handle Node.js does not publish
+ */
 export function makeBlocking(stream) {
   const block = () => stream._handle?.setBlocking?.(true);
   if (stream.connecting) stream.once("connect", block);
   else block();
 }
 
-/** Splits text into lines; pieces of a line are joined once, however many there are. */
-export class Lines {
-  #decoder = new StringDecoder("utf8");
-  #parts = [];
-  #size = 0;
-
-  constructor(limit) {
-    this.limit = limit;
-  }
-
-  /** The lines that are complete with these bytes. */
-  feed(data) {
-    const text = this.#decoder.write(data);
-    const end = text.lastIndexOf("\n");
-    if (end < 0) {
-      this.#keep(text);
-      return [];
-    }
-    const lines = (this.#parts.join("") + text.slice(0, end)).split("\n");
-    this.#parts = [];
-    this.#size = 0;
-    this.#keep(text.slice(end + 1));
-    return lines;
-  }
-
-  /** What has come after the last newline. */
-  rest() {
-    return this.#parts.join("") + this.#decoder.end();
-  }
-
-  #keep(text) {
-    this.#size += text.length;
-    if (this.#size > this.limit) throw new Error(`a line is longer than ${this.limit} characters`);
-    if (text) this.#parts.push(text);
-  }
-}
-
 /** Messages both ways; `onLost` is called when the Hub is gone. */
 export class Control {
+  /** @param {net.Socket} socket @param {(message: any) => void} onMessage @param {() => void} onLost */
   constructor(socket, onMessage, onLost) {
     this.socket = socket;
-    const lines = new Lines(64 * 1024 * 1024);
+    const lines = new Lines();
     socket.on("data", (data) => {
       for (const line of lines.feed(data)) if (line) onMessage(JSON.parse(line));
     });
@@ -92,7 +81,8 @@ export class Control {
     if (this.socket.writableLength > 0) return false;
     try {
       const line = Buffer.from(toLine(message));
-      return fs.writeSync(this.socket._handle.fd, line) === line.length;
+      const { fd } = /** @type {any} */ (this.socket)._handle;
+      return fs.writeSync(fd, line) === line.length;
     } catch {
       return false;
     }

@@ -7,6 +7,7 @@ import { NodeRunner } from "./runner.mjs";
 
 const SPEC = 3;
 
+/** @returns {import("./link.mjs").Spec} */
 function receiveSpec() {
   const parts = [];
   const buffer = Buffer.allocUnsafe(64 * 1024);
@@ -17,7 +18,7 @@ function receiveSpec() {
     if (buffer[size - 1] === 10) break;
   }
   fs.closeSync(SPEC);
-  return JSON.parse(Buffer.concat(parts));
+  return JSON.parse(Buffer.concat(parts).toString());
 }
 
 new NodeRunner(receiveSpec()).run();

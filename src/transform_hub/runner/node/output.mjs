@@ -14,7 +14,7 @@ import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { types } from "node:util";
 
-import { isJson, SequenceStream } from "./stream.mjs";
+import { isJson, SequenceStream, streamOf } from "./stream.mjs";
 
 const GATHER = 32 * 1024;
 
@@ -35,11 +35,22 @@ function isPlain(value) {
 /** A result of a function in a chain, as the next one gets it. */
 export function asStream(value) {
   if (isStream(value)) return value;
-  if (typeof value === "object" && value !== null && isIterable(value)) return SequenceStream.from(value);
+  if (typeof value === "object" && value !== null && isIterable(value)) return streamOf(value);
   throw new Error(`a function that is not the last must return a stream or an iterable, not ${nameOf(value)}`);
 }
 
-/** What is to be written, and how: `{items, values, topic, contentType}`; null if there is nothing. */
+/**
+ * What is to be written, and how.
+ *
+ * @typedef {object} Result
+ * @property {Iterable<any> | AsyncIterable<any>} items
+ * @property {boolean} values whether strings are written as lines of JSON, as other values are
+ * @property {boolean} [strict] whether bytes are as well
+ * @property {string} [topic]
+ * @property {string} [contentType]
+ */
+
+/** @returns {Result | null} null if there is nothing to write */
 export function describe(result) {
   if (result === undefined || result === null) return null;
   if (typeof result !== "object" && typeof result !== "function") return { items: [String(result)], values: false };
@@ -81,8 +92,10 @@ function bytesOf(view) {
 export class Output {
   #socket;
   #gathered = "";
+  /** @type {any} */
   #items = null;
 
+  /** @param {import("node:net").Socket} socket */
   constructor(socket) {
     this.#socket = socket;
     socket.on("error", () => {}); // the Hub is gone, which control notices as well
@@ -95,7 +108,7 @@ export class Output {
     return this.#gathered.length + this.#socket.writableLength;
   }
 
-  /** Writes all items of a result to their end. */
+  /** Writes all items of a result to their end. @param {Result} result */
   async pump({ items, values, strict }) {
     this.#items = items;
     for await (const item of items) {
@@ -122,7 +135,8 @@ export class Output {
   /** Writes what is left and ends the channel; waits until all is with the kernel. */
   async close() {
     this.#flush();
-    if (!this.#socket.destroyed) await new Promise((resolve) => this.#socket.end(resolve).once("close", resolve));
+    if (this.#socket.destroyed) return;
+    await /** @type {Promise<void>} */ (new Promise((done) => this.#socket.end(done).once("close", done)));
   }
 
   async #write(data) {
@@ -151,5 +165,5 @@ function encode(item, values, strict) {
   if (ArrayBuffer.isView(item) && !strict) return bytesOf(item);
   if (typeof item === "string" && !values) return item;
   const json = JSON.stringify(item);
-  return json === undefined ? undefined : json + "\n";
+  return json === undefined ? undefined : `${json}\n`;
 }

@@ -16,7 +16,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Context, makeLogger } from "./context.mjs";
-import { HostClient } from "./hub.mjs";
+import { HostClient } from "./hub/host.mjs";
 import { Control, dial, makeBlocking } from "./link.mjs";
 import { asStream, describe, Output } from "./output.mjs";
 import { load } from "./sequence.mjs";
@@ -28,6 +28,9 @@ const FAILED = 23;
 const UNCAUGHT = 101;
 const KILLED = 137;
 const STOPPED = 138;
+
+/** @type {Record<number, string>} */
+const HAPPENED = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" };
 
 const KILL_GRACE = 1000; // ms that kill handlers have; the Hub itself waits 2 s
 const WIND_UP = 100; // ms that a Sequence has to come to its end, and then its stream to clean up, when it is stopped
@@ -42,18 +45,26 @@ export class NodeRunner {
   #context;
   #calls;
   #started;
-  #execution = null;
+  #start = () => {};
+  /** @type {Promise<void> | undefined} */
+  #execution;
   #ending = false;
   #told = false;
+  /** @type {object[]} */
   #declared = [];
   #stopping = false;
-  #beat = null;
+  /** @type {NodeJS.Timeout | undefined} */
+  #beat;
+  /** @type {Record<string, any>} */
   #health = { healthy: true };
 
+  /** @param {import("./link.mjs").Spec} spec */
   constructor(spec) {
     this.#spec = spec;
     Object.assign(process.env, spec.env);
-    this.#started = new Promise((resolve) => (this.start = resolve));
+    this.#started = new Promise((resolve) => {
+      this.#start = () => resolve(undefined);
+    });
     this.#control = new Control(dial(spec, "control"), (message) => this.#receive(message), leaveNoOrphans);
     this.#input = new Input(dial(spec, "input"));
     this.#output = new Output(dial(spec, "output"));
@@ -148,10 +159,9 @@ export class NodeRunner {
 
   #receive(message) {
     if (message.type === "start") {
-      for (const declared of this.#declared) this.send(declared); // of another Hub, which may not have heard them
-      this.start();
-    }
-    else if (message.type === "input") this.#input.setContentType(message.contentType);
+      for (const declared of this.#declared) this.send(declared); // to another Hub, which may not have heard them
+      this.#start();
+    } else if (message.type === "input") this.#input.setContentType(message.contentType);
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
     else if (message.type === "stop") void this.#stop(message);
     else if (message.type === "kill") void this.#kill();
@@ -190,16 +200,19 @@ export class NodeRunner {
 
   #reportHealth() {
     // The latest known goes out now; handlers that take long answer for a later beat.
-    const call = this.#calls.health().then((health) => (this.#health = health));
-    void Promise.race([call, sleep(50, undefined, { ref: false })]).then(() => this.send({ type: "health", health: this.#health }));
+    const asked = this.#calls.health().then((health) => {
+      this.#health = health;
+    });
+    const send = () => this.send({ type: "health", health: this.#health });
+    void Promise.race([asked, sleep(50, undefined, { ref: false })]).then(send);
   }
 
   // Ends.
 
-  async #end(code, error) {
+  async #end(code) {
     if (this.#ending) return;
     this.#ending = true;
-    await this.#leave(code, error);
+    await this.#leave(code);
   }
 
   async #fail(code, error) {
@@ -207,8 +220,7 @@ export class NodeRunner {
     this.#ending = true;
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     console.error(error);
-    const happened = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" }[code] ?? "failed";
-    this.#context.logger.error(`The Sequence ${happened}: ${words}`);
+    this.#context.logger.error(`The Sequence ${HAPPENED[code] ?? "failed"}: ${words}`);
     await this.#leave(code, words);
   }
 
@@ -222,6 +234,7 @@ export class NodeRunner {
     await this.#fail(FAILED, error);
   }
 
+  /** @param {number} code @param {string} [error] */
   async #leave(code, error) {
     await this.#output.close();
     await this.#tell(code, error);
@@ -229,12 +242,13 @@ export class NodeRunner {
   }
 
   /** Says how this ends; back when the Hub's kernel has it. */
-  async #tell(code, error) {
+  async #tell(code, error = "") {
     if (this.#told) return;
     this.#told = true;
     this.#control.socket.removeListener("close", leaveNoOrphans);
     this.send({ type: "exit", code, ...(error && { error }) });
-    await Promise.all([this.#control.socket, this.#log].map((socket) => new Promise((done) => socket.end(done))));
+    const sockets = [this.#control.socket, this.#log];
+    await Promise.all(sockets.map((socket) => new Promise((done) => socket.end(() => done(undefined)))));
   }
 
   #tellAtExit(code) {
@@ -243,8 +257,10 @@ export class NodeRunner {
   }
 }
 
+/** @param {{requires?: any, provides?: any, contentType?: string}} declared @param {string} otherwise */
 function topics({ requires, provides, contentType }, otherwise) {
-  const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: contentType ?? otherwise } : undefined);
+  const type = contentType ?? otherwise;
+  const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: type } : undefined);
   return { requires: topic(requires), provides: topic(provides) };
 }
 

@@ -8,11 +8,10 @@
 import { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 
-import { Lines } from "./link.mjs";
+import { Lines } from "./lines.mjs";
 
 const PARALLEL = 16;
 const ITEMS = 16; // held ahead of their reader
-const LINE_LIMIT = 64 * 1024 * 1024;
 const CARRIES_VALUES = Symbol("carries values");
 
 const JSON_TYPES = ["application/x-ndjson", "application/ndjson", "text/x-ndjson", "application/json"];
@@ -23,13 +22,12 @@ export function isJson(contentType) {
 
 /** A Readable in object mode. Functions may be async; up to 16 calls run at once, their results keep their order. */
 export class SequenceStream extends Readable {
+  /** @type {(() => boolean) | undefined} */
+  [CARRIES_VALUES];
+
+  /** @param {import("node:stream").ReadableOptions} [options] */
   constructor(options) {
     super({ objectMode: true, highWaterMark: ITEMS, ...options });
-  }
-
-  /** A stream of what an (async) iterable gives. */
-  static from(iterable, carriesValues = () => true) {
-    return adopt(Readable.from(iterable, { highWaterMark: ITEMS }), carriesValues);
   }
 
   /** Whether the items are values, which are written as lines of JSON, or text and bytes, which are written raw. */
@@ -113,14 +111,9 @@ export class SequenceStream extends Readable {
   /** Text cut at a separator, a string or a RegExp. */
   split(separator) {
     const pieces = async function* (items) {
-      const decoder = new StringDecoder("utf8");
-      let rest = "";
-      for await (const item of items) {
-        const parts = (rest + decoder.write(item)).split(separator);
-        rest = parts.pop();
-        yield* parts;
-      }
-      rest += decoder.end();
+      const lines = new Lines(Infinity, separator);
+      for await (const item of items) yield* lines.feed(item);
+      const rest = lines.rest();
       if (rest) yield rest;
     };
     return derive(this, pieces, () => false);
@@ -139,11 +132,19 @@ export class SequenceStream extends Readable {
   }
 
   parse(fn) {
-    return each(this, async (item) => some(await fn(item)), () => true);
+    return each(
+      this,
+      async (item) => some(await fn(item)),
+      () => true,
+    );
   }
 
   stringify(fn) {
-    return each(this, async (item) => some(await fn(item)), () => false);
+    return each(
+      this,
+      async (item) => some(await fn(item)),
+      () => false,
+    );
   }
 
   JSONParse() {
@@ -162,7 +163,12 @@ function each(stream, fn, carriesValues = () => stream.carriesValues) {
 }
 
 function derive(stream, generator, carriesValues = () => stream.carriesValues) {
-  return SequenceStream.from(generator(stream), carriesValues);
+  return streamOf(generator(stream), carriesValues);
+}
+
+/** A stream of what an (async) iterable gives. */
+export function streamOf(iterable, carriesValues = () => true) {
+  return adopt(Readable.from(iterable, { highWaterMark: ITEMS }), carriesValues);
 }
 
 function adopt(readable, carriesValues) {
@@ -178,10 +184,13 @@ function some(value) {
 /** The input of an Instance: bytes of the link's channel, decoded by what the first writer says they are. */
 export class Input extends SequenceStream {
   #socket;
-  #decode = null;
-  #failure = null;
+  /** @type {((data: Buffer | null) => Iterable<any>) | undefined} */
+  #decode;
+  /** @type {unknown} */
+  #failure;
   #isJson = false;
 
+  /** @param {import("node:net").Socket} socket */
   constructor(socket) {
     super();
     this.#socket = socket;
@@ -211,7 +220,7 @@ export class Input extends SequenceStream {
   }
 
   #feed(data) {
-    if (this.#failure || this.destroyed) return;
+    if (this.#failure || this.destroyed || !this.#decode) return;
     try {
       let room = true;
       for (const item of this.#decode(data)) room = this.push(item);
@@ -231,7 +240,7 @@ export class Input extends SequenceStream {
   }
 
   #values() {
-    const lines = new Lines(LINE_LIMIT);
+    const lines = new Lines();
     let number = 0;
     return function* (data) {
       for (const line of data === null ? [lines.rest()] : lines.feed(data)) {
@@ -246,7 +255,7 @@ function parse(line, number) {
   let value;
   try {
     value = JSON.parse(line);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     throw new Error(`line ${number} of the input is not JSON: ${error.message}`);
   }
   if (value === null) throw new Error(`line ${number} of the input is null, which to a stream is its end`);
