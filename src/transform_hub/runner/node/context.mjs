@@ -1,45 +1,4 @@
-// What a Sequence has as `this`.
-
-import { toLine } from "./link.mjs";
-
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
-
-/**
- * Writes entries to the Instance's log; more arguments than the message are its data.
- *
- * @param {import("node:net").Socket} socket
- * @param {string} from
- */
-export function makeLogger(socket, from = "Sequence") {
-  /** @type {Record<string, (message: any, ...data: any[]) => void>} */
-  const logger = {};
-  for (const level of LEVELS) {
-    logger[level] = (message, ...data) => {
-      const msg = message instanceof Error ? (message.stack ?? String(message)) : textOf(message);
-      const entry = { ts: Date.now(), level: level.toUpperCase(), from, msg };
-      socket.write(toLine(data.length ? { ...entry, data: data.map(dataOf) } : entry));
-    };
-  }
-  logger.log = logger.info;
-  return logger;
-}
-
-function textOf(message) {
-  return typeof message === "string" ? message : (tryJson(message) ?? String(message));
-}
-
-function dataOf(value) {
-  if (value instanceof Error) return value.stack ?? String(value);
-  return tryJson(value) === undefined ? String(value) : value;
-}
-
-function tryJson(value) {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined; // a cycle, or a bigint
-  }
-}
+// The context of a Sequence: its `this`.
 
 export class Context {
   #runner;
@@ -57,7 +16,7 @@ export class Context {
 
   /**
    * @param {import("./runner.mjs").NodeRunner} runner
-   * @param {{id: string, config: Record<string, any>, hub: import("./hub/host.mjs").HostClient, logger: any}} parts
+   * @param {{id: string, config: Record<string, any>, hub: import("./hub/host.mjs").HostClient, logger: import("./logger.mjs").Logger}} parts
    */
   constructor(runner, { id, config, hub, logger }) {
     this.#runner = runner;
@@ -100,6 +59,7 @@ export class Context {
 
   addMonitoringHandler(handler) {
     this.#monitoringHandlers.push(handler);
+    this.#runner.handlerAdded();
     return this;
   }
 

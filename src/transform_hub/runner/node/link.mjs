@@ -4,6 +4,7 @@ import fs from "node:fs";
 import net from "node:net";
 
 import { Lines } from "./lines.mjs";
+import { acquire, BEATS, release } from "./lock.mjs";
 
 /**
  * What the Hub says of the Instance to run.
@@ -61,9 +62,16 @@ export function makeBlocking(stream) {
 
 /** Messages both ways; `onLost` is called when the Hub is gone. */
 export class Control {
-  /** @param {net.Socket} socket @param {(message: any) => void} onMessage @param {() => void} onLost */
-  constructor(socket, onMessage, onLost) {
+  /**
+   * @param {net.Socket} socket
+   * @param {Int32Array} state that is shared with the heartbeats' thread (lock.mjs)
+   * @param {(message: any) => void} onMessage
+   * @param {() => void} onLost
+   */
+  constructor(socket, state, onMessage, onLost) {
     this.socket = socket;
+    this.state = state;
+    this.onLost = onLost;
     const lines = new Lines();
     socket.on("data", (data) => {
       for (const line of lines.feed(data)) if (line) onMessage(JSON.parse(line));
@@ -72,19 +80,43 @@ export class Control {
     socket.on("close", onLost);
   }
 
+  /** The socket's descriptor, once it is connected. @returns {number} */
+  get fd() {
+    return /** @type {any} */ (this.socket)._handle?.fd ?? -1;
+  }
+
   send(message) {
-    this.socket.write(toLine(message));
+    this.sendLine(toLine(message));
+  }
+
+  /** @param {string} line */
+  sendLine(line) {
+    acquire(this.state);
+    Atomics.add(this.state, BEATS, 1);
+    this.socket.write(line, () => this.#release());
+    this.#release();
+  }
+
+  #release() {
+    if (this.socket.writableLength === 0 && !this.socket.writableEnded) release(this.state);
   }
 
   /** Sends from within process.exit(), after which no event loop runs; false if that is not possible. */
   sendNow(message) {
     if (this.socket.writableLength > 0) return false;
+    acquire(this.state);
     try {
       const line = Buffer.from(toLine(message));
-      const { fd } = /** @type {any} */ (this.socket)._handle;
-      return fs.writeSync(fd, line) === line.length;
+      return fs.writeSync(this.fd, line) === line.length;
     } catch {
       return false;
     }
+  }
+
+  /** Ends the channel; nobody writes to it any more. @param {() => void} done */
+  close(done) {
+    acquire(this.state);
+    this.socket.removeListener("close", this.onLost);
+    this.socket.end(done);
   }
 }

@@ -3,6 +3,7 @@
 
 import fs from "node:fs";
 
+import { HeartbeatThread } from "./heartbeat.mjs";
 import { NodeRunner } from "./runner.mjs";
 
 const SPEC = 3;
@@ -21,4 +22,5 @@ function receiveSpec() {
   return JSON.parse(Buffer.concat(parts).toString());
 }
 
-new NodeRunner(receiveSpec()).run();
+const thread = new HeartbeatThread(); // comes up while this one waits
+new NodeRunner(receiveSpec(), thread).run();

@@ -14,7 +14,9 @@ import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { types } from "node:util";
 
-import { isJson, SequenceStream, streamOf } from "./stream.mjs";
+import { isReal, isText, originOf } from "./framework.mjs";
+import { isJson } from "./input.mjs";
+import { SequenceStream, streamOf } from "./stream.mjs";
 
 const GATHER = 32 * 1024;
 
@@ -32,10 +34,12 @@ function isPlain(value) {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** A result of a function in a chain, as the next one gets it. */
+/** What a function in a chain has returned, as the next one gets it. */
 export function asStream(value) {
-  if (isStream(value)) return value;
+  if (value instanceof SequenceStream || isReal(value)) return value;
+  if (typeof value === "string") return streamOf([value]);
   if (typeof value === "object" && value !== null && isIterable(value)) return streamOf(value);
+  if (isStream(value)) return streamOf(new Readable({ objectMode: true }).wrap(value));
   throw new Error(`a function that is not the last must return a stream or an iterable, not ${nameOf(value)}`);
 }
 
@@ -44,23 +48,34 @@ export function asStream(value) {
  *
  * @typedef {object} Result
  * @property {Iterable<any> | AsyncIterable<any>} items
- * @property {boolean} values whether strings are written as lines of JSON, as other values are
+ * @property {() => boolean} values whether strings are written as lines of JSON, as other values are
  * @property {boolean} [strict] whether bytes are as well
+ * @property {BufferEncoding} [encoding] of strings that are written raw
  * @property {string} [topic]
  * @property {string} [contentType]
  */
 
 /** @returns {Result | null} null if there is nothing to write */
 export function describe(result) {
+  const values = () => false;
   if (result === undefined || result === null) return null;
-  if (typeof result !== "object" && typeof result !== "function") return { items: [String(result)], values: false };
-  if (types.isAnyArrayBuffer(result)) return { items: [new Uint8Array(result)], values: false };
-  if (ArrayBuffer.isView(result)) return { items: [bytesOf(result)], values: false };
+  if (typeof result !== "object") return { items: [String(result)], values };
+  if (types.isAnyArrayBuffer(result)) return { items: [new Uint8Array(result)], values };
+  if (ArrayBuffer.isView(result)) return { items: [bytesOf(result)], values };
   const contentType = typeof result.contentType === "string" ? result.contentType : undefined;
   const topic = typeof result.topic === "string" ? result.topic : undefined;
   const declared = contentType && !isPlain(result);
-  const values = declared ? isJson(contentType) : carriesValues(result);
-  return { items: itemsOf(result), values, strict: declared && values, topic, contentType };
+  const isNdjson = Boolean(declared && isJson(contentType));
+  // Strings of these are bytes, one per character; those of any other encoding are text.
+  const encoding = ["binary", "latin1"].includes(result.readableEncoding) ? "latin1" : "utf8";
+  return {
+    items: itemsOf(result),
+    values: declared ? () => isNdjson : () => carriesValues(result),
+    strict: isNdjson,
+    encoding,
+    topic,
+    contentType,
+  };
 }
 
 function itemsOf(result) {
@@ -70,13 +85,10 @@ function itemsOf(result) {
   throw new Error(`the Sequence returned ${nameOf(result)}, which can't be written to its output`);
 }
 
+/** Strings of streams are text, those of anything else, and of our own streams of values, are values. */
 function carriesValues(result) {
   if (result instanceof SequenceStream) return result.carriesValues;
-  for (let type = Object.getPrototypeOf(result); type; type = Object.getPrototypeOf(type)) {
-    // Whichever copy of scramjet the Sequence has packed: its classes are known by their names.
-    if (["StringStream", "BufferStream"].includes(type.constructor?.name)) return false;
-    if (type.constructor?.name === "DataStream") return true;
-  }
+  if (isReal(result)) return !isText(result) && (originOf(result)?.carriesValues ?? true);
   return !isStream(result);
 }
 
@@ -91,13 +103,16 @@ function bytesOf(view) {
 /** Writes to the output channel; waits while the Hub pushes back. */
 export class Output {
   #socket;
+  #warn;
+  #warned = false;
   #gathered = "";
   /** @type {any} */
   #items = null;
 
-  /** @param {import("node:net").Socket} socket */
-  constructor(socket) {
+  /** @param {import("node:net").Socket} socket @param {(message: string) => void} warn */
+  constructor(socket, warn) {
     this.#socket = socket;
+    this.#warn = warn;
     socket.on("error", () => {}); // the Hub is gone, which control notices as well
   }
 
@@ -109,10 +124,10 @@ export class Output {
   }
 
   /** Writes all items of a result to their end. @param {Result} result */
-  async pump({ items, values, strict }) {
+  async pump({ items, values, strict, encoding }) {
     this.#items = items;
     for await (const item of items) {
-      const data = encode(item, values, strict);
+      const data = this.#encode(item, values, strict, encoding);
       if (data !== undefined) await this.#write(data);
     }
     this.#items = null;
@@ -154,6 +169,19 @@ export class Output {
     else await nextTurn(); // events and stop get their turn, however fast the items come
   }
 
+  #encode(item, values, strict, encoding) {
+    if (ArrayBuffer.isView(item) && !strict) return bytesOf(item);
+    if (typeof item === "string" && !values()) return encoding === "latin1" ? Buffer.from(item, encoding) : item;
+    const json = JSON.stringify(item);
+    if (!this.#warned && json?.includes("null") && hasNoJson(item)) {
+      this.#warned = true;
+      this.#warn(
+        "The Sequence wrote NaN or an infinite number: JSON has no such, so null is in its place, here and after",
+      );
+    }
+    return json === undefined ? undefined : `${json}\n`;
+  }
+
   #flush() {
     if (!this.#gathered || this.#socket.writableEnded) return;
     this.#socket.write(this.#gathered);
@@ -161,9 +189,12 @@ export class Output {
   }
 }
 
-function encode(item, values, strict) {
-  if (ArrayBuffer.isView(item) && !strict) return bytesOf(item);
-  if (typeof item === "string" && !values) return item;
-  const json = JSON.stringify(item);
-  return json === undefined ? undefined : `${json}\n`;
+/** Whether JSON has no word for a number in a value, and so has written null. */
+function hasNoJson(value) {
+  let found = false;
+  JSON.stringify(value, (_, part) => {
+    found ||= typeof part === "number" && !Number.isFinite(part);
+    return part;
+  });
+  return found;
 }

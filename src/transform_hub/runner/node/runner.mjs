@@ -15,12 +15,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Context, makeLogger } from "./context.mjs";
+import { Context } from "./context.mjs";
+import { Heartbeat } from "./heartbeat.mjs";
 import { HostClient } from "./hub/host.mjs";
+import { Input } from "./input.mjs";
 import { Control, dial, makeBlocking } from "./link.mjs";
-import { asStream, describe, Output } from "./output.mjs";
+import { Logger } from "./logger.mjs";
+import { asStream, describe, isStream, Output } from "./output.mjs";
 import { load } from "./sequence.mjs";
-import { Input } from "./stream.mjs";
 
 const OK = 0;
 const FAILED_ON_START = 22;
@@ -53,28 +55,27 @@ export class NodeRunner {
   /** @type {object[]} */
   #declared = [];
   #stopping = false;
-  /** @type {NodeJS.Timeout | undefined} */
-  #beat;
-  /** @type {Record<string, any>} */
-  #health = { healthy: true };
+  #heartbeat;
 
-  /** @param {import("./link.mjs").Spec} spec */
-  constructor(spec) {
+  /** @param {import("./link.mjs").Spec} spec @param {import("./heartbeat.mjs").HeartbeatThread} thread */
+  constructor(spec, thread) {
     this.#spec = spec;
     Object.assign(process.env, spec.env);
     this.#started = new Promise((resolve) => {
       this.#start = () => resolve(undefined);
     });
-    this.#control = new Control(dial(spec, "control"), (message) => this.#receive(message), leaveNoOrphans);
-    this.#input = new Input(dial(spec, "input"));
-    this.#output = new Output(dial(spec, "output"));
+    const receive = (message) => this.#receive(message);
+    this.#control = new Control(dial(spec, "control"), thread.state, receive, leaveNoOrphans);
     this.#log = dial(spec, "log");
     this.#log.on("error", () => {});
     for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
     const hub = new HostClient(spec.hub, { token: `${spec.id}:${spec.secret}` });
-    const logger = makeLogger(this.#log);
+    const logger = new Logger(this.#log);
+    this.#input = new Input(dial(spec, "input"), logger.warn);
+    this.#output = new Output(dial(spec, "output"), logger.warn);
     this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
     this.#calls = Context.internals(this.#context);
+    this.#heartbeat = new Heartbeat(this.#control, thread, () => this.#calls.health());
   }
 
   async run() {
@@ -83,8 +84,7 @@ export class NodeRunner {
       if (process.listenerCount("uncaughtException") === 1) void this.#fail(UNCAUGHT, error);
     });
     process.on("exit", (code) => this.#tellAtExit(code));
-    this.#input.on("error", (error) => void this.#failAfterOutput(error));
-    this.#setRate(1);
+    this.#input.stream.on("error", (error) => void this.#failAfterOutput(error));
     await this.#started;
     let sequence;
     try {
@@ -98,6 +98,7 @@ export class NodeRunner {
 
   async #execute({ functions, declared }) {
     this.#declare({ type: "running", ...topics(declared, "application/x-ndjson") });
+    this.#heartbeat.watch();
     try {
       const result = describe(await this.#call(functions));
       if (result) await this.#write(result);
@@ -109,17 +110,20 @@ export class NodeRunner {
   }
 
   async #call(functions) {
-    let value = this.#input;
+    /** @type {any} */
+    let value = this.#input.stream;
     for (const [index, fn] of functions.entries()) {
       if (index > 0) value = asStream(value);
-      value = await fn.call(this.#context, value, ...this.#spec.args);
+      value = fn.call(this.#context, value, ...this.#spec.args);
+      if (index === 0) this.#heartbeat.begin();
+      value = await callThrough(await value, this.#context);
     }
     return value;
   }
 
   #write(result) {
     const { topic, contentType, values } = result;
-    if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
+    if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values())) });
     return this.#output.pump(result);
   }
 
@@ -140,6 +144,10 @@ export class NodeRunner {
 
   send(message) {
     this.#control.send(message);
+  }
+
+  handlerAdded() {
+    this.#heartbeat.handlerAdded();
   }
 
   end() {
@@ -165,7 +173,7 @@ export class NodeRunner {
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
     else if (message.type === "stop") void this.#stop(message);
     else if (message.type === "kill") void this.#kill();
-    else if (message.type === "rate") this.#setRate(message.perSecond);
+    else if (message.type === "rate") this.#heartbeat.setPeriod(1000 / Math.max(message.perSecond, 0.01));
   }
 
   async #stop({ timeout, canCallKeepalive }) {
@@ -190,21 +198,6 @@ export class NodeRunner {
     await Promise.race([this.#calls.kill(), sleep(KILL_GRACE)]);
     await this.#tell(KILLED);
     process.exit(KILLED);
-  }
-
-  #setRate(perSecond) {
-    clearInterval(this.#beat);
-    this.#beat = setInterval(() => this.#reportHealth(), 1000 / Math.max(perSecond, 0.01)).unref();
-    this.#reportHealth();
-  }
-
-  #reportHealth() {
-    // The latest known goes out now; handlers that take long answer for a later beat.
-    const asked = this.#calls.health().then((health) => {
-      this.#health = health;
-    });
-    const send = () => this.send({ type: "health", health: this.#health });
-    void Promise.race([asked, sleep(50, undefined, { ref: false })]).then(send);
   }
 
   // Ends.
@@ -245,16 +238,27 @@ export class NodeRunner {
   async #tell(code, error = "") {
     if (this.#told) return;
     this.#told = true;
-    this.#control.socket.removeListener("close", leaveNoOrphans);
     this.send({ type: "exit", code, ...(error && { error }) });
-    const sockets = [this.#control.socket, this.#log];
-    await Promise.all(sockets.map((socket) => new Promise((done) => socket.end(() => done(undefined)))));
+    const ended = (end) => new Promise((resolve) => end(() => resolve(undefined)));
+    await Promise.all([ended((done) => this.#control.close(done)), ended((done) => this.#log.end(done))]);
   }
 
   #tellAtExit(code) {
     if (this.#told) return;
     this.#told = this.#control.sendNow({ type: "exit", code, ...(code && { error: `process.exit(${code})` }) });
   }
+}
+
+/** Calls what a function has returned if it is one, a generator function say; that may declare what its result does. */
+async function callThrough(value, context) {
+  while (typeof value === "function") {
+    const { topic, contentType } = value;
+    const called = await value.call(context);
+    // As in STH, a stream it returns is one of values, unless it says something else.
+    value = isStream(called) && !called.contentType ? asStream(called) : called;
+    if (value && (topic || contentType)) Object.assign(value, { topic, contentType });
+  }
+  return value;
 }
 
 /** @param {{requires?: any, provides?: any, contentType?: string}} declared @param {string} otherwise */

@@ -13,7 +13,8 @@ export class SequenceClient {
 
   /** Starts an Instance; `payload` may have appConfig, args, instanceId, inputTopic, outputTopic and limits. */
   async start(payload = {}) {
-    const { id } = await this.#host.client.json("POST", `sequence/${at(this.id)}/start`, { body: payload });
+    const body = typeof payload === "object" && payload ? payload : {}; // as STH takes what else it is given
+    const { id } = await this.#host.client.json("POST", `sequence/${at(this.id)}/start`, { body });
     return this.#host.getInstanceClient(id);
   }
 
