@@ -90,11 +90,17 @@ export function realOf(stream) {
   return real;
 }
 
-/** What a source of ours gives, as a stream of the library. */
-export function rootOf(source) {
+/**
+ * What a source of ours gives, as a stream of the library.
+ *
+ * @param {any} source
+ * @param {() => Promise<void>} settled waits for what came before an error, which would overtake it
+ */
+export function rootOf(source, settled) {
   const real = source.pipe(new (library())());
   real[ORIGIN] = source;
   source.on("error", async (error) => {
+    await settled();
     await real.raise(error);
     real.end(); // its handlers took it
   });

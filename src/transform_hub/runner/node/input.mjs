@@ -26,6 +26,7 @@ function mediaType(contentType) {
 export class Input {
   #socket;
   #warn;
+  #settled;
   /** @type {((data: Buffer | null) => Iterable<any>) | undefined} */
   #decode;
   /** @type {unknown} */
@@ -33,10 +34,15 @@ export class Input {
   #isJson = false;
   #sink; // what is fed: the stream, or the one that feeds the library's stream in its place
 
-  /** @param {import("node:net").Socket} socket @param {(message: string) => void} warn */
-  constructor(socket, warn) {
+  /**
+   * @param {import("node:net").Socket} socket
+   * @param {(message: string) => void} warn
+   * @param {() => Promise<void>} settled waits until the Sequence has written what it can of what it has got
+   */
+  constructor(socket, warn, settled) {
     this.#socket = socket;
     this.#warn = warn;
+    this.#settled = settled;
     socket.unref(); // holds the process only while the Sequence reads
     socket.on("error", (error) => this.#sink.destroy(error));
     /** What the Sequence gets. */
@@ -67,7 +73,7 @@ export class Input {
     stream[CARRIES_VALUES] = () => this.#isJson;
     stream[MAKE] = () => {
       this.#sink = this.#open();
-      return rootOf(this.#sink);
+      return rootOf(this.#sink, this.#settled);
     };
     return stream;
   }

@@ -71,7 +71,7 @@ export class NodeRunner {
     for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
     const hub = new HostClient(spec.hub, { token: `${spec.id}:${spec.secret}` });
     const logger = new Logger(this.#log);
-    this.#input = new Input(dial(spec, "input"), logger.warn);
+    this.#input = new Input(dial(spec, "input"), logger.warn, () => this.#outputSettled());
     this.#output = new Output(dial(spec, "output"), logger.warn);
     this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
     this.#calls = Context.internals(this.#context);
@@ -219,12 +219,16 @@ export class NodeRunner {
 
   /** Fails when what came before the failure is on its way out. */
   async #failAfterOutput(error) {
+    await this.#outputSettled();
+    await this.#fail(FAILED, error);
+  }
+
+  async #outputSettled() {
     let written = -1;
     while (!this.#ending && (this.#output.pending || written !== this.#output.written)) {
       written = this.#output.written;
       await sleep(SETTLE);
     }
-    await this.#fail(FAILED, error);
   }
 
   /** @param {number} code @param {string} [error] */
