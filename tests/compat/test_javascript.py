@@ -1,15 +1,8 @@
 """JavaScript Sequences of other people, as they are: what STH 1.0.1 gives, or a difference with its reason."""
 
 import asyncio
-import io
-import json
-import shutil
-from pathlib import Path
 
 import pytest
-
-import transform_hub.runner
-from transform_hub.package import pack
 
 # What STH writes.
 RETURNED = {
@@ -300,28 +293,3 @@ async def test_a_handler_that_never_answers_is_never_true(launch_js, api):
     await api.post(f"{instance}/_monitoring_rate", [4003, {"monitoringRate": 100}])
     await api.post(f"{instance}/_stop", {"timeout": 1000, "canCallKeepalive": False})
     assert (await asked).json["healthy"] is False  # since it has ended
-
-
-# Sequences that pack a copy of the library: STH asks for its own class, so that strings of theirs are text.
-PACKED = {
-    "DataStream of the input": ("DataStream.from(input).map((text) => 'Hello ' + text)", b"Hello x"),
-    "StringStream": ("StringStream.from(['a', 'b'])", b"ab"),
-    "first of a chain": ("DataStream.from(['a', 'b'])", b"ab"),
-}
-
-
-@pytest.mark.parametrize("kind", PACKED)
-async def test_a_packed_copy_of_scramjet(kind, api, launch_js, tmp_path):
-    vendor = Path(transform_hub.runner.__file__).parent / "node" / "vendor" / "node_modules"
-    shutil.copytree(vendor, tmp_path / "packed" / "node_modules")
-    (tmp_path / "packed" / "package.json").write_text(
-        json.dumps({"name": "packed", "version": "1.0.0", "main": "main.js", "engines": {"node": ">=16"}})
-    )
-    (tmp_path / "packed" / "main.js").write_text(
-        f"const {{ DataStream, StringStream }} = require('scramjet'); module.exports = (input) => {PACKED[kind][0]}"
-    )
-    archive = io.BytesIO()
-    pack(tmp_path / "packed", archive)
-    instance = await api.start(await api.send(archive.getvalue()))
-    await api.input(instance, b"x")
-    assert await api.read(f"{instance}/output") == PACKED[kind][1]

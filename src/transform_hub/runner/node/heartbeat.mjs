@@ -1,4 +1,4 @@
-// Health messages, as long as the Sequence runs: also while it keeps the main thread busy.
+// Health messages of the Sequence, also while it keeps the main thread busy.
 //
 // Each period the main thread asks the Sequence's handlers, and says what they have answered. A thread of its own
 // looks whether it has said anything; if not, it repeats the latest answer. Before there is one nobody says a word:

@@ -189,12 +189,9 @@ export class Output {
   }
 }
 
-/** Whether JSON has no word for a number in a value, and so has written null. */
+/** Whether there is NaN or an infinity in a value that can be written as JSON. */
 function hasNoJson(value) {
-  let found = false;
-  JSON.stringify(value, (_, part) => {
-    found ||= typeof part === "number" && !Number.isFinite(part);
-    return part;
-  });
-  return found;
+  if (typeof value === "number") return !Number.isFinite(value);
+  if (typeof value !== "object" || value === null || typeof value.toJSON === "function") return false;
+  return Object.values(value).some(hasNoJson);
 }
