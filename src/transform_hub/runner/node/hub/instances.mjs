@@ -13,6 +13,10 @@ export class InstanceClient {
     this.#path = `instance/${at(id)}`;
   }
 
+  get host() {
+    return this.#host;
+  }
+
   getInfo() {
     return this.#host.getInstanceInfo(this.id);
   }

@@ -11,6 +11,10 @@ export class SequenceClient {
     this.#host = host;
   }
 
+  get host() {
+    return this.#host;
+  }
+
   /** Starts an Instance; `payload` may have appConfig, args, instanceId, inputTopic, outputTopic and limits. */
   async start(payload = {}) {
     const body = typeof payload === "object" && payload ? payload : {}; // as STH takes what else it is given
