@@ -28,7 +28,7 @@ export class Context {
     this.initialState = undefined;
   }
 
-  /** ms that what the Sequence has left running may take after its end; unless set, its end is the Instance's. */
+  /** ms that timers and connections of the Sequence have after its end; unless set, the Instance ends with it. */
   get exitTimeout() {
     return this.#exitTimeout ?? 10_000;
   }
@@ -110,7 +110,7 @@ export class Context {
     }
   }
 
-  /** Calls the stop handlers one after the other; true if the Sequence wants to go on. */
+  /** Calls the stop handlers in turn; true if one has called keepAlive(). */
   async #stop(timeout, canKeepAlive) {
     const before = this.#keepAliveCalls;
     for (const handler of this.#stopHandlers) await this.#guard("A stop handler", handler, timeout, canKeepAlive);

@@ -1,8 +1,8 @@
 // Health messages of the Sequence, also while it keeps the main thread busy.
 //
-// Each period the main thread asks the Sequence's handlers, and says what they have answered. A thread of its own
-// looks whether it has said anything; if not, it repeats the latest answer. Before there is one nobody says a word:
-// unless there are no handlers, which is healthy as soon as the Sequence has been called.
+// Each period the main thread asks the Sequence's handlers and sends their answer. A second thread repeats the latest
+// answer when the main thread has sent nothing for a period. Without handlers a Sequence is healthy once it is called;
+// with handlers nothing is sent before their first answer.
 
 import { SHARE_ENV, Worker } from "node:worker_threads";
 
@@ -38,7 +38,7 @@ for (;;) {
   Atomics.notify(state, ${LOCK});
 }`;
 
-/** The thread; started before there is an Instance, since it takes a while to come up. */
+/** The second thread. Started before there is an Instance: it takes some 40 ms and 8 MB to come up. */
 export class HeartbeatThread {
   state = makeState();
   /** @type {Worker | undefined} without room for one more thread there is none */
@@ -111,7 +111,7 @@ export class Heartbeat {
     this.setPeriod(this.#period);
   }
 
-  /** There is a new handler, without whose answer nothing is known. */
+  /** The health is unknown until the new handler has answered. */
   handlerAdded() {
     this.#handlers += 1;
     this.#asked = undefined;

@@ -1,4 +1,4 @@
-// The input of an Instance: bytes of the link's channel, decoded by what the first writer says they are.
+// The input of an Instance: bytes of the link's channel, decoded by the content type that the first writer sends.
 //
 //   content type                             items
 //   text/*                                   strings as they come, not cut into lines (see lines())
@@ -49,7 +49,7 @@ export class Input {
     this.stream = this.#sink = this.#open();
   }
 
-  /** Says what the input is; only the first time counts. @param {string} contentType */
+  /** Sets the content type; only the first one counts. @param {string} contentType */
   setContentType(contentType) {
     if (this.#decode) return;
     const type = mediaType(contentType);
@@ -104,7 +104,7 @@ export class Input {
   }
 }
 
-/** JSON, a value per line; in a document, lines from the first that is none by itself are one value. */
+/** Parses a value per line. If it may be a document, all from the first line that does not parse is one value. */
 class JsonLines {
   #lines = new Lines();
   #number = 0;

@@ -41,7 +41,7 @@ function hostAndPort(place) {
   return { host: place.slice(0, at), port: Number(place.slice(at + 1)) };
 }
 
-/** One line of JSON. Lone surrogates, which no other end takes, become U+FFFD. */
+/** A message as a line of JSON. Lone surrogates become U+FFFD: they are not valid UTF-8. */
 export function toLine(message) {
   const text = JSON.stringify(message);
   if (!/\\ud[89a-f]/i.test(text)) return `${text}\n`;
@@ -113,7 +113,7 @@ export class Control {
     }
   }
 
-  /** Ends the channel; nobody writes to it any more. @param {() => void} done */
+  /** Ends the channel, for the heartbeats' thread as well. @param {() => void} done */
   close(done) {
     acquire(this.state);
     this.socket.removeListener("close", this.onLost);

@@ -1,5 +1,5 @@
-// Entry point: `node main.mjs`, started ahead of time. Descriptors 0, 1 and 2 are the link's channels by the time a
-// line of JSON, the spec of an Instance, arrives on descriptor 3; all that takes time to load is loaded before.
+// Entry point: `node main.mjs`, started ahead of time. It loads everything, then waits on descriptor 3 for the spec of
+// an Instance, a line of JSON. By then descriptors 0, 1 and 2 are channels of the link.
 
 import fs from "node:fs";
 
@@ -22,5 +22,5 @@ function receiveSpec() {
   return JSON.parse(Buffer.concat(parts).toString());
 }
 
-const thread = new HeartbeatThread(); // comes up while this one waits
+const thread = new HeartbeatThread(); // comes up while this process waits
 new NodeRunner(receiveSpec(), thread).run();

@@ -1,13 +1,15 @@
 // What a Sequence returns, as bytes on the link's output channel.
 //
-//   returned, or promised                          written
-//   nothing (undefined, null)                      nothing
-//   string, number, boolean, bytes                 as it is
-//   array, iterable, (async) generator, scramjet   one JSON value per line, bytes as they are
-//   DataStream, plain object
-//   Readable, scramjet StringStream, BufferStream  text and bytes as they are, other values as lines of JSON
+//   returned, or promised                        written
+//   nothing (undefined, null)                    nothing
+//   string, number, boolean, bytes               as it is
+//   array, iterable, (async) generator,          a line of JSON per item, bytes as they are
+//   plain object, the input if it is JSON
+//   Readable, streams of a packed scramjet,      text and bytes as they are, other values as lines of JSON
+//   the input if it is text or bytes
+//   function                                     what it returns when called (runner.mjs)
 //
-// A contentType that the result declares wins: JSON lines for ndjson, text as it is for any other.
+// A contentType that the result declares wins: lines of JSON for ndjson, text as it is for any other.
 
 import { once } from "node:events";
 import { Readable } from "node:stream";
@@ -20,7 +22,7 @@ import { SequenceStream, streamOf } from "./stream.mjs";
 
 const GATHER = 32 * 1024;
 
-/** Whether this is a stream as Node.js has them; scramjet's are. */
+/** Whether this is a stream of Node.js, or one made in its image. */
 export function isStream(value) {
   return typeof value?.pipe === "function" && typeof value.on === "function";
 }
@@ -34,7 +36,7 @@ function isPlain(value) {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** What a function in a chain has returned, as the next one gets it. */
+/** The result of a function in a chain, as the next function gets it. */
 export function asStream(value) {
   if (value instanceof SequenceStream || isReal(value)) return value;
   if (typeof value === "string") return streamOf([value]);
@@ -85,7 +87,7 @@ function itemsOf(result) {
   throw new Error(`the Sequence returned ${nameOf(result)}, which can't be written to its output`);
 }
 
-/** Strings of streams are text, those of anything else, and of our own streams of values, are values. */
+/** Whether strings are values: not in streams of Node.js and in ours of text. */
 function carriesValues(result) {
   if (result instanceof SequenceStream) return result.carriesValues;
   if (isReal(result)) return !isText(result) && (originOf(result)?.carriesValues ?? true);
@@ -100,7 +102,7 @@ function bytesOf(view) {
   return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** Writes to the output channel; waits while the Hub pushes back. */
+/** Writes to the output channel, no faster than the Hub reads. */
 export class Output {
   #socket;
   #warn;
@@ -143,11 +145,11 @@ export class Output {
       const returned = this.#items?.destroy?.() ?? this.#items?.return?.();
       returned?.catch?.(() => {});
     } catch {
-      // a generator that is just running can't be ended from outside
+      // a generator can't be ended from outside while it runs
     }
   }
 
-  /** Writes what is left and ends the channel; waits until all is with the kernel. */
+  /** Writes the rest and ends the channel; resolves when the kernel has all of it. */
   async close() {
     this.#flush();
     if (this.#socket.destroyed) return;

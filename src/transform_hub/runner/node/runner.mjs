@@ -80,7 +80,7 @@ export class NodeRunner {
 
   async run() {
     process.on("uncaughtException", (error) => {
-      // A Sequence that has a listener of its own decides by itself.
+      // A Sequence with a listener of its own decides for itself.
       if (process.listenerCount("uncaughtException") === 1) void this.#fail(UNCAUGHT, error);
     });
     process.on("exit", (code) => this.#tellAtExit(code));
@@ -140,7 +140,7 @@ export class NodeRunner {
     this.#control.socket.ref();
   }
 
-  // What a Sequence may ask for, through its context.
+  // Called by the context, for the Sequence.
 
   send(message) {
     this.#control.send(message);
@@ -217,7 +217,7 @@ export class NodeRunner {
     await this.#leave(code, words);
   }
 
-  /** Fails when what came before the failure is on its way out. */
+  /** Fails once the output of what came before the failure is written. */
   async #failAfterOutput(error) {
     await this.#outputSettled();
     await this.#fail(FAILED, error);
@@ -238,7 +238,7 @@ export class NodeRunner {
     process.exit(code);
   }
 
-  /** Says how this ends; back when the Hub's kernel has it. */
+  /** Tells the Hub how this ends; resolves when the kernel has the message. */
   async #tell(code, error = "") {
     if (this.#told) return;
     this.#told = true;
@@ -253,12 +253,12 @@ export class NodeRunner {
   }
 }
 
-/** Calls what a function has returned if it is one, a generator function say; that may declare what its result does. */
+/** Calls a returned function, such as a generator function; a topic and type declared on it hold for its result. */
 async function callThrough(value, context) {
   while (typeof value === "function") {
     const { topic, contentType } = value;
     const called = await value.call(context);
-    // As in STH, a stream it returns is one of values, unless it says something else.
+    // As in STH, the stream it returns carries values, unless it declares something else.
     value = isStream(called) && !called.contentType ? asStream(called) : called;
     if (value && (topic || contentType)) Object.assign(value, { topic, contentType });
   }
