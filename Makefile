@@ -18,6 +18,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	tools/js/lint
 
 sync: .venv/installed-dev
 	PYTHONPATH=tools $(BIN)/python -m make_sync

@@ -33,13 +33,12 @@ async def test_json_comes_as_values(content_type, js):
     assert output == b'[{"a":1}]\n["b"]\n[false]\n[0]\n[3]\n'
 
 
-@pytest.mark.parametrize(("line", "words"), [("{", "is not JSON"), ("null", "is null")])
-async def test_json_that_can_not_be_taken_fails_after_what_came_before(line, words, js):
-    data = f"1\n2\n{line}\n3\n".encode()
+async def test_json_that_can_not_be_taken_fails_after_what_came_before(js):
+    data = b"1\n2\n{\n3\n"
     output, info = await js("module.exports = (input) => input.map((n) => n * 2)", data, "application/x-ndjson")
     assert output == b"2\n4\n"
     assert info["terminated"]["exitcode"] == 23
-    assert f"line 3 of the input {words}" in info["error"]
+    assert "line 3 of the input is not JSON" in info["error"]
 
 
 ECHOED = {

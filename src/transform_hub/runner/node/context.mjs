@@ -1,49 +1,23 @@
-// What a Sequence has as `this`.
-
-import { toLine } from "./link.mjs";
-
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
-
-/** Writes entries to the Instance's log; more arguments than the message are its data. */
-export function makeLogger(socket, from = "Sequence") {
-  const logger = {};
-  for (const level of LEVELS) {
-    logger[level] = (message, ...data) => {
-      const msg = message instanceof Error ? (message.stack ?? String(message)) : textOf(message);
-      const entry = { ts: Date.now(), level: level.toUpperCase(), from, msg };
-      socket.write(toLine(data.length ? { ...entry, data: data.map(dataOf) } : entry));
-    };
-  }
-  logger.log = logger.info;
-  return logger;
-}
-
-function textOf(message) {
-  return typeof message === "string" ? message : (tryJson(message) ?? String(message));
-}
-
-function dataOf(value) {
-  if (value instanceof Error) return value.stack ?? String(value);
-  return tryJson(value) === undefined ? String(value) : value;
-}
-
-function tryJson(value) {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined; // a cycle, or a bigint
-  }
-}
+// The context of a Sequence: its `this`.
 
 export class Context {
   #runner;
+  /** @type {Map<string, Function[]>} */
   #listeners = new Map();
+  /** @type {Function[]} */
   #stopHandlers = [];
+  /** @type {Function[]} */
   #killHandlers = [];
+  /** @type {Function[]} */
   #monitoringHandlers = [];
   #keepAliveCalls = 0;
+  /** @type {number | undefined} */
   #exitTimeout;
 
+  /**
+   * @param {import("./runner.mjs").NodeRunner} runner
+   * @param {{id: string, config: Record<string, any>, hub: import("./hub/host.mjs").HostClient, logger: import("./logger.mjs").Logger}} parts
+   */
   constructor(runner, { id, config, hub, logger }) {
     this.#runner = runner;
     this.instanceId = id;
@@ -54,7 +28,7 @@ export class Context {
     this.initialState = undefined;
   }
 
-  /** ms that what the Sequence has left running may take after its end; unless set, its end is the Instance's. */
+  /** ms that timers and connections of the Sequence have after its end; unless set, the Instance ends with it. */
   get exitTimeout() {
     return this.#exitTimeout ?? 10_000;
   }
@@ -85,6 +59,7 @@ export class Context {
 
   addMonitoringHandler(handler) {
     this.#monitoringHandlers.push(handler);
+    this.#runner.handlerAdded();
     return this;
   }
 
@@ -113,7 +88,11 @@ export class Context {
     throw new Error("A Hub keeps no state of Instances: save() is not available");
   }
 
-  /** What the runner calls; not for Sequences. */
+  /**
+   * What the runner calls; not for Sequences.
+   *
+   * @param {Context} context
+   */
   static internals(context) {
     return {
       exitTimeout: () => context.#exitTimeout,
@@ -131,7 +110,7 @@ export class Context {
     }
   }
 
-  /** Calls the stop handlers one after the other; true if the Sequence wants to go on. */
+  /** Calls the stop handlers in turn; true if one has called keepAlive(). */
   async #stop(timeout, canKeepAlive) {
     const before = this.#keepAliveCalls;
     for (const handler of this.#stopHandlers) await this.#guard("A stop handler", handler, timeout, canKeepAlive);
@@ -140,6 +119,7 @@ export class Context {
 
   /** The handlers' answers in one: healthy if all say so. */
   async #health() {
+    /** @type {Record<string, any>} */
     let health = { healthy: true };
     for (const handler of this.#monitoringHandlers) {
       try {
@@ -156,7 +136,7 @@ export class Context {
   async #guard(what, fn, ...args) {
     try {
       await fn.apply(this, args);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       this.logger.error(`${what} failed: ${error?.stack ?? error}`);
     }
   }

@@ -2,9 +2,31 @@
 
 import fs from "node:fs";
 import net from "node:net";
-import { StringDecoder } from "node:string_decoder";
 
-/** Opens one channel to the Hub; what is written before it is connected is kept until then. */
+import { Lines } from "./lines.mjs";
+import { acquire, BEATS, release } from "./lock.mjs";
+
+/**
+ * What the Hub says of the Instance to run.
+ *
+ * @typedef {object} Spec
+ * @property {string} id
+ * @property {string} secret
+ * @property {string} link the Hub's address: "unix:<path>" or "tcp:<host>:<port>"
+ * @property {string} hub URL of its API
+ * @property {string} dir of the Sequence
+ * @property {string} main its file
+ * @property {any[]} args
+ * @property {Record<string, any>} config
+ * @property {Record<string, string>} env
+ */
+
+/**
+ * Opens one channel to the Hub; what is written before it is connected is kept until then.
+ *
+ * @param {Spec} spec
+ * @param {string} channel
+ */
 export function dial(spec, channel) {
   const { id: instance, secret, link } = spec;
   const at = link.indexOf(":");
@@ -19,63 +41,38 @@ function hostAndPort(place) {
   return { host: place.slice(0, at), port: Number(place.slice(at + 1)) };
 }
 
-/** One line of JSON. Lone surrogates, which no other end takes, become U+FFFD. */
+/** A message as a line of JSON. Lone surrogates become U+FFFD: they are not valid UTF-8. */
 export function toLine(message) {
   const text = JSON.stringify(message);
-  if (!/\\ud[89a-f]/i.test(text)) return text + "\n";
+  if (!/\\ud[89a-f]/i.test(text)) return `${text}\n`;
   const wellFormed = (_, value) => (typeof value === "string" ? Buffer.from(value).toString() : value);
-  return JSON.stringify(message, wellFormed) + "\n";
+  return `${JSON.stringify(message, wellFormed)}\n`;
 }
 
-/** Makes writing to a stream wait in place, so that what a Sequence prints or logs is never piled up in memory. */
+/**
+ * Makes writing to a stream wait in place, so that what a Sequence prints or logs is never piled up in memory.
+ *
+ * @param {any} stream whose handle Node.js does not publish
+ */
 export function makeBlocking(stream) {
   const block = () => stream._handle?.setBlocking?.(true);
   if (stream.connecting) stream.once("connect", block);
   else block();
 }
 
-/** Splits text into lines; pieces of a line are joined once, however many there are. */
-export class Lines {
-  #decoder = new StringDecoder("utf8");
-  #parts = [];
-  #size = 0;
-
-  constructor(limit) {
-    this.limit = limit;
-  }
-
-  /** The lines that are complete with these bytes. */
-  feed(data) {
-    const text = this.#decoder.write(data);
-    const end = text.lastIndexOf("\n");
-    if (end < 0) {
-      this.#keep(text);
-      return [];
-    }
-    const lines = (this.#parts.join("") + text.slice(0, end)).split("\n");
-    this.#parts = [];
-    this.#size = 0;
-    this.#keep(text.slice(end + 1));
-    return lines;
-  }
-
-  /** What has come after the last newline. */
-  rest() {
-    return this.#parts.join("") + this.#decoder.end();
-  }
-
-  #keep(text) {
-    this.#size += text.length;
-    if (this.#size > this.limit) throw new Error(`a line is longer than ${this.limit} characters`);
-    if (text) this.#parts.push(text);
-  }
-}
-
 /** Messages both ways; `onLost` is called when the Hub is gone. */
 export class Control {
-  constructor(socket, onMessage, onLost) {
+  /**
+   * @param {net.Socket} socket
+   * @param {Int32Array} state that is shared with the heartbeats' thread (lock.mjs)
+   * @param {(message: any) => void} onMessage
+   * @param {() => void} onLost
+   */
+  constructor(socket, state, onMessage, onLost) {
     this.socket = socket;
-    const lines = new Lines(64 * 1024 * 1024);
+    this.state = state;
+    this.onLost = onLost;
+    const lines = new Lines();
     socket.on("data", (data) => {
       for (const line of lines.feed(data)) if (line) onMessage(JSON.parse(line));
     });
@@ -83,18 +80,43 @@ export class Control {
     socket.on("close", onLost);
   }
 
+  /** The socket's descriptor, once it is connected. @returns {number} */
+  get fd() {
+    return /** @type {any} */ (this.socket)._handle?.fd ?? -1;
+  }
+
   send(message) {
-    this.socket.write(toLine(message));
+    this.sendLine(toLine(message));
+  }
+
+  /** @param {string} line */
+  sendLine(line) {
+    acquire(this.state);
+    Atomics.add(this.state, BEATS, 1);
+    this.socket.write(line, () => this.#release());
+    this.#release();
+  }
+
+  #release() {
+    if (this.socket.writableLength === 0 && !this.socket.writableEnded) release(this.state);
   }
 
   /** Sends from within process.exit(), after which no event loop runs; false if that is not possible. */
   sendNow(message) {
     if (this.socket.writableLength > 0) return false;
+    acquire(this.state);
     try {
       const line = Buffer.from(toLine(message));
-      return fs.writeSync(this.socket._handle.fd, line) === line.length;
+      return fs.writeSync(this.fd, line) === line.length;
     } catch {
       return false;
     }
+  }
+
+  /** Ends the channel, for the heartbeats' thread as well. @param {() => void} done */
+  close(done) {
+    acquire(this.state);
+    this.socket.removeListener("close", this.onLost);
+    this.socket.end(done);
   }
 }

@@ -1,12 +1,14 @@
-// Entry point: `node main.mjs`, started ahead of time. Descriptors 0, 1 and 2 are the link's channels by the time a
-// line of JSON, the spec of an Instance, arrives on descriptor 3; all that takes time to load is loaded before.
+// Entry point: `node main.mjs`, started ahead of time. It loads everything, then waits on descriptor 3 for the spec of
+// an Instance, a line of JSON. By then descriptors 0, 1 and 2 are channels of the link.
 
 import fs from "node:fs";
 
+import { HeartbeatThread } from "./heartbeat.mjs";
 import { NodeRunner } from "./runner.mjs";
 
 const SPEC = 3;
 
+/** @returns {import("./link.mjs").Spec} */
 function receiveSpec() {
   const parts = [];
   const buffer = Buffer.allocUnsafe(64 * 1024);
@@ -17,7 +19,8 @@ function receiveSpec() {
     if (buffer[size - 1] === 10) break;
   }
   fs.closeSync(SPEC);
-  return JSON.parse(Buffer.concat(parts));
+  return JSON.parse(Buffer.concat(parts).toString());
 }
 
-new NodeRunner(receiveSpec()).run();
+const thread = new HeartbeatThread(); // comes up while this process waits
+new NodeRunner(receiveSpec(), thread).run();

@@ -15,12 +15,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Context, makeLogger } from "./context.mjs";
-import { HostClient } from "./hub.mjs";
+import { Context } from "./context.mjs";
+import { Heartbeat } from "./heartbeat.mjs";
+import { HostClient } from "./hub/host.mjs";
+import { Input } from "./input.mjs";
 import { Control, dial, makeBlocking } from "./link.mjs";
-import { asStream, describe, Output } from "./output.mjs";
+import { Logger } from "./logger.mjs";
+import { asStream, describe, isStream, Output } from "./output.mjs";
 import { load } from "./sequence.mjs";
-import { Input } from "./stream.mjs";
 
 const OK = 0;
 const FAILED_ON_START = 22;
@@ -28,6 +30,9 @@ const FAILED = 23;
 const UNCAUGHT = 101;
 const KILLED = 137;
 const STOPPED = 138;
+
+/** @type {Record<number, string>} */
+const HAPPENED = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" };
 
 const KILL_GRACE = 1000; // ms that kill handlers have; the Hub itself waits 2 s
 const WIND_UP = 100; // ms that a Sequence has to come to its end, and then its stream to clean up, when it is stopped
@@ -42,38 +47,44 @@ export class NodeRunner {
   #context;
   #calls;
   #started;
-  #execution = null;
+  #start = () => {};
+  /** @type {Promise<void> | undefined} */
+  #execution;
   #ending = false;
   #told = false;
+  /** @type {object[]} */
   #declared = [];
   #stopping = false;
-  #beat = null;
-  #health = { healthy: true };
+  #heartbeat;
 
-  constructor(spec) {
+  /** @param {import("./link.mjs").Spec} spec @param {import("./heartbeat.mjs").HeartbeatThread} thread */
+  constructor(spec, thread) {
     this.#spec = spec;
     Object.assign(process.env, spec.env);
-    this.#started = new Promise((resolve) => (this.start = resolve));
-    this.#control = new Control(dial(spec, "control"), (message) => this.#receive(message), leaveNoOrphans);
-    this.#input = new Input(dial(spec, "input"));
-    this.#output = new Output(dial(spec, "output"));
+    this.#started = new Promise((resolve) => {
+      this.#start = () => resolve(undefined);
+    });
+    const receive = (message) => this.#receive(message);
+    this.#control = new Control(dial(spec, "control"), thread.state, receive, leaveNoOrphans);
     this.#log = dial(spec, "log");
     this.#log.on("error", () => {});
     for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
     const hub = new HostClient(spec.hub, { token: `${spec.id}:${spec.secret}` });
-    const logger = makeLogger(this.#log);
+    const logger = new Logger(this.#log);
+    this.#input = new Input(dial(spec, "input"), logger.warn, () => this.#outputSettled());
+    this.#output = new Output(dial(spec, "output"), logger.warn);
     this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
     this.#calls = Context.internals(this.#context);
+    this.#heartbeat = new Heartbeat(this.#control, thread, () => this.#calls.health());
   }
 
   async run() {
     process.on("uncaughtException", (error) => {
-      // A Sequence that has a listener of its own decides by itself.
+      // A Sequence with a listener of its own decides for itself.
       if (process.listenerCount("uncaughtException") === 1) void this.#fail(UNCAUGHT, error);
     });
     process.on("exit", (code) => this.#tellAtExit(code));
-    this.#input.on("error", (error) => void this.#failAfterOutput(error));
-    this.#setRate(1);
+    this.#input.stream.on("error", (error) => void this.#failAfterOutput(error));
     await this.#started;
     let sequence;
     try {
@@ -87,6 +98,7 @@ export class NodeRunner {
 
   async #execute({ functions, declared }) {
     this.#declare({ type: "running", ...topics(declared, "application/x-ndjson") });
+    this.#heartbeat.watch();
     try {
       const result = describe(await this.#call(functions));
       if (result) await this.#write(result);
@@ -98,17 +110,20 @@ export class NodeRunner {
   }
 
   async #call(functions) {
-    let value = this.#input;
+    /** @type {any} */
+    let value = this.#input.stream;
     for (const [index, fn] of functions.entries()) {
       if (index > 0) value = asStream(value);
-      value = await fn.call(this.#context, value, ...this.#spec.args);
+      value = fn.call(this.#context, value, ...this.#spec.args);
+      if (index === 0) this.#heartbeat.begin();
+      value = await callThrough(await value, this.#context);
     }
     return value;
   }
 
   #write(result) {
     const { topic, contentType, values } = result;
-    if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values)) });
+    if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values())) });
     return this.#output.pump(result);
   }
 
@@ -125,10 +140,14 @@ export class NodeRunner {
     this.#control.socket.ref();
   }
 
-  // What a Sequence may ask for, through its context.
+  // Called by the context, for the Sequence.
 
   send(message) {
     this.#control.send(message);
+  }
+
+  handlerAdded() {
+    this.#heartbeat.handlerAdded();
   }
 
   end() {
@@ -148,14 +167,13 @@ export class NodeRunner {
 
   #receive(message) {
     if (message.type === "start") {
-      for (const declared of this.#declared) this.send(declared); // of another Hub, which may not have heard them
-      this.start();
-    }
-    else if (message.type === "input") this.#input.setContentType(message.contentType);
+      for (const declared of this.#declared) this.send(declared); // to another Hub, which may not have heard them
+      this.#start();
+    } else if (message.type === "input") this.#input.setContentType(message.contentType);
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
     else if (message.type === "stop") void this.#stop(message);
     else if (message.type === "kill") void this.#kill();
-    else if (message.type === "rate") this.#setRate(message.perSecond);
+    else if (message.type === "rate") this.#heartbeat.setPeriod(1000 / Math.max(message.perSecond, 0.01));
   }
 
   async #stop({ timeout, canCallKeepalive }) {
@@ -182,24 +200,12 @@ export class NodeRunner {
     process.exit(KILLED);
   }
 
-  #setRate(perSecond) {
-    clearInterval(this.#beat);
-    this.#beat = setInterval(() => this.#reportHealth(), 1000 / Math.max(perSecond, 0.01)).unref();
-    this.#reportHealth();
-  }
-
-  #reportHealth() {
-    // The latest known goes out now; handlers that take long answer for a later beat.
-    const call = this.#calls.health().then((health) => (this.#health = health));
-    void Promise.race([call, sleep(50, undefined, { ref: false })]).then(() => this.send({ type: "health", health: this.#health }));
-  }
-
   // Ends.
 
-  async #end(code, error) {
+  async #end(code) {
     if (this.#ending) return;
     this.#ending = true;
-    await this.#leave(code, error);
+    await this.#leave(code);
   }
 
   async #fail(code, error) {
@@ -207,34 +213,38 @@ export class NodeRunner {
     this.#ending = true;
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     console.error(error);
-    const happened = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" }[code] ?? "failed";
-    this.#context.logger.error(`The Sequence ${happened}: ${words}`);
+    this.#context.logger.error(`The Sequence ${HAPPENED[code] ?? "failed"}: ${words}`);
     await this.#leave(code, words);
   }
 
-  /** Fails when what came before the failure is on its way out. */
+  /** Fails once the output of what came before the failure is written. */
   async #failAfterOutput(error) {
+    await this.#outputSettled();
+    await this.#fail(FAILED, error);
+  }
+
+  async #outputSettled() {
     let written = -1;
     while (!this.#ending && (this.#output.pending || written !== this.#output.written)) {
       written = this.#output.written;
       await sleep(SETTLE);
     }
-    await this.#fail(FAILED, error);
   }
 
+  /** @param {number} code @param {string} [error] */
   async #leave(code, error) {
     await this.#output.close();
     await this.#tell(code, error);
     process.exit(code);
   }
 
-  /** Says how this ends; back when the Hub's kernel has it. */
-  async #tell(code, error) {
+  /** Tells the Hub how this ends; resolves when the kernel has the message. */
+  async #tell(code, error = "") {
     if (this.#told) return;
     this.#told = true;
-    this.#control.socket.removeListener("close", leaveNoOrphans);
     this.send({ type: "exit", code, ...(error && { error }) });
-    await Promise.all([this.#control.socket, this.#log].map((socket) => new Promise((done) => socket.end(done))));
+    const ended = (end) => new Promise((resolve) => end(() => resolve(undefined)));
+    await Promise.all([ended((done) => this.#control.close(done)), ended((done) => this.#log.end(done))]);
   }
 
   #tellAtExit(code) {
@@ -243,8 +253,22 @@ export class NodeRunner {
   }
 }
 
+/** Calls a returned function, such as a generator function; a topic and type declared on it hold for its result. */
+async function callThrough(value, context) {
+  while (typeof value === "function") {
+    const { topic, contentType } = value;
+    const called = await value.call(context);
+    // As in STH, the stream it returns carries values, unless it declares something else.
+    value = isStream(called) && !called.contentType ? asStream(called) : called;
+    if (value && (topic || contentType)) Object.assign(value, { topic, contentType });
+  }
+  return value;
+}
+
+/** @param {{requires?: any, provides?: any, contentType?: string}} declared @param {string} otherwise */
 function topics({ requires, provides, contentType }, otherwise) {
-  const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: contentType ?? otherwise } : undefined);
+  const type = contentType ?? otherwise;
+  const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: type } : undefined);
   return { requires: topic(requires), provides: topic(provides) };
 }
 

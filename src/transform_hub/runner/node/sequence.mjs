@@ -21,13 +21,17 @@ export async function load(directory, main) {
   const declares = typeof first === "object" && first !== null && rest.length > 0;
   const functions = declares ? rest : [first, ...rest];
   if (!functions.every((item) => typeof item === "function")) {
-    throw new TypeError(`${main} must export a function, or an array of functions, by module.exports or export default`);
+    throw new TypeError(
+      `${main} must export a function, or an array of functions, by module.exports or export default`,
+    );
   }
   return { functions, declared: declares ? first : {} };
 }
 
 function find(main) {
-  const file = ENDINGS.map((ending) => main + ending).find((name) => fs.statSync(name, { throwIfNoEntry: false })?.isFile());
+  const file = ENDINGS.map((ending) => main + ending).find((name) =>
+    fs.statSync(name, { throwIfNoEntry: false })?.isFile(),
+  );
   if (file === undefined) throw new Error(`there is no file ${path.basename(main)}`);
   return fs.realpathSync(file);
 }
@@ -35,6 +39,7 @@ function find(main) {
 /** The default export; import() wraps what CommonJS exports once more, and so do compilers. */
 function defaultOf(exported) {
   let value = exported;
-  while (typeof value === "object" && value !== null && !Array.isArray(value) && "default" in value) value = value.default;
+  while (typeof value === "object" && value !== null && !Array.isArray(value) && "default" in value)
+    value = value.default;
   return value;
 }

@@ -1,35 +1,29 @@
 // Streams as Sequences get them: Node.js Readables of values with the operators that scramjet's streams are known for.
 //
-//   content type of the input                items
-//   text/*                                   strings as they come, not cut into lines (see lines())
-//   application/x-ndjson, application/json   values, one per line of JSON
-//   anything else                            Buffers as they come
+// Those used most are here, light and fast. All others are those of the library itself, which is loaded when a Sequence
+// first uses one: it then makes the whole chain anew, from its source to this stream, with its own operators
+// (framework.mjs). So each stream says how it was made.
 
 import { Readable } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
 
-import { Lines } from "./link.mjs";
+import { isUnread, MAKE, METHODS, OPTIONS, pieces, realOf } from "./framework.mjs";
 
 const PARALLEL = 16;
 const ITEMS = 16; // held ahead of their reader
-const LINE_LIMIT = 64 * 1024 * 1024;
-const CARRIES_VALUES = Symbol("carries values");
-
-const JSON_TYPES = ["application/x-ndjson", "application/ndjson", "text/x-ndjson", "application/json"];
-
-export function isJson(contentType) {
-  return JSON_TYPES.includes(contentType.split(";")[0].trim().toLowerCase());
-}
+export const CARRIES_VALUES = Symbol("carries values");
+const USED = Symbol("used");
 
 /** A Readable in object mode. Functions may be async; up to 16 calls run at once, their results keep their order. */
 export class SequenceStream extends Readable {
+  /** @type {(() => boolean) | undefined} */
+  [CARRIES_VALUES];
+  /** @type {((library: any) => any) | undefined} */
+  [MAKE];
+
+  /** @param {import("node:stream").ReadableOptions} [options] */
   constructor(options) {
     super({ objectMode: true, highWaterMark: ITEMS, ...options });
-  }
-
-  /** A stream of what an (async) iterable gives. */
-  static from(iterable, carriesValues = () => true) {
-    return adopt(Readable.from(iterable, { highWaterMark: ITEMS }), carriesValues);
+    readOnly(this);
   }
 
   /** Whether the items are values, which are written as lines of JSON, or text and bytes, which are written raw. */
@@ -37,40 +31,49 @@ export class SequenceStream extends Readable {
     return this[CARRIES_VALUES]?.() ?? true;
   }
 
-  map(fn) {
-    return each(this, async (item) => some(await fn(item)));
+  map(fn, ...others) {
+    if (others.length) return realOf(this).map(fn, ...others);
+    return each(this, async (item) => some(await fn(item)), { made: ["map", fn] });
   }
 
   filter(fn) {
-    return each(this, async (item) => ((await fn(item)) ? [item] : []));
+    return each(this, async (item) => ((await fn(item)) ? [item] : []), { made: ["filter", fn] });
   }
 
-  flatMap(fn) {
-    return each(this, fn);
-  }
-
-  each(fn) {
-    return each(this, async (item) => {
-      await fn(item);
-      return [item];
-    });
+  flatMap(fn, ...others) {
+    if (others.length) return realOf(this).flatMap(fn, ...others);
+    return each(this, fn, { made: ["flatMap", fn] });
   }
 
   do(fn) {
-    return this.each(fn);
+    return each(this, after(fn), { made: ["do", fn] });
+  }
+
+  /** Like `do`, and does not wait for a reader. */
+  each(fn) {
+    const stream = each(this, after(fn), { made: ["each", fn] });
+    setImmediate(() => stream[USED] || !isUnread(stream) || stream.resume());
+    return stream;
   }
 
   while(fn) {
-    return derive(this, async function* (items) {
+    const taken = async function* (items) {
       for await (const item of items) {
         if (!(await fn(item))) return;
         yield item;
       }
-    });
+    };
+    return derive(this, taken, { made: ["while", fn] });
   }
 
   until(fn) {
-    return this.while(async (item) => !(await fn(item)));
+    const taken = async function* (items) {
+      for await (const item of items) {
+        if (await fn(item)) return;
+        yield item;
+      }
+    };
+    return derive(this, taken, { made: ["until", fn] });
   }
 
   /** Arrays of `count` items; the last may be shorter. */
@@ -85,7 +88,7 @@ export class SequenceStream extends Readable {
       }
       if (batch.length) yield batch;
     };
-    return derive(this, batches, () => true);
+    return derive(this, batches, { made: ["batch", count], carriesValues: () => true });
   }
 
   async reduce(fn, initial) {
@@ -94,8 +97,15 @@ export class SequenceStream extends Readable {
     return result;
   }
 
+  /** @param {any} items to which those of the stream are added */
+  async toArray(items = []) {
+    for await (const item of this) items.push(item);
+    return items;
+  }
+
   use(fn, ...args) {
-    return fn(this, ...args);
+    const isPlain = typeof fn === "function" && !/GeneratorFunction$/.test(fn.constructor.name);
+    return isPlain ? fn(this, ...args) : realOf(this).use(fn, ...args);
   }
 
   async run() {
@@ -103,27 +113,21 @@ export class SequenceStream extends Readable {
   }
 
   whenEnd() {
-    return new Promise((resolve, reject) => this.once("end", resolve).once("error", reject));
+    return new Promise((resolve, reject) => this.once("end", () => resolve(undefined)).once("error", reject));
   }
 
-  setOptions() {
+  /** `maxParallel` limits the calls that run at once in operators that follow. */
+  setOptions(...options) {
+    this[OPTIONS] = Object.assign({}, this[OPTIONS], ...options);
     return this;
   }
 
   /** Text cut at a separator, a string or a RegExp. */
   split(separator) {
-    const pieces = async function* (items) {
-      const decoder = new StringDecoder("utf8");
-      let rest = "";
-      for await (const item of items) {
-        const parts = (rest + decoder.write(item)).split(separator);
-        rest = parts.pop();
-        yield* parts;
-      }
-      rest += decoder.end();
-      if (rest) yield rest;
-    };
-    return derive(this, pieces, () => false);
+    return derive(this, (items) => pieces(items, separator), {
+      made: ["split", separator],
+      carriesValues: () => false,
+    });
   }
 
   lines() {
@@ -131,19 +135,19 @@ export class SequenceStream extends Readable {
   }
 
   append(text) {
-    return this.map(async (item) => `${item}${text}`);
+    return each(this, async (item) => [`${item}${text}`], { made: ["append", text] });
   }
 
   prepend(text) {
-    return this.map(async (item) => `${text}${item}`);
+    return each(this, async (item) => [`${text}${item}`], { made: ["prepend", text] });
   }
 
   parse(fn) {
-    return each(this, async (item) => some(await fn(item)), () => true);
+    return each(this, async (item) => some(await fn(item)), { made: ["parse", fn], carriesValues: () => true });
   }
 
-  stringify(fn) {
-    return each(this, async (item) => some(await fn(item)), () => false);
+  stringify(fn = (item) => String(item)) {
+    return each(this, async (item) => some(await fn(item)), { made: ["stringify", fn], carriesValues: () => false });
   }
 
   JSONParse() {
@@ -155,109 +159,60 @@ export class SequenceStream extends Readable {
   }
 }
 
+for (const name of METHODS) {
+  Object.defineProperty(SequenceStream.prototype, name, {
+    configurable: true,
+    writable: true,
+    value(...args) {
+      const real = realOf(this);
+      const result = real[name](...args);
+      return result === real ? this : result;
+    },
+  });
+}
+
 // Functions, not private methods: an adopted stream was not made by the constructor, and so has none.
 
-function each(stream, fn, carriesValues = () => stream.carriesValues) {
-  return adopt(Readable.prototype.flatMap.call(stream, fn, { concurrency: PARALLEL }), carriesValues);
+function each(stream, fn, { made, carriesValues = () => stream.carriesValues }) {
+  const concurrency = stream[OPTIONS]?.maxParallel ?? PARALLEL;
+  const mapped = Readable.prototype.flatMap.call(stream, fn, { concurrency });
+  return adopt(mapped, carriesValues, remake(stream, made), stream[OPTIONS]);
 }
 
-function derive(stream, generator, carriesValues = () => stream.carriesValues) {
-  return SequenceStream.from(generator(stream), carriesValues);
+function derive(stream, generator, { made, carriesValues = () => stream.carriesValues }) {
+  const readable = Readable.from(generator(stream), { highWaterMark: ITEMS });
+  return adopt(readable, carriesValues, remake(stream, made), stream[OPTIONS]);
 }
 
-function adopt(readable, carriesValues) {
+function remake(stream, [operator, ...args]) {
+  stream[USED] = true;
+  return () => realOf(stream)[operator](...args);
+}
+
+/** A stream of what an (async) iterable gives. */
+export function streamOf(iterable, carriesValues = () => true) {
+  const readable = Readable.from(iterable, { highWaterMark: ITEMS });
+  return adopt(readable, carriesValues, (library) => library.from(Readable.from(iterable, { highWaterMark: ITEMS })));
+}
+
+function adopt(readable, carriesValues, make, options) {
   Object.setPrototypeOf(readable, SequenceStream.prototype);
-  readable[CARRIES_VALUES] = carriesValues;
-  return readable;
+  readOnly(readable);
+  return Object.assign(readable, { [CARRIES_VALUES]: carriesValues, [MAKE]: make, [OPTIONS]: options });
+}
+
+/** Has `write` and `end`, as scramjet's streams do, but Node.js is not to wait for them. */
+function readOnly(stream) {
+  stream._readableState.writable = false;
+}
+
+function after(fn) {
+  return async (item) => {
+    await fn(item);
+    return [item];
+  };
 }
 
 function some(value) {
   return value === undefined || value === null ? [] : [value];
-}
-
-/** The input of an Instance: bytes of the link's channel, decoded by what the first writer says they are. */
-export class Input extends SequenceStream {
-  #socket;
-  #decode = null;
-  #failure = null;
-  #isJson = false;
-
-  constructor(socket) {
-    super();
-    this.#socket = socket;
-    this[CARRIES_VALUES] = () => this.#isJson;
-    socket.unref(); // holds the process only while the Sequence reads
-    socket.on("error", (error) => this.destroy(error));
-  }
-
-  /** Says what the input is; only the first time counts. */
-  setContentType(contentType) {
-    if (this.#decode) return;
-    this.#isJson = isJson(contentType);
-    this.#decode = this.#isJson ? this.#values() : contentType.toLowerCase().startsWith("text/") ? text() : bytes();
-    this.#socket.on("data", (data) => this.#feed(data)).on("end", () => this.#feed(null));
-    this.#socket.pause();
-    if (this.readableFlowing !== null || this.readableDidRead) this._read();
-  }
-
-  _read() {
-    this.#socket.ref();
-    if (this.#decode && !this.#failure) this.#socket.resume();
-  }
-
-  _destroy(error, done) {
-    this.#socket.destroy();
-    done(error);
-  }
-
-  #feed(data) {
-    if (this.#failure || this.destroyed) return;
-    try {
-      let room = true;
-      for (const item of this.#decode(data)) room = this.push(item);
-      if (data === null) this.push(null);
-      else if (!room) this.#socket.pause();
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  /** Ends with an error once the Sequence has taken what came before it. */
-  #fail(error) {
-    this.#failure = error;
-    this.#socket.pause();
-    const check = () => (this.readableLength ? setTimeout(check, 5) : this.destroy(error));
-    check();
-  }
-
-  #values() {
-    const lines = new Lines(LINE_LIMIT);
-    let number = 0;
-    return function* (data) {
-      for (const line of data === null ? [lines.rest()] : lines.feed(data)) {
-        number += 1;
-        if (line.trim()) yield parse(line, number);
-      }
-    };
-  }
-}
-
-function parse(line, number) {
-  let value;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new Error(`line ${number} of the input is not JSON: ${error.message}`);
-  }
-  if (value === null) throw new Error(`line ${number} of the input is null, which to a stream is its end`);
-  return value;
-}
-
-function text() {
-  const decoder = new StringDecoder("utf8");
-  return (data) => some((data === null ? decoder.end() : decoder.write(data)) || null);
-}
-
-function bytes() {
-  return some;
 }
