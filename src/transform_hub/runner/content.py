@@ -1,4 +1,4 @@
-"""What a content type makes of bytes, and how text becomes bytes.
+"""How a content type turns bytes into items, and text into bytes.
 
     content type            input gives                      output takes
     text/*                  str, one line each, with its     str, bytes; other values become JSON lines
@@ -7,7 +7,7 @@
     application/json
     anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
 
-Text is UTF-8. Bytes that are not are kept as lone surrogates, so they leave a text Sequence as they came in.
+Text is UTF-8. Invalid bytes become lone surrogates, so they leave a text Sequence as they came in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import codecs
 
 RAW = "transform_hub.raw"
-"""Error handler of encoders: lone surrogates that stand for bytes become these bytes, others an escape."""
+"""Error handler of encoders: a lone surrogate that stands for a byte becomes that byte, any other an escape."""
 
 
 def _encode_surrogates(error: UnicodeError) -> tuple[bytes, int]:

@@ -1,6 +1,6 @@
-"""A Sequence's input: bytes of the link become items of its Stream, a block at a time.
+"""A Sequence's input: turns bytes of the link into items of its Stream, a block at a time.
 
-A line that is not JSON where it should be ends the input; the Instance fails once what came before is worked off.
+A line that should be JSON and is not ends the input; the Instance fails once the items before it are processed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from scramjet.streams import StringStream
 
+from transform_hub.protocol import LineBuffer
 from transform_hub.runner.content import is_json, is_text
 
 READ_SIZE = 256 * 1024
@@ -30,11 +31,11 @@ class Input:
         sock.setblocking(False)
         self._sock = sock
         self._content_type: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        # A StringStream has all operators; which items it will carry is known with the first writer's type.
+        # A StringStream has all operators; the first writer's type tells which items it will carry.
         self.stream = StringStream(max_parallel=64, name="input")
 
     def set_content_type(self, content_type: str) -> None:
-        """Say what the input is; only the first time counts."""
+        """Set the content type of the input; only the first call counts."""
         if not self._content_type.done():
             self._content_type.set_result(content_type)
 
@@ -77,21 +78,14 @@ class Input:
                 raise failure
 
     async def _lines(self) -> AsyncIterator[list[str]]:
-        parts: list[bytes] = []
-        size = 0
+        lines = LineBuffer()
         async for (data,) in self._chunks():
-            end = data.rfind(b"\n") + 1
-            if end:
-                yield _split(b"".join([*parts, data[:end]]))
-                parts, size = [], 0
-            if end < len(data):
-                parts.append(data[end:])
-                size += len(data) - end
-            if size > LINE_LIMIT:
-                yield [_text(b"".join(parts))]
-                parts, size = [], 0
-        if parts:
-            yield [_text(b"".join(parts))]
+            if block := lines.block(data):
+                yield _split(block)
+            if lines.size > LINE_LIMIT:
+                yield [_text(lines.flush())]
+        if lines.size:
+            yield [_text(lines.flush())]
 
 
 def _text(data: bytes) -> str:
@@ -99,14 +93,14 @@ def _text(data: bytes) -> str:
 
 
 def _split(data: bytes) -> list[str]:
-    """Lines with their newline; unlike str.splitlines, this knows but one line end."""
+    """Lines with their newline, which is the only line end here, unlike in str.splitlines."""
     return list(io.StringIO(_text(data), newline="\n"))
 
 
 def _value(line: str, number: int) -> Any:
     text = line.strip(" \t\r\n")
     try:
-        value, end = _decode(text)  # a third faster than json.loads, whose message is had when it is needed
+        value, end = _decode(text)  # a third faster than json.loads, which is called only for its message
         if end != len(text):
             json.loads(line)
     except ValueError as error:

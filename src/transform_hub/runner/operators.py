@@ -1,6 +1,8 @@
-"""The framework's Streams on Pipelines: their operators, and how they are iterated.
+"""Puts the framework's Streams on Pipelines: operators and iteration.
 
-The framework's operators wrap each function into a coroutine; these call it, and await what is one.
+The framework's operators wrap each function in a coroutine; these call it, and await only what is a coroutine. They
+rest on private names of scramjet-framework-py (``Pyfca``, ``_pyfca``, ``_uncork``, ``_mark_consumed``): its version
+is pinned to a range, and ``tests/runner/test_framework.py`` has a test for each name.
 """
 
 from __future__ import annotations
@@ -85,5 +87,5 @@ def install() -> None:
     framework.Stream.filter = _filter
     framework.Stream.each = _each
     framework.Stream.__aiter__ = _iterate
-    if not framework.DEBUG:  # else it words a debug message per chunk, whether anybody sees it or not
+    if not framework.DEBUG:  # its log() formats a message per chunk even when nothing is logged
         framework.tr = lambda *_: ""

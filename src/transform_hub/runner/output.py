@@ -1,4 +1,4 @@
-"""A Sequence's output: what ``run`` returned becomes bytes of the link, as many items at once as are at hand."""
+"""A Sequence's output: turns what ``run`` returned into bytes on the link, in batches of the items at hand."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _dumps = json.JSONEncoder(ensure_ascii=False).encode
 class Output:
     """Writes to the link's output channel; waits while the Hub pushes back.
 
-    Whoever waits here may be cancelled at any point: what was not sent yet is kept for the next ``flush``.
+    A waiting caller may be cancelled at any point: unsent data is kept for the next ``flush``.
 
     Attributes:
-        written: bytes that are with the kernel.
-        full: enough is gathered; whoever puts more should flush first.
+        written: bytes given to the kernel.
+        full: enough is gathered; flush before putting more.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -45,11 +45,11 @@ class Output:
 
     @property
     def pending(self) -> bool:
-        """Whether something was put that is not with the kernel yet."""
+        """Whether the kernel has not taken all data yet."""
         return bool(self._rest or self._gathered)
 
     def put(self, data: str | bytes) -> None:
-        """Gather ``data``; it leaves in the event loop's next turn, or with ``send`` or ``flush``."""
+        """Gather ``data``; it goes out in the event loop's next turn, or with ``send`` or ``flush``."""
         self._gathered.append(data)
         self._size += len(data)
         if self._size >= _GATHER:
@@ -59,7 +59,7 @@ class Output:
             self._loop.call_soon(self._leave)
 
     def send(self) -> bool:
-        """Give the kernel what it takes now; whether that was all."""
+        """Give the kernel what it takes now; True if that was all."""
         while self.pending:
             if not self._rest:
                 self._rest = memoryview(self._take())
@@ -72,19 +72,19 @@ class Output:
         return True
 
     async def flush(self) -> None:
-        """Wait until all that was put is with the kernel."""
+        """Wait until the kernel has taken all data."""
         async with self._flushing:
             while not self.send():
                 await self._writable()
 
     async def close(self) -> None:
-        """Flush, then tell the Hub that this was all."""
+        """Flush, then end the stream."""
         await self.flush()
         self._sock.shutdown(socket.SHUT_WR)
 
     def _leave(self) -> None:
         self._scheduled = False
-        with contextlib.suppress(OSError):  # the next flush has it again
+        with contextlib.suppress(OSError):  # the next flush meets it again
             if not self.send() and not self._flushing.locked():
                 self._leaving = self._loop.create_task(self.flush())
 
@@ -106,7 +106,7 @@ class Output:
 
 
 def encode(item: Any) -> str | bytes:
-    """One item of an output that is not JSON."""
+    """One item of an output whose content type is not JSON."""
     if isinstance(item, str):
         return item
     if isinstance(item, (bytes, bytearray, memoryview)):
@@ -115,13 +115,13 @@ def encode(item: Any) -> str | bytes:
 
 
 def encode_json(item: Any) -> bytes:
-    """One item of an output that is JSON, as a line."""
-    # For a lone surrogate the escape that backslashreplace makes is the one of JSON.
+    """One item as a line of JSON."""
+    # backslashreplace escapes a lone surrogate as JSON does.
     return _dumps(item).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
-    """What ``run`` returned, as an iterator over the items of its output."""
+    """An iterator over the items of what ``run`` returned."""
     if isinstance(result, Stream) or hasattr(result, "__aiter__"):
         iterator: AsyncIterator[Any] = result.__aiter__()
         return iterator
@@ -146,7 +146,7 @@ async def pump_output(result: Any, output: Output, content_type: str) -> None:
             await _pump_async(source, output, convert)
         else:
             await _pump_sync(source, output, convert, at_hand=isinstance(result, Collection))
-    finally:  # a generator that is not at its end has its own `finally` blocks
+    finally:  # a generator that has not ended runs its own `finally` blocks
         if inspect.isasyncgen(source):
             await source.aclose()
         elif inspect.isgenerator(source):
@@ -167,14 +167,14 @@ async def _pump_sync(
     turn = monotonic() + TURN
     for item in source:
         output.put(convert(item))
-        if not at_hand and not output.send():  # what makes its items as it goes may block before the next
+        if not at_hand and not output.send():  # a generator may block before its next item
             await output.flush()
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
 
 
 async def _give_way(output: Output, turn: float) -> float:
-    """Flush if it is time to, give events and stop handlers their turn if that is over; the end of the next."""
+    """Flush if full, and let other tasks run if the turn is over; returns the end of the next turn."""
     if output.full:
         await output.flush()
     if monotonic() < turn:
