@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import msgspec
 
+from transform_hub.client.json_line import decode_damaged
 from transform_hub.errors import StreamError
 
 if TYPE_CHECKING:
@@ -145,8 +146,11 @@ class Readable(ABC, Generic[G]):
                     continue
                 try:
                     value = decoder.decode(line)
-                except msgspec.DecodeError as error:
-                    raise self._error(f"Line {number} is not what was expected: {error}") from None
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    try:
+                        value = decode_damaged(line, type)
+                    except (ValueError, RecursionError) as error:
+                        raise self._error(f"Line {number} is not what was expected: {error}") from None
                 yield value
 
     async def _byte_lines(self) -> AsyncIterator[bytes | G]:

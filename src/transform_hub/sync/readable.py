@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 import msgspec
 
 from transform_hub.client import readable as native
+from transform_hub.client.json_line import decode_damaged
 from transform_hub.client.readable import G, T, _without_end
 from transform_hub.sync.mirror import MirroredStream
 
@@ -108,8 +109,11 @@ class Readable(MirroredStream, Generic[G], of=native.Readable):
                     continue
                 try:
                     value = decoder.decode(line)
-                except msgspec.DecodeError as error:
-                    raise self._async._error(f"Line {number} is not what was expected: {error}") from None
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    try:
+                        value = decode_damaged(line, type)
+                    except (ValueError, RecursionError) as error:
+                        raise self._async._error(f"Line {number} is not what was expected: {error}") from None
                 yield value
 
     def _byte_lines(self) -> Iterator[bytes | G]:
