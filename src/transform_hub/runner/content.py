@@ -4,7 +4,7 @@
     text/*                  str, one line each, with its     str, bytes; other values become JSON lines
                             newline
     application/x-ndjson,   values, one per line of JSON     any JSON value, one per line
-    application/json
+    application/json        (json: or one of several lines)
     anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
 
 Text is UTF-8. Invalid bytes become lone surrogates, so they leave a text Sequence as they came in.
@@ -33,9 +33,17 @@ def is_text(content_type: str) -> bool:
 
 
 def is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() in (
+    return is_document(content_type) or _media_type(content_type) in (
         "application/x-ndjson",
         "application/ndjson",
         "text/x-ndjson",
-        "application/json",
     )
+
+
+def is_document(content_type: str) -> bool:
+    """Whether it is a type whose values may span lines."""
+    return _media_type(content_type) == "application/json"
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

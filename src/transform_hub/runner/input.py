@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,13 +14,12 @@ from typing import Any
 from scramjet.streams import StringStream
 
 from transform_hub.protocol import LineBuffer
-from transform_hub.runner.content import is_json, is_text
+from transform_hub.runner.content import is_document, is_json, is_text
+from transform_hub.runner.values import ValueReader
 
 READ_SIZE = 256 * 1024
 LINE_LIMIT = 64 * 1024 * 1024
 """A line longer than this reaches the Sequence in pieces, so that memory stays bounded."""
-
-_decode = json.JSONDecoder().raw_decode
 
 
 class Input:
@@ -48,12 +46,16 @@ class Input:
                     break
                 await stream.feed(items)
         finally:
-            if not stream.ended:
-                stream.end()
+            self.end()
+
+    def end(self) -> None:
+        """End the stream: the Sequence gets what has come, and nothing more is read."""
+        if not self.stream._pyfca.ended:
+            self.stream._pyfca.end()
 
     def _items(self, content_type: str) -> AsyncIterator[list[Any]]:
         if is_json(content_type):
-            return self._values()
+            return self._values(ValueReader(documents=is_document(content_type)))
         return self._lines() if is_text(content_type) else self._chunks()
 
     async def _chunks(self) -> AsyncIterator[list[bytes]]:
@@ -61,21 +63,16 @@ class Input:
         while data := await loop.sock_recv(self._sock, READ_SIZE):
             yield [data]
 
-    async def _values(self) -> AsyncIterator[list[Any]]:
-        number = 0
+    async def _values(self, reader: ValueReader) -> AsyncIterator[list[Any]]:
         async for lines in self._lines():
-            values, failure = [], None
-            for line in lines:
-                number += 1
-                try:
-                    if line.strip():
-                        values.append(_value(line, number))
-                except ValueError as error:
-                    failure = error
-                    break
-            yield values
-            if failure is not None:
-                raise failure
+            if len(lines) == 1 and len(lines[0]) > LINE_LIMIT / 4 and _is_piece(lines[0]):
+                raise ValueError(f"line {reader.number + 1} of the input is longer than {LINE_LIMIT} bytes")
+            yield reader.feed(lines)
+            if reader.failure is not None:
+                raise reader.failure
+        yield reader.finish()
+        if reader.failure is not None:
+            raise reader.failure
 
     async def _lines(self) -> AsyncIterator[list[str]]:
         lines = LineBuffer()
@@ -88,6 +85,10 @@ class Input:
             yield [_text(lines.flush())]
 
 
+def _is_piece(line: str) -> bool:
+    return not line.endswith("\n") and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT
+
+
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
@@ -95,16 +96,3 @@ def _text(data: bytes) -> str:
 def _split(data: bytes) -> list[str]:
     """Lines with their newline, which is the only line end here, unlike in str.splitlines."""
     return list(io.StringIO(_text(data), newline="\n"))
-
-
-def _value(line: str, number: int) -> Any:
-    text = line.strip(" \t\r\n")
-    try:
-        value, end = _decode(text)  # a third faster than json.loads, which is called only for its message
-        if end != len(text):
-            json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"line {number} of the input is not JSON: {error}") from None
-    if value is None:
-        raise ValueError(f"line {number} of the input is null, which to a Stream is its end")
-    return value

@@ -63,7 +63,6 @@ class Control:
     Args:
         sock: the dialled control channel.
         on_message: called in the control thread with each message that Control does not handle itself.
-        health: called in the control thread before each heartbeat; returns the health to report.
         before_kill: called in the control thread before a kill ends this process.
     """
 
@@ -72,19 +71,22 @@ class Control:
         sock: socket.socket,
         on_message: Callable[[Message], None],
         *,
-        health: Callable[[], dict[str, Any]],
         before_kill: Callable[[], None],
     ) -> None:
         self._sock = sock
         self._on_message = on_message
-        self._health = health
         self._before_kill = before_kill
         self._interval = 1.0
         self._due = time.monotonic()
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="control", daemon=True).start()
+    def start(self, health: Callable[[], dict[str, Any] | None]) -> None:
+        """Start the control thread.
+
+        Args:
+            health: called in it before each heartbeat; None is no heartbeat.
+        """
+        threading.Thread(target=self._run, args=(health,), name="control", daemon=True).start()
 
     def send(self, message: Message) -> None:
         """Send one message; ends this process if the Hub is gone."""
@@ -95,14 +97,15 @@ class Control:
         except OSError:
             leave_no_orphans()
 
-    def _run(self) -> None:
+    def _run(self, ask_health: Callable[[], dict[str, Any] | None]) -> None:
         lines = MessageBuffer()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         while True:
             wait = self._due - time.monotonic()
             if wait <= 0:
-                self.send({"type": "health", "health": self._health()})
+                if (health := ask_health()) is not None:
+                    self.send({"type": "health", "health": health})
                 self._due = time.monotonic() + self._interval
             elif poll.poll(wait * 1000):
                 for message in lines.feed(self._read()):

@@ -14,10 +14,15 @@ from typing import Any
 from scramjet.streams import Stream
 
 from transform_hub.runner.content import RAW, is_json
+from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
+from transform_hub.runner.values import finite
 
 _GATHER = 64 * 1024
-_dumps = json.JSONEncoder(ensure_ascii=False).encode
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+Convert = Callable[[Any, int], str | bytes]
+"""Turns an item of the output, the n-th, into what is written."""
 
 
 class Output:
@@ -105,19 +110,42 @@ class Output:
             self._loop.remove_writer(self._sock)
 
 
-def encode(item: Any) -> str | bytes:
+def encode(item: Any, number: int) -> str | bytes:
     """One item of an output whose content type is not JSON."""
     if isinstance(item, str):
         return item
     if isinstance(item, (bytes, bytearray, memoryview)):
         return bytes(item)
-    return encode_json(item)
+    return encode_json(item, number)
 
 
-def encode_json(item: Any) -> bytes:
-    """One item as a line of JSON."""
+def encode_json(item: Any, number: int) -> bytes:
+    """One item as a line of JSON; NaN and infinities become null."""
+    try:
+        line = _dumps(item)
+    except ValueError as error:
+        if not str(error).startswith("Out of range float"):
+            raise
+        item, path = finite(item)
+        line = _dumps(item)
+        _tell_not_finite(number, path)
     # backslashreplace escapes a lone surrogate as JSON does.
-    return _dumps(item).encode("utf-8", "backslashreplace") + b"\n"
+    return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+_told: set[str] = set()
+
+
+def _tell_not_finite(number: int, path: str | None) -> None:
+    """Warn of the first such item of this Instance."""
+    if path is not None and not _told:
+        _told.add(path)
+        LOGGER.warning(
+            "Item %d of the output has NaN or an infinity at %s, which JSON can't say: written as null. "
+            "Further ones are not told.",
+            number,
+            path,
+        )
 
 
 def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
@@ -153,20 +181,20 @@ async def pump_output(result: Any, output: Output, content_type: str) -> None:
             source.close()
 
 
-async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Callable[[Any], str | bytes]) -> None:
+async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Convert) -> None:
     turn = monotonic() + TURN
+    number = 0
     async for item in source:
-        output.put(convert(item))
+        number += 1
+        output.put(convert(item, number))
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
 
 
-async def _pump_sync(
-    source: Iterator[Any], output: Output, convert: Callable[[Any], str | bytes], *, at_hand: bool
-) -> None:
+async def _pump_sync(source: Iterator[Any], output: Output, convert: Convert, *, at_hand: bool) -> None:
     turn = monotonic() + TURN
-    for item in source:
-        output.put(convert(item))
+    for number, item in enumerate(source, 1):
+        output.put(convert(item, number))
         if not at_hand and not output.send():  # a generator may block before its next item
             await output.flush()
         if output.full or monotonic() > turn:

@@ -12,6 +12,9 @@ function of the Sequence has to be awaited; plain functions run in one go.
 A writer waits while max_parallel items are unread. Reader and functions give the event loop its turn every ``TURN``.
 A function that fails stops its Stream after the items before. As in the framework's own engine, the failed task is
 called ``_process``, by which the runner knows that the Instance has failed (see ``PythonRunner._task``).
+
+None is an item as any other, since a record of JSON may be null; only :data:`END` is the end. In the framework's own
+engine None ends the Stream, so a function that makes None of an item is told in the log.
 """
 
 from __future__ import annotations
@@ -25,6 +28,11 @@ from typing import Any
 
 from scramjet import pyfca
 from scramjet.pyfca import DropChunk
+
+from transform_hub.runner.log import LOGGER
+
+END = object()
+"""What ``take`` gives at the end."""
 
 TURN = 0.002
 """Seconds of work on items before events, stop handlers and other tasks get their turn."""
@@ -101,7 +109,12 @@ class Pipeline:
         self._schedule()
 
     async def read(self) -> Any:
-        """The next item; None at the end."""
+        """The next item; None at the end, and for a null record."""
+        chunk = await self.take()
+        return None if chunk is END else chunk
+
+    async def take(self) -> Any:
+        """The next item; END at the end."""
         if monotonic() > self._turn:
             await asyncio.sleep(0)
             self._turn = monotonic() + TURN
@@ -112,7 +125,7 @@ class Pipeline:
             if self.strict:
                 self._advance(freed=1)
             return chunk
-        return None if self._over() else await self._arrival()
+        return END if self._over() else await self._arrival()
 
     async def _arrival(self) -> Any:
         reader = self._loop.create_future()
@@ -120,7 +133,7 @@ class Pipeline:
         try:
             return await reader
         except asyncio.CancelledError:
-            if reader.done() and not reader.cancelled():  # the item came too late for this reader
+            if reader.done() and not reader.cancelled() and reader.result() is not END:  # too late for this reader
                 self.ready.appendleft(reader.result())
                 self._hand_out()
             raise
@@ -172,13 +185,15 @@ class Pipeline:
         steps = iter(self._steps)
         try:
             for step in steps:
-                chunk = step(chunk)
+                given, chunk = chunk, step(chunk)
                 if type(chunk) not in NO_COROUTINES and asyncio.iscoroutine(chunk):
-                    return self._run(_process(chunk, steps))
+                    return self._run(_process(given, step, chunk, steps))
                 if chunk is DropChunk:
                     return None
+                if chunk is None and given is not None:
+                    _tell_none(step)
         except Exception as error:  # noqa: BLE001 - the Sequence's own failure
-            return self._run(_process(_failure(error), steps))
+            return self._run(_process(None, _failure, _failure(error), steps))
         if not self._running:
             return self.ready.append(chunk)
         done = self._loop.create_future()
@@ -206,7 +221,7 @@ class Pipeline:
         while self._readers and (self.ready or self._over()):
             reader = self._readers.popleft()
             if not reader.done():
-                reader.set_result(self.ready.popleft() if self.ready else None)
+                reader.set_result(self.ready.popleft() if self.ready else END)
         room = max(self.max_parallel - self._unread(), freed)
         while self._writers and room > 0:
             drained = self._writers.popleft()
@@ -220,16 +235,32 @@ class Pipeline:
             self._feeder = None
 
 
-async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[Step]) -> Any:
+async def _process(given: Any, first: Step, pending: Coroutine[Any, Any, Any], steps: Iterator[Step]) -> Any:
     """Take an item through the rest of the functions, from the one that must be awaited."""
     chunk = await pending
+    if chunk is None and given is not None:
+        _tell_none(first)
     for step in steps:
         if chunk is DropChunk:
             break
-        chunk = step(chunk)
+        given, chunk = chunk, step(chunk)
         if asyncio.iscoroutine(chunk):
             chunk = await chunk
+        if chunk is None and given is not None:
+            _tell_none(step)
     return chunk
+
+
+_told: set[int] = set()
+
+
+def _tell_none(step: Step) -> None:
+    """Warn once per function; the set keeps ids, since a callable need not be hashable."""
+    if id(step) in _told:
+        return
+    _told.add(id(step))
+    name = getattr(step, "__qualname__", repr(step))
+    LOGGER.warning("map: %s returned None, which goes on as null; to leave an item out return DropChunk", name)
 
 
 async def _failure(error: Exception) -> Any:
