@@ -116,7 +116,7 @@ def _refusal(error: ValueError | RecursionError, text: str, line: int) -> ValueE
         line += error.lineno - 1
         found = text[error.pos : error.pos + 1]
         invalid = "\udc80" <= found <= "\udcff"
-        cause = f"byte 0x{ord(found) - 0xDC00:02x} is not UTF-8" if invalid else error.msg
+        cause = f"byte 0x{ord(found) - 0xDC00:02x} is not UTF-8" if invalid else error.msg.removesuffix(" at")
         cause += f" at column {error.colno}"
     return ValueError(f"line {line} of the input is not JSON: {cause}")
 
