@@ -63,7 +63,7 @@ class ValueReader:
 
     def finish(self) -> list[Any]:
         """The document that the end of the input has ended, if there is one."""
-        if not self._document:
+        if self.failure is not None or not self._document:
             return []
         try:
             return [self._parse("".join(self._document), self.number - len(self._document) + 1)]
