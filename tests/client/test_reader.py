@@ -208,6 +208,33 @@ async def test_json():
         assert [value async for value in reader.json(Point)] == [Point(1), Point(2, 3)]
 
 
+DAMAGED = {
+    b'\xef\xbb\xbf{"x": 1}': {"x": 1},
+    b'"\\ud800"': "\ud800",
+    b'["a\xff"]': ["a\udcff"],
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+async def test_a_line_with_a_bom_or_text_that_is_not_unicode(line):
+    async with Output(b"1\n" + line + b"\n2") as reader:
+        assert [value async for value in reader.json()] == [1, DAMAGED[line], 2]
+
+
+CAUSES = {
+    b"[1, NaN]": "NaN is not JSON",
+    b'{"a": tru}': "Expecting value at column 7",
+    b"[" * 100_000: "recursion",
+}
+
+
+@pytest.mark.parametrize("line", CAUSES)
+async def test_the_error_names_line_and_cause(line):
+    async with Output(b"1\n" + line + b"\n") as reader:
+        with pytest.raises(errors.StreamError, match=f"Line 2 is not what was expected: .*{CAUSES[line]}"):
+            _ = [value async for value in reader.json()]
+
+
 @pytest.mark.parametrize(("bad", "kind"), [(b"{oops", Point), (b'{"x": "a"}', Point), (b"\xff", object)])
 async def test_a_line_that_is_no_json(bad, kind):
     async with Output(b'{"x": 1}\n\n' + bad + b'\n{"x": 2}\n') as reader:

@@ -1,5 +1,7 @@
 """Health checks and heartbeats."""
 
+import pytest
+
 from until import until
 
 
@@ -83,9 +85,11 @@ async def test_checks_are_asked_again_and_again(launch, api):
 
 async def test_heartbeats_go_on_while_the_event_loop_is_blocked(launch, api, hub):
     instance = await launch("""
-        import time
-        def run(context, input):
-            context.set_health_check(lambda: {"checked": True})
+        import asyncio, time
+        async def run(context, input):
+            asked = asyncio.Event()
+            context.set_health_check(lambda: asked.set() or {"checked": True})
+            await asked.wait()
             context.emit("blocked")
             time.sleep(1000)
     """)
@@ -102,7 +106,7 @@ async def test_heartbeats_go_on_while_the_event_loop_is_blocked(launch, api, hub
 
     control._on_message = count
     await until(lambda: beats >= 5)
-    assert (await health(api, instance))["healthy"] is True
+    assert await health(api, instance) == {"healthy": True, "checked": True}
 
 
 async def test_a_check_that_hangs_does_not_hold_heartbeats_back(launch, api):
@@ -114,9 +118,30 @@ async def test_a_check_that_hangs_does_not_hold_heartbeats_back(launch, api):
             return input
     """)
     await rate(api, instance, 100)
-    assert (await health(api, instance))["healthy"] is True
+    said = {"healthy": False, "error": "The health check has not answered for 5 s"}
+    assert await health(api, instance) == said
     await api.post(f"{instance}/_stop", {"timeout": 7000})
     assert (await api.ended(instance))["terminated"]["exitcode"] == 138
+
+
+NEVER_HEALTHY = {
+    "set while it is loaded": "import time\ntime.sleep(1.5)\ndef run(context, input):\n    {set}\n    return input",
+    "set in a generator": "async def run(context, input):\n    {set}\n    async for line in input: yield line",
+    "set before it blocks": "import time\ndef run(context, input):\n    {set}\n    time.sleep(1.5)\n    return input",
+    "set twice": "def run(context, input):\n    context.set_health_check(lambda: True)\n    {set}\n    return input",
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_HEALTHY)
+async def test_it_is_never_healthy_before_its_own_checks_say_so(kind, launch, api, package):
+    source = NEVER_HEALTHY[kind].format(set="context.add_monitoring_handler(lambda: False)")
+    sequence = await api.send(package(source))
+    starting = asyncio.ensure_future(api.start(sequence, instanceId="i" * 36))
+    instance = f"/instance/{'i' * 36}"
+    while (await api.get(instance)).status == 404:
+        await asyncio.sleep(0)
+    assert await health(api, instance) == {"healthy": False}
+    await starting
 
 
 async def test_after_the_end_it_is_not_healthy(launch, api):

@@ -76,15 +76,26 @@ async def test_json_comes_in_values(content_type, result):
     assert info["status"] == "completed"
 
 
-async def test_null_is_refused_because_to_a_stream_it_is_the_end(result):
-    source = """
-        async def run(context, input):
-            async for value in input: yield repr(value) + ";"
-    """
-    output, info = await result(source, b"1\nnull\n2\n", "application/x-ndjson")
-    assert output == b"1;"
-    assert info["terminated"]["exitcode"] == 23
-    assert info["error"] == "ValueError: line 2 of the input is null, which to a Stream is its end"
+NULLS = {
+    "async for": "async def run(context, input):\n    async for value in input: yield repr(value) + ';'",
+    "map": "def run(context, input): return input.map(repr).map(lambda text: text + ';')",
+    "each": "def run(context, input): return input.each(len and str).map(lambda value: f'{value};')",
+    "flatmap": "def run(context, input): return input.flatmap(lambda value: [f'{value};'])",
+    "batch": "def run(context, input): return input.batch(lambda _: True).map(lambda batch: f'{batch[0]};')",
+    "to_list": "async def run(context, input): return [f'{value};' for value in await input.to_list()]",
+    "reduce": "async def run(context, input): return await input.reduce(lambda text, value: text + f'{value};', '')",
+    "pipe": """
+        from scramjet.streams import Stream
+        def run(context, input): return input.pipe(Stream()).map(lambda value: f'{value};')
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", NULLS)
+async def test_null_is_a_value_as_any_other(kind, result):
+    output, info = await result(NULLS[kind], b"1\nnull\n2\n", "application/x-ndjson")
+    assert output == b"1;None;2;"
+    assert info["status"] == "completed"
 
 
 async def test_a_line_that_is_not_json_ends_the_instance_and_is_named(launch, api):

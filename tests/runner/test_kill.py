@@ -61,10 +61,15 @@ def short_grace(monkeypatch):
     monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 0.2)
 
 
-async def test_what_blocks_even_the_control_thread(launch, api, process, short_grace):
+async def test_what_blocks_even_the_control_thread(launch, api, short_grace):
     # One call into C that keeps the interpreter's lock, like a long computation of an extension does.
-    instance = await launch("import ctypes\ndef run(context, input):\n    ctypes.PyDLL(None).sleep(1000)")
-    runner = await process(instance)
+    instance = await launch("""
+        import ctypes, os
+        def run(context, input):
+            context.emit("blocked", os.getpid())
+            ctypes.PyDLL(None).sleep(1000)
+    """)
+    runner = psutil.Process((await api.get(f"{instance}/event/blocked")).json)
     await killed(api, instance)
     await gone(runner)
 

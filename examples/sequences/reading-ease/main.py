@@ -7,6 +7,7 @@ Flesch's reading ease: 100 is easy, 0 is very hard, and legal prose is below tha
     config   {"width": columns}     cut what is shown of a sentence (default 60)
 """
 
+import asyncio
 import re
 
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n")
@@ -68,8 +69,9 @@ async def run(context, input, shortest=1):
         context.logger.info("%s sentences, reading ease %.1f", tally.sentences, ease)
         context.emit("summary", {"sentences": tally.sentences, "words": tally.words, "ease": round(ease, 1)})
     print("done:", tally.sentences, "sentences")
-    context.set_stop_handler(lambda timeout, can_keep_alive: print("stopping"))
     # The text has ended, the Instance has not: it waits to be stopped, as a service would.
     if context.config.get("stay"):
-        while True:
-            await context.keep_alive(0.1)
+        stopping = asyncio.Event()
+        context.set_stop_handler(stopping.set)
+        await stopping.wait()
+        print("stopping")

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from transform_hub.client.json_line import decode_damaged
 from transform_hub.errors import StreamError
 from transform_hub.protocol import LineBuffer
 
@@ -95,6 +96,7 @@ class Json(_ByLine[T]):
 
     def __init__(self, type: type[T], error: Callable[[str], StreamError]) -> None:
         super().__init__()
+        self._type = type
         self._decoder: Any = msgspec.json.Decoder(type)
         self._error = error
         self._number = 0
@@ -103,11 +105,17 @@ class Json(_ByLine[T]):
         for line in lines:
             self._number += 1
             if line.strip():
-                try:
-                    value = self._decoder.decode(line)
-                except msgspec.DecodeError as error:
-                    raise self._error(f"Line {self._number} is not what was expected: {error}") from None
-                yield value
+                yield self._value(line)
+
+    def _value(self, line: bytes) -> T:
+        try:
+            value: T = self._decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                value = decode_damaged(line, self._type)
+            except (ValueError, RecursionError) as error:
+                raise self._error(f"Line {self._number} is not what was expected: {error}") from None
+        return value
 
 
 def _without_end(line: bytes) -> bytes:

@@ -1,1 +1,1 @@
-"""Runs one Sequence in a process of its own and carries its streams over the link to the Hub."""
+"""Runs one Sequence in its own process and carries its streams over the link to the Hub."""

@@ -1,4 +1,4 @@
-"""Starts one runner without a zygote, with the spec as JSON on stdin."""
+"""Starts one runner without a zygote; the spec comes as JSON on stdin."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""What a content type makes of bytes, and how text becomes bytes.
+"""How a content type turns bytes into items, and text into bytes.
 
     content type            input gives                      output takes
     text/*                  str, one line each, with its     str, bytes; other values become JSON lines
                             newline
     application/x-ndjson,   values, one per line of JSON     any JSON value, one per line
-    application/json
+    application/json        (json: or one of several lines)
     anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
 
-Text is UTF-8. Bytes that are not are kept as lone surrogates, so they leave a text Sequence as they came in.
+Text is UTF-8. Invalid bytes become lone surrogates, so they leave a text Sequence as they came in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import codecs
 
 RAW = "transform_hub.raw"
-"""Error handler of encoders: lone surrogates that stand for bytes become these bytes, others an escape."""
+"""Error handler of encoders: a lone surrogate that stands for a byte becomes that byte, any other an escape."""
 
 
 def _encode_surrogates(error: UnicodeError) -> tuple[bytes, int]:
@@ -33,9 +33,17 @@ def is_text(content_type: str) -> bool:
 
 
 def is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() in (
+    return is_document(content_type) or _media_type(content_type) in (
         "application/x-ndjson",
         "application/ndjson",
         "text/x-ndjson",
-        "application/json",
     )
+
+
+def is_document(content_type: str) -> bool:
+    """Whether it is a type whose values may span lines."""
+    return _media_type(content_type) == "application/json"
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

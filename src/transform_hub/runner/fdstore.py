@@ -1,7 +1,7 @@
-"""What a zygote keeps of Instances so that they outlive their Hub: its ends of their channels, and how they ended.
+"""The zygote's fd store: the Hub's ends of the channels, and the exits, of Instances that outlive their Hub.
 
-While there is no Hub no connection of a runner breaks, because the ends are held here too: what a runner writes stays
-in the kernel's buffers, and when these are full the runner waits.
+Without a Hub no connection of a runner breaks, because the zygote holds a copy of the other end: what a runner writes
+stays in the kernel's buffers, and the runner waits when they are full.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NOTHING = Held([], [])
 
 
 class Keeper:
-    """Keeps them, and is found by another Hub.
+    """Holds channels and exits until the next Hub connects and takes them.
 
     Args:
-        path: the socket where that Hub connects, in a directory that goes with this process.
-        timeout: seconds to wait for it.
+        path: the socket where that Hub connects; its directory is removed with this process.
+        timeout: seconds to wait for that Hub.
 
     Raises:
-        FileNotFoundError: the Hub that made the directory has ended already.
+        FileNotFoundError: the Hub that made the directory has already ended.
     """
 
     def __init__(self, path: str, timeout: float) -> None:
@@ -48,27 +48,25 @@ class Keeper:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it holds no channels."""
         return not self._held
 
     def hold(self, instance: str, held: Held) -> None:
-        """Take the channels of an Instance, in the place of those of the run before."""
+        """Take the channels of an Instance; those of its previous run are closed."""
         self._close(instance)
         if len(held.descriptors) == len(held.channels):
             self._held[instance] = held
-        else:  # more than the system lets this process have: this Instance ends with its Hub
+        else:  # the descriptor limit was hit: this Instance ends with its Hub
             close(held.descriptors)
 
     def note_exit(self, instance: str, status: int) -> None:
-        """Remember how a runner has ended: a Hub that is told may die before it has understood."""
+        """Remember how a runner ended: the Hub that is told may die before it has handled the message."""
         self._exits[instance] = status
 
     def forget_exit(self, instance: str) -> None:
-        """Another run begins."""
         self._exits.pop(instance, None)
 
     def release(self, instance: str) -> None:
-        """Nothing of an Instance is needed any more."""
+        """Drop everything held for an Instance."""
         self.forget_exit(instance)
         self._close(instance)
 
@@ -76,19 +74,18 @@ class Keeper:
         close(self._held.pop(instance, NOTHING).descriptors)
 
     def begin_to_wait(self) -> None:
-        """There is no Hub from now on."""
         self._deadline = time.monotonic() + self._timeout
 
     @property
     def time_left(self) -> float:
-        """Seconds in which another Hub may still come."""
+        """Seconds left for another Hub to connect."""
         return max(0.0, self._deadline - time.monotonic())
 
     def told(self, pids: Mapping[str, int]) -> Iterator[tuple[dict[str, Any], list[int]]]:
-        """The messages, and the descriptors with each, that tell a Hub what there is.
+        """The messages, each with its descriptors, that hand everything over to a Hub.
 
         Args:
-            pids: of the runners that are there, by Instance.
+            pids: process ids of the live runners, by Instance.
         """
         for instance in {**pids, **self._exits, **self._held}:
             channels, descriptors = self._held.get(instance, NOTHING)
@@ -97,18 +94,17 @@ class Keeper:
         yield {"held": None}, []
 
     def drop(self) -> None:
-        """Have nothing of it in a process that was forked from this one."""
+        """Close this process's copies, after a fork."""
         self.socket.close()
         for held in self._held.values():
             close(held.descriptors)
 
     def close(self) -> None:
-        """Be found no more."""
+        """Stop listening and remove the directory."""
         self.socket.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def close(descriptors: Iterable[int]) -> None:
-    """Close descriptors."""
     for descriptor in descriptors:
         os.close(descriptor)

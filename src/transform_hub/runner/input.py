@@ -1,26 +1,25 @@
-"""A Sequence's input: bytes of the link become items of its Stream, a block at a time.
+"""A Sequence's input: turns bytes of the link into items of its Stream, a block at a time.
 
-A line that is not JSON where it should be ends the input; the Instance fails once what came before is worked off.
+A line that should be JSON and is not ends the input; the Instance fails once the items before it are processed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 from scramjet.streams import StringStream
 
-from transform_hub.runner.content import is_json, is_text
+from transform_hub.protocol import LineBuffer
+from transform_hub.runner.content import is_document, is_json, is_text
+from transform_hub.runner.values import ValueReader
 
 READ_SIZE = 256 * 1024
 LINE_LIMIT = 64 * 1024 * 1024
 """A line longer than this reaches the Sequence in pieces, so that memory stays bounded."""
-
-_decode = json.JSONDecoder().raw_decode
 
 
 class Input:
@@ -30,11 +29,11 @@ class Input:
         sock.setblocking(False)
         self._sock = sock
         self._content_type: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        # A StringStream has all operators; which items it will carry is known with the first writer's type.
+        # A StringStream has all operators; the first writer's type tells which items it will carry.
         self.stream = StringStream(max_parallel=64, name="input")
 
     def set_content_type(self, content_type: str) -> None:
-        """Say what the input is; only the first time counts."""
+        """Set the content type of the input; only the first call counts."""
         if not self._content_type.done():
             self._content_type.set_result(content_type)
 
@@ -47,12 +46,16 @@ class Input:
                     break
                 await stream.feed(items)
         finally:
-            if not stream.ended:
-                stream.end()
+            self.end()
+
+    def end(self) -> None:
+        """End the stream: the Sequence gets what has come, and nothing more is read."""
+        if not self.stream._pyfca.ended:
+            self.stream._pyfca.end()
 
     def _items(self, content_type: str) -> AsyncIterator[list[Any]]:
         if is_json(content_type):
-            return self._values()
+            return self._values(ValueReader(documents=is_document(content_type)))
         return self._lines() if is_text(content_type) else self._chunks()
 
     async def _chunks(self) -> AsyncIterator[list[bytes]]:
@@ -60,38 +63,30 @@ class Input:
         while data := await loop.sock_recv(self._sock, READ_SIZE):
             yield [data]
 
-    async def _values(self) -> AsyncIterator[list[Any]]:
-        number = 0
+    async def _values(self, reader: ValueReader) -> AsyncIterator[list[Any]]:
         async for lines in self._lines():
-            values, failure = [], None
-            for line in lines:
-                number += 1
-                try:
-                    if line.strip():
-                        values.append(_value(line, number))
-                except ValueError as error:
-                    failure = error
-                    break
-            yield values
-            if failure is not None:
-                raise failure
+            if len(lines) == 1 and len(lines[0]) > LINE_LIMIT / 4 and _is_piece(lines[0]):
+                raise ValueError(f"line {reader.number + 1} of the input is longer than {LINE_LIMIT} bytes")
+            yield reader.feed(lines)
+            if reader.failure is not None:
+                raise reader.failure
+        yield reader.finish()
+        if reader.failure is not None:
+            raise reader.failure
 
     async def _lines(self) -> AsyncIterator[list[str]]:
-        parts: list[bytes] = []
-        size = 0
+        lines = LineBuffer()
         async for (data,) in self._chunks():
-            end = data.rfind(b"\n") + 1
-            if end:
-                yield _split(b"".join([*parts, data[:end]]))
-                parts, size = [], 0
-            if end < len(data):
-                parts.append(data[end:])
-                size += len(data) - end
-            if size > LINE_LIMIT:
-                yield [_text(b"".join(parts))]
-                parts, size = [], 0
-        if parts:
-            yield [_text(b"".join(parts))]
+            if block := lines.block(data):
+                yield _split(block)
+            if lines.size > LINE_LIMIT:
+                yield [_text(lines.flush())]
+        if lines.size:
+            yield [_text(lines.flush())]
+
+
+def _is_piece(line: str) -> bool:
+    return not line.endswith("\n") and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT
 
 
 def _text(data: bytes) -> str:
@@ -99,18 +94,5 @@ def _text(data: bytes) -> str:
 
 
 def _split(data: bytes) -> list[str]:
-    """Lines with their newline; unlike str.splitlines, this knows but one line end."""
+    """Lines with their newline, which is the only line end here, unlike in str.splitlines."""
     return list(io.StringIO(_text(data), newline="\n"))
-
-
-def _value(line: str, number: int) -> Any:
-    text = line.strip(" \t\r\n")
-    try:
-        value, end = _decode(text)  # a third faster than json.loads, whose message is had when it is needed
-        if end != len(text):
-            json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"line {number} of the input is not JSON: {error}") from None
-    if value is None:
-        raise ValueError(f"line {number} of the input is null, which to a Stream is its end")
-    return value

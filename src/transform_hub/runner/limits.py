@@ -1,10 +1,10 @@
-"""Limits of the process that runs a Sequence; set before anything of the Sequence is loaded.
+"""Resource limits of a runner process, set before the Sequence is loaded.
 
     memory   RLIMIT_DATA   private writable memory: an allocation beyond it fails (MemoryError, or Node.js aborts)
     cpu      RLIMIT_CPU    seconds of CPU time: SIGXCPU, and a second later SIGKILL
     files    RLIMIT_NOFILE open descriptors: opening one more fails
 
-They hold for each process by itself: one that the Sequence starts gets the same limits anew.
+They hold per process: each process that the Sequence starts has the same limits for itself.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import resource
 
 NODE_OWN = 64 * 1024 * 1024
-"""Bytes that Node.js needs besides its heap."""
+"""Bytes that Node.js needs beside its heap."""
 
 
 def apply(limits: dict[str, int]) -> None:
-    """Limit this process and all that it starts.
+    """Limit this process and every process it starts.
 
     Args:
-        limits: ``memory`` in bytes, ``cpu`` in seconds, number of ``files``; what is not there has no limit.
+        limits: ``memory`` in bytes, ``cpu`` in seconds, number of ``files``; a missing key means no limit.
     """
     if "memory" in limits:
         _set(resource.RLIMIT_DATA, limits["memory"], limits["memory"])
@@ -30,7 +30,7 @@ def apply(limits: dict[str, int]) -> None:
 
 
 def node_options(limits: dict[str, int]) -> list[str]:
-    """Options of Node.js that keep its heap within the limit, so that it collects garbage in time."""
+    """Options that keep the heap of Node.js within the limit, so that it collects garbage in time."""
     if "memory" not in limits:
         return []
     heap = max(limits["memory"] - NODE_OWN, limits["memory"] // 2)

@@ -1,7 +1,7 @@
-"""The runner's end of the link: dialling the Hub, and the control thread.
+"""The runner's end of the link: dials the Hub and runs the control thread.
 
-Control has a thread of its own, so that a Sequence that blocks the event loop still answers: heartbeats go
-on and a kill arrives. What concerns the Sequence (events, stop) is handed over to its event loop.
+Control has its own thread, so that a Sequence that blocks the event loop still sends heartbeats and can be killed.
+Messages to the Sequence (events, stop) go on to its event loop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     """Open one channel to the Hub.
 
     Args:
-        address: ``unix:<path>`` or ``tcp:<host>:<port>``.
+        address: ``unix:<path>``.
         instance: the Instance's id.
         secret: the Instance's secret.
         channel: one of :data:`transform_hub.protocol.CHANNELS`.
@@ -31,7 +31,7 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     Raises:
         OSError: no Hub listens there.
     """
-    sock = open_socket(address)
+    sock = open_socket()
     try:
         greet(sock, address, instance, secret, channel, pid=os.getpid())
     except OSError:
@@ -40,42 +40,29 @@ def dial(address: str, instance: str, secret: str, channel: str) -> socket.socke
     return sock
 
 
-def open_socket(address: str) -> socket.socket:
+def open_socket() -> socket.socket:
     """A socket for a channel, not connected yet."""
-    kind, _, place = address.partition(":")
-    if kind == "unix":
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-    else:
-        family, *_ = socket.getaddrinfo(*_host_and_port(place), type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
     return sock
 
 
 def greet(sock: socket.socket, address: str, instance: str, secret: str, channel: str, *, pid: int) -> None:
-    """Connect a socket to the Hub and say which channel it is, of the runner process ``pid``.
+    """Connect a socket to the Hub and say hello: which channel this is, of the runner process ``pid``.
 
     Raises:
         OSError: no Hub listens there.
     """
-    kind, _, place = address.partition(":")
-    sock.connect(place if kind == "unix" else _host_and_port(place))
+    sock.connect(address.removeprefix("unix:"))
     sock.sendall(encode({"instance": instance, "secret": secret, "channel": channel, "pid": pid}))
 
 
-def _host_and_port(place: str) -> tuple[str, int]:
-    host, _, port = place.rpartition(":")
-    return host, int(port)
-
-
 class Control:
-    """The control channel: sends messages from any thread, receives them in its own.
+    """The control channel: sends messages from any thread, receives them in its own thread.
 
     Args:
         sock: the dialled control channel.
-        on_message: called in the control thread with each message that is not handled here.
-        health: called in the control thread before each heartbeat, gives what to report.
+        on_message: called in the control thread with each message that Control does not handle itself.
         before_kill: called in the control thread before a kill ends this process.
     """
 
@@ -84,23 +71,25 @@ class Control:
         sock: socket.socket,
         on_message: Callable[[Message], None],
         *,
-        health: Callable[[], dict[str, Any]],
         before_kill: Callable[[], None],
     ) -> None:
         self._sock = sock
         self._on_message = on_message
-        self._health = health
         self._before_kill = before_kill
         self._interval = 1.0
         self._due = time.monotonic()
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Start the control thread."""
-        threading.Thread(target=self._run, name="control", daemon=True).start()
+    def start(self, health: Callable[[], dict[str, Any] | None]) -> None:
+        """Start the control thread.
+
+        Args:
+            health: called in it before each heartbeat; None is no heartbeat.
+        """
+        threading.Thread(target=self._run, args=(health,), name="control", daemon=True).start()
 
     def send(self, message: Message) -> None:
-        """Send one message; a Hub that is gone ends this process."""
+        """Send one message; ends this process if the Hub is gone."""
         data = encode(message)
         try:
             with self._lock:
@@ -108,14 +97,15 @@ class Control:
         except OSError:
             leave_no_orphans()
 
-    def _run(self) -> None:
+    def _run(self, ask_health: Callable[[], dict[str, Any] | None]) -> None:
         lines = MessageBuffer()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         while True:
             wait = self._due - time.monotonic()
             if wait <= 0:
-                self.send({"type": "health", "health": self._health()})
+                if (health := ask_health()) is not None:
+                    self.send({"type": "health", "health": health})
                 self._due = time.monotonic() + self._interval
             elif poll.poll(wait * 1000):
                 for message in lines.feed(self._read()):
@@ -123,7 +113,7 @@ class Control:
 
     def _read(self) -> bytes:
         data = b""
-        with contextlib.suppress(OSError):  # a reset is an end, too
+        with contextlib.suppress(OSError):  # a reset is also the end
             data = self._sock.recv(65536)
         if not data:
             leave_no_orphans()

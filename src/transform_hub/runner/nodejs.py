@@ -42,7 +42,7 @@ class NodeProcess:
 
     def __init__(self, node: str, link: str) -> None:
         self.node, self.link = node, link
-        self._standard = [open_socket(link) for _ in STANDARD]
+        self._standard = [open_socket() for _ in STANDARD]
         self._spec, theirs = socket.socketpair()
         with theirs:
             self.pid = os.fork()

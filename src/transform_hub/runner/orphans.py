@@ -1,10 +1,10 @@
-"""Processes that a Sequence leaves behind outside its process group: daemons.
+"""Ends the daemons that a Sequence leaves behind outside its process group.
 
     Sequence ── starts ──> process ── setsid, its parent ends ──> daemon, from now on a child of the zygote
 
-On Linux the zygote is a "child subreaper": what has lost its parent below it becomes its own child, and can be ended
-with its Instance. Whose such a process is its environment says, which every program that is started inherits, or else
-its name, which a fork keeps. One that has shed both lives until the zygote ends.
+On Linux the zygote is a "child subreaper": it inherits every descendant that loses its parent, and ends it with its
+Instance. The environment, which every program inherits, names the Instance, or else the process's name, which a fork
+keeps. A daemon that has shed both lives until the zygote ends.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 MARK = "INSTANCE_ID"
-"""Environment variable that says which Instance a process belongs to; Sequences may read it too."""
+"""Environment variable with the id of the Instance a process belongs to; Sequences may read it too."""
 
 EXEC = 20
-"""Milliseconds that a process may show no environment, because it is about to become another program."""
+"""Milliseconds for which a process may show no environment, because it is in the middle of an exec."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt() -> None:
-    """Become the parent of all below this process that lose theirs; without Linux nothing happens."""
+    """Become the parent of every descendant that loses its own; does nothing outside Linux."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def sign(instance_id: str) -> None:
-    """Name this process, and what it forks, after an Instance."""
+    """Name this process, and its forks, after an Instance."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_bytes(_name(instance_id))
 
 
 def end(instance_id: str, *, known: Collection[int]) -> list[int]:
-    """End what an Instance has left behind.
+    """Kill the orphans of an Instance.
 
     Args:
         instance_id: its id.
-        known: children that are no orphans.
+        known: children that are not orphans.
 
     Returns:
-        The processes. Their own children come to light when these are gone: then this is to be called again.
+        The killed processes. Their own children become orphans in turn: call again when each has ended.
     """
     orphans = [pid for pid in _children() if pid not in known and _belongs(pid, instance_id)]
     for pid in orphans:
@@ -56,7 +56,7 @@ def end(instance_id: str, *, known: Collection[int]) -> list[int]:
 
 
 def end_all() -> None:
-    """End all children of this process, and theirs, and wait until they are gone."""
+    """Kill all descendants of this process and wait until they are gone."""
     killed: set[int] = set()
     while pids := set(_children()):
         for pid in pids - killed:
@@ -77,7 +77,7 @@ def _belongs(pid: int, instance_id: str) -> bool:
     try:
         marked = f"{MARK}={instance_id}".encode() in _environment(pid).split(b"\0")
         return marked or Path(f"/proc/{pid}/comm").read_bytes().rstrip(b"\n") == _name(instance_id)
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # it has ended, or belongs to another user
         return False
 
 
@@ -90,7 +90,7 @@ def _environment(pid: int) -> bytes:
 
 
 def _name(instance_id: str) -> bytes:
-    """Of a process: the kernel keeps 15 bytes, too few for an id."""
+    # The kernel keeps 15 bytes of a process's name, too few for an id.
     return b"sth-" + hashlib.sha256(instance_id.encode()).hexdigest()[:11].encode()
 
 

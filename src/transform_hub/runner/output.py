@@ -1,4 +1,4 @@
-"""A Sequence's output: what ``run`` returned becomes bytes of the link, as many items at once as are at hand."""
+"""A Sequence's output: turns what ``run`` returned into bytes on the link, in batches of the items at hand."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from typing import Any
 from scramjet.streams import Stream
 
 from transform_hub.runner.content import RAW, is_json
+from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
+from transform_hub.runner.values import finite
 
 _GATHER = 64 * 1024
-_dumps = json.JSONEncoder(ensure_ascii=False).encode
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+Convert = Callable[[Any, int], str | bytes]
+"""Turns an item of the output, the n-th, into what is written."""
 
 
 class Output:
     """Writes to the link's output channel; waits while the Hub pushes back.
 
-    Whoever waits here may be cancelled at any point: what was not sent yet is kept for the next ``flush``.
+    A waiting caller may be cancelled at any point: unsent data is kept for the next ``flush``.
 
     Attributes:
-        written: bytes that are with the kernel.
-        full: enough is gathered; whoever puts more should flush first.
+        written: bytes given to the kernel.
+        full: enough is gathered; flush before putting more.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -45,11 +50,11 @@ class Output:
 
     @property
     def pending(self) -> bool:
-        """Whether something was put that is not with the kernel yet."""
+        """Whether the kernel has not taken all data yet."""
         return bool(self._rest or self._gathered)
 
     def put(self, data: str | bytes) -> None:
-        """Gather ``data``; it leaves in the event loop's next turn, or with ``send`` or ``flush``."""
+        """Gather ``data``; it goes out in the event loop's next turn, or with ``send`` or ``flush``."""
         self._gathered.append(data)
         self._size += len(data)
         if self._size >= _GATHER:
@@ -59,7 +64,7 @@ class Output:
             self._loop.call_soon(self._leave)
 
     def send(self) -> bool:
-        """Give the kernel what it takes now; whether that was all."""
+        """Give the kernel what it takes now; True if that was all."""
         while self.pending:
             if not self._rest:
                 self._rest = memoryview(self._take())
@@ -72,19 +77,19 @@ class Output:
         return True
 
     async def flush(self) -> None:
-        """Wait until all that was put is with the kernel."""
+        """Wait until the kernel has taken all data."""
         async with self._flushing:
             while not self.send():
                 await self._writable()
 
     async def close(self) -> None:
-        """Flush, then tell the Hub that this was all."""
+        """Flush, then end the stream."""
         await self.flush()
         self._sock.shutdown(socket.SHUT_WR)
 
     def _leave(self) -> None:
         self._scheduled = False
-        with contextlib.suppress(OSError):  # the next flush has it again
+        with contextlib.suppress(OSError):  # the next flush meets it again
             if not self.send() and not self._flushing.locked():
                 self._leaving = self._loop.create_task(self.flush())
 
@@ -105,23 +110,46 @@ class Output:
             self._loop.remove_writer(self._sock)
 
 
-def encode(item: Any) -> str | bytes:
-    """One item of an output that is not JSON."""
+def encode(item: Any, number: int) -> str | bytes:
+    """One item of an output whose content type is not JSON."""
     if isinstance(item, str):
         return item
     if isinstance(item, (bytes, bytearray, memoryview)):
         return bytes(item)
-    return encode_json(item)
+    return encode_json(item, number)
 
 
-def encode_json(item: Any) -> bytes:
-    """One item of an output that is JSON, as a line."""
-    # For a lone surrogate the escape that backslashreplace makes is the one of JSON.
-    return _dumps(item).encode("utf-8", "backslashreplace") + b"\n"
+def encode_json(item: Any, number: int) -> bytes:
+    """One item as a line of JSON; NaN and infinities become null."""
+    try:
+        line = _dumps(item)
+    except ValueError as error:
+        if not str(error).startswith("Out of range float"):
+            raise
+        item, path = finite(item)
+        line = _dumps(item)
+        _tell_not_finite(number, path)
+    # backslashreplace escapes a lone surrogate as JSON does.
+    return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+_told: set[str] = set()
+
+
+def _tell_not_finite(number: int, path: str | None) -> None:
+    """Warn of the first such item of this Instance."""
+    if path is not None and not _told:
+        _told.add(path)
+        LOGGER.warning(
+            "Item %d of the output has NaN or an infinity at %s, which JSON can't say: written as null. "
+            "Further ones are not told.",
+            number,
+            path,
+        )
 
 
 def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
-    """What ``run`` returned, as an iterator over the items of its output."""
+    """An iterator over the items of what ``run`` returned."""
     if isinstance(result, Stream) or hasattr(result, "__aiter__"):
         iterator: AsyncIterator[Any] = result.__aiter__()
         return iterator
@@ -146,35 +174,35 @@ async def pump_output(result: Any, output: Output, content_type: str) -> None:
             await _pump_async(source, output, convert)
         else:
             await _pump_sync(source, output, convert, at_hand=isinstance(result, Collection))
-    finally:  # a generator that is not at its end has its own `finally` blocks
+    finally:  # a generator that has not ended runs its own `finally` blocks
         if inspect.isasyncgen(source):
             await source.aclose()
         elif inspect.isgenerator(source):
             source.close()
 
 
-async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Callable[[Any], str | bytes]) -> None:
+async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Convert) -> None:
     turn = monotonic() + TURN
+    number = 0
     async for item in source:
-        output.put(convert(item))
+        number += 1
+        output.put(convert(item, number))
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
 
 
-async def _pump_sync(
-    source: Iterator[Any], output: Output, convert: Callable[[Any], str | bytes], *, at_hand: bool
-) -> None:
+async def _pump_sync(source: Iterator[Any], output: Output, convert: Convert, *, at_hand: bool) -> None:
     turn = monotonic() + TURN
-    for item in source:
-        output.put(convert(item))
-        if not at_hand and not output.send():  # what makes its items as it goes may block before the next
+    for number, item in enumerate(source, 1):
+        output.put(convert(item, number))
+        if not at_hand and not output.send():  # a generator may block before its next item
             await output.flush()
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
 
 
 async def _give_way(output: Output, turn: float) -> float:
-    """Flush if it is time to, give events and stop handlers their turn if that is over; the end of the next."""
+    """Flush if full, and let other tasks run if the turn is over; returns the end of the next turn."""
     if output.full:
         await output.flush()
     if monotonic() < turn:

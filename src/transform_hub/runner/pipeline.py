@@ -1,7 +1,7 @@
 """The engine of the framework's Streams: same order, same ``max_parallel``, a fraction of the time per item.
 
-The framework's own makes a task and several futures of each item, 30 us. Here an item costs a task only where a
-function of the Sequence has to be awaited; what is not async is worked off in one go.
+The framework's own engine makes a task and several futures per item, 30 us. Here an item costs a task only where a
+function of the Sequence has to be awaited; plain functions run in one go.
 
     write, feed ─> raw ─ functions, max_parallel items at most ─> running ─ in order ─> ready ─> read, async for
 
@@ -10,8 +10,11 @@ function of the Sequence has to be awaited; what is not async is worked off in o
     async functions        up to max_parallel items are running or ready; each read begins another
 
 A writer waits while max_parallel items are unread. Reader and functions give the event loop its turn every ``TURN``.
-A function that fails stops its Stream after what came before. As with the framework's own engine the failure is that of
-a task called ``_process``: the runner ends the Instance (see ``PythonRunner._task``).
+A function that fails stops its Stream after the items before. As in the framework's own engine, the failed task is
+called ``_process``, by which the runner knows that the Instance has failed (see ``PythonRunner._task``).
+
+None is an item as any other, since a record of JSON may be null; only :data:`END` is the end. In the framework's own
+engine None ends the Stream, so a function that makes None of an item is told in the log.
 """
 
 from __future__ import annotations
@@ -26,27 +29,32 @@ from typing import Any
 from scramjet import pyfca
 from scramjet.pyfca import DropChunk
 
+from transform_hub.runner.log import LOGGER
+
+END = object()
+"""What ``take`` gives at the end."""
+
 TURN = 0.002
-"""Seconds for which items are worked off before events, stop handlers and other tasks get their turn."""
+"""Seconds of work on items before events, stop handlers and other tasks get their turn."""
 
 Step = Callable[[Any], Any]
-"""A function of a Stream: gives the new item, DropChunk, or a coroutine of either."""
+"""A function of a Stream: returns the new item, DropChunk, or a coroutine of either."""
 
-# asyncio.iscoroutine takes longer than most functions that Sequences map with.
+# asyncio.iscoroutine takes longer than most functions that Sequences give to map.
 NO_COROUTINES = frozenset((str, bytes, int, float, bool, list, dict, tuple, set, type, type(None), FunctionType))
 
 
 class Pipeline:
-    """Carries the items of a Stream and of those made of it by map, filter, each and decode.
+    """Carries the items of a Stream and of the Streams derived from it by map, filter, each and decode.
 
     Args:
         max_parallel: items that may be running, or finished and unread.
-        name: as the framework's own has it.
+        name: for the framework, whose own engine has one.
 
     Attributes:
         ended: nothing more will be written.
         ready: items that can be read.
-        strict: each read has to be told (by ``read``), not just the one that finds nothing ready.
+        strict: every item has to be taken with ``read``, since each read makes room for another.
     """
 
     def __init__(self, max_parallel: int, name: str = "pyfca") -> None:
@@ -64,12 +72,12 @@ class Pipeline:
         self._feeder: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] = self._loop.create_future()
         self._drained.set_result(None)
-        self._limit = float("inf")  # of items begun: who writes an item without waiting wants it worked off
+        self._limit = float("inf")  # of items begun: an item written without waiting is to be processed at once
         self._turn = 0.0
         self._scheduled = self._advancing = self._concurrent = self._failed = False
 
     def add_transform(self, step: Step) -> None:
-        """Apply a function to all items that were not read, nor given to other functions, before."""
+        """Apply a function to all items that were neither read nor given to other functions before."""
         if not self._steps:
             self._raw.extend(self.ready)
             self.ready.clear()
@@ -77,7 +85,7 @@ class Pipeline:
         self._schedule()
 
     def write(self, chunk: Any) -> asyncio.Future[None]:
-        """Write an item; what is returned is done when there is room for more."""
+        """Write an item; the future is done when there is room for more."""
         self._put((chunk,))
         if self._unread() < self.max_parallel:
             return self._drained
@@ -87,7 +95,7 @@ class Pipeline:
         return drained
 
     async def feed(self, chunks: Iterable[Any]) -> None:
-        """Write many items at once, to be begun as there is room; wait until the next are needed."""
+        """Write many items at once, begun as there is room; wait until more are needed."""
         self._limit = self.max_parallel
         self._put(chunks)
         if not self._hungry():
@@ -95,14 +103,18 @@ class Pipeline:
             await self._feeder
 
     def end(self) -> None:
-        """Nothing more will be written."""
         if self.ended:
             raise pyfca.MultipleEnd
         self.ended = True
         self._schedule()
 
     async def read(self) -> Any:
-        """The next item; None at the end."""
+        """The next item; None at the end, and for a null record."""
+        chunk = await self.take()
+        return None if chunk is END else chunk
+
+    async def take(self) -> Any:
+        """The next item; END at the end."""
         if monotonic() > self._turn:
             await asyncio.sleep(0)
             self._turn = monotonic() + TURN
@@ -113,7 +125,7 @@ class Pipeline:
             if self.strict:
                 self._advance(freed=1)
             return chunk
-        return None if self._over() else await self._arrival()
+        return END if self._over() else await self._arrival()
 
     async def _arrival(self) -> Any:
         reader = self._loop.create_future()
@@ -121,7 +133,7 @@ class Pipeline:
         try:
             return await reader
         except asyncio.CancelledError:
-            if reader.done() and not reader.cancelled():  # it came too late for this reader
+            if reader.done() and not reader.cancelled() and reader.result() is not END:  # too late for this reader
                 self.ready.appendleft(reader.result())
                 self._hand_out()
             raise
@@ -130,7 +142,7 @@ class Pipeline:
         return len(self._raw) + len(self._running) + len(self.ready)
 
     def _hungry(self) -> bool:
-        # Without functions there is nothing to run ahead of: a block is read when the one before it was.
+        # Without functions nothing runs ahead: a block is read when the one before it was.
         return self._unread() < (self.max_parallel if self._steps else 1)
 
     def _over(self) -> bool:
@@ -147,14 +159,14 @@ class Pipeline:
             self._hand_out()
 
     def _schedule(self) -> None:
-        """Go on in the loop's next turn: the writer may be about to add functions."""
+        """Go on in the loop's next turn: the caller may be about to add functions."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._advance)
 
     def _advance(self, freed: int = 0) -> None:
-        """Begin with items, as many as may run; hand out what is ready, and a place to at least ``freed`` writers."""
-        if self._advancing:  # by a function that writes to its own Stream
+        """Begin as many items as may run, hand out the ready ones, and let at least ``freed`` writers go on."""
+        if self._advancing:  # a function writes to its own Stream
             return
         self._scheduled, self._advancing = False, True
         try:
@@ -169,17 +181,19 @@ class Pipeline:
         self._hand_out(freed)
 
     def _begin(self, chunk: Any) -> None:
-        """Give an item to the functions, up to the first that has to be awaited."""
+        """Give an item to the functions, up to the first that must be awaited."""
         steps = iter(self._steps)
         try:
             for step in steps:
-                chunk = step(chunk)
+                given, chunk = chunk, step(chunk)
                 if type(chunk) not in NO_COROUTINES and asyncio.iscoroutine(chunk):
-                    return self._run(_process(chunk, steps))
+                    return self._run(_process(given, step, chunk, steps))
                 if chunk is DropChunk:
                     return None
+                if chunk is None and given is not None:
+                    _tell_none(step)
         except Exception as error:  # noqa: BLE001 - the Sequence's own failure
-            return self._run(_process(_failure(error), steps))
+            return self._run(_process(None, _failure, _failure(error), steps))
         if not self._running:
             return self.ready.append(chunk)
         done = self._loop.create_future()
@@ -203,11 +217,11 @@ class Pipeline:
         self._advance()
 
     def _hand_out(self, freed: int = 0) -> None:
-        """Give what is ready to those who wait for it, and room to those who wait for that."""
+        """Give ready items to waiting readers, and room to waiting writers."""
         while self._readers and (self.ready or self._over()):
             reader = self._readers.popleft()
             if not reader.done():
-                reader.set_result(self.ready.popleft() if self.ready else None)
+                reader.set_result(self.ready.popleft() if self.ready else END)
         room = max(self.max_parallel - self._unread(), freed)
         while self._writers and room > 0:
             drained = self._writers.popleft()
@@ -221,16 +235,32 @@ class Pipeline:
             self._feeder = None
 
 
-async def _process(pending: Coroutine[Any, Any, Any], steps: Iterator[Step]) -> Any:
-    """Take an item through the rest of the functions, from one on that has to be awaited."""
+async def _process(given: Any, first: Step, pending: Coroutine[Any, Any, Any], steps: Iterator[Step]) -> Any:
+    """Take an item through the rest of the functions, from the one that must be awaited."""
     chunk = await pending
+    if chunk is None and given is not None:
+        _tell_none(first)
     for step in steps:
         if chunk is DropChunk:
             break
-        chunk = step(chunk)
+        given, chunk = chunk, step(chunk)
         if asyncio.iscoroutine(chunk):
             chunk = await chunk
+        if chunk is None and given is not None:
+            _tell_none(step)
     return chunk
+
+
+_told: set[int] = set()
+
+
+def _tell_none(step: Step) -> None:
+    """Warn once per function; the set keeps ids, since a callable need not be hashable."""
+    if id(step) in _told:
+        return
+    _told.add(id(step))
+    name = getattr(step, "__qualname__", repr(step))
+    LOGGER.warning("map: %s returned None, which goes on as null; to leave an item out return DropChunk", name)
 
 
 async def _failure(error: Exception) -> Any:

@@ -1,4 +1,4 @@
-"""How a process becomes a runner: what it drops of its Hub, and what it takes on of its Instance."""
+"""Turns a process into a runner: it drops what it got from its Hub and takes on its Instance's settings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from transform_hub.runner.python import PythonRunner
 
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
-    os.setsid()  # Ctrl-C in the Hub's terminal is not the Sequence's, and its children can be ended with it
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whether a Hub in the background ignores it or not
+    os.setsid()  # shields the Sequence from Ctrl-C in the Hub's terminal, and lets its children be killed with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a Hub in the background may ignore SIGINT
     spec = with_mark(spec)
     orphans.sign(spec["id"])
-    random.seed()  # scramjet seeds it with a constant when it is imported
+    random.seed()  # scramjet's import seeds it with a constant
     os.environ.update(spec["env"])
     if (group := spec.get("group")) is not None:
         Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
@@ -29,17 +29,17 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
 
 
 def with_mark(spec: dict[str, Any]) -> dict[str, Any]:
-    """The spec, with the environment variable that tells the processes of its Instance."""
+    """The spec, with the environment variable that marks the processes of its Instance."""
     return {**spec, "env": {**(spec.get("env") or {}), orphans.MARK: spec["id"]}}
 
 
 def forget_hub(*kept: int) -> None:
-    """Drop what a new interpreter has got from the Hub by accident.
+    """Close the descriptors that a new interpreter inherited from the Hub by accident.
 
     Args:
-        kept: descriptors that it has got on purpose, besides the standard streams.
+        kept: descriptors that it got on purpose, beside the standard streams.
     """
     first = 3
-    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):  # uvloop lets its own slip through exec
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):  # uvloop leaks its own through exec
         os.closerange(first, descriptor)
         first = descriptor + 1

@@ -1,40 +1,42 @@
 """Runs a Python Sequence: loads its file, calls ``run`` and carries its input and output.
 
-    dial channels ─ "start" ─ load file ─ "running" ─ run(context, input, *args) ─ output pumped ─ wind up ─ "exit"
+    dial channels ─ "start" ─ load file ─ "running" ─ run(context, input, *args) ─ output written ─┐
+           "exit" ─ atexit ─ threads, pools and executors have ended ─ tasks cancelled, output closed ┘
 
-The main thread has the event loop with the Sequence; control is in a thread of its own (see
+The main thread runs the event loop with the Sequence; control has its own thread (see
 :mod:`transform_hub.runner.link`). Ways to the end, and the exit code of each:
 
     run returned and its output is written           0
-    asked to stop: run is cancelled                138
+    asked to stop                                  138
     run, the input or a stream's operator failed    23
     the file can't be loaded                        22
     sys.exit(n)                                      n
     killed                                         137, at once, from the control thread
+
+A stop calls the stop handlers. If there are any, the input ends, and run has the rest of the timeout to come to its
+end; otherwise, and when that time is over, it is cancelled. Threads have the rest of the timeout, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import contextlib
 import inspect
 import os
 import socket
-import sys
+import threading
 import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-import scramjet
-
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import operators, pipeline, sequence, stdio
-from transform_hub.runner.context import Context, LinkLogHandler
+from transform_hub.runner import exit_status, log, operators, sequence, stdio, stream_tasks, threads
+from transform_hub.runner.context import Context
+from transform_hub.runner.health import Health
 from transform_hub.runner.input import Input
 from transform_hub.runner.link import Control, dial
 from transform_hub.runner.output import Output, pump_output
@@ -43,17 +45,20 @@ KILL_GRACE = 1.0
 """Seconds that kill handlers have; the Hub ends the process after two."""
 
 WIND_UP = 5.0
-"""Seconds that tasks which are cancelled at the end have to clean up."""
+"""Seconds that tasks cancelled at the end have to clean up."""
 
 SETTLE = 0.1
-"""Seconds without output after which a Sequence whose stream has failed is taken to have written all it can."""
+"""Seconds without output after which a Sequence whose stream has failed has written all it can."""
 
-_BACKGROUND = {(str(Path(scramjet.__file__).with_name("streams.py")), "consume"), (pipeline.__file__, "_process")}
-"""File and name of the coroutines that Streams run as tasks of their own, awaited by nobody."""
+STOP_MARGIN = 1.0
+"""Seconds before the end of a stop's timeout, when the Hub kills, in which a cancelled Sequence cleans up."""
+
+UNTOLD = 0.1
+"""Seconds that the Sequence's threads have to end before the log says that they are waited for."""
 
 
 class _Stopped(BaseException):
-    """Ends the Sequence because it was asked to stop."""
+    """Ends a Sequence that was asked to stop."""
 
 
 class PythonRunner:
@@ -68,42 +73,46 @@ class PythonRunner:
         self.spec = spec
         self.pid = os.getpid()
         self.channels = {name: dial(spec["link"], spec["id"], spec["secret"], name) for name in CHANNELS}
-        self.control = Control(
-            self.channels["control"], self._on_message, health=self._health, before_kill=self._before_kill
-        )
-        self.context = Context(spec, self.control.send)
         self.loop = asyncio.new_event_loop()
+        self.control = Control(self.channels["control"], self._on_message, before_kill=self._before_kill)
+        self.health = Health(self.loop, self.control.send)
+        self.context = Context(spec, self.control.send, self.health)
         self.started = asyncio.Event()
         self.failure: asyncio.Future[None] = self.loop.create_future()
+        self._running: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._stop_over: asyncio.Future[None] = self.loop.create_future()
+        self._leaving: tuple[int, str | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self._declared: list[Message] = []
-        self._last_health: dict[str, Any] = {"healthy": True}
-        self._health_call: concurrent.futures.Future[dict[str, Any]] | None = None
 
     def run(self) -> NoReturn:
-        """Run the Sequence to its end, then end this process."""
+        """Run the Sequence to its end, then end this process as an interpreter would."""
         operators.install()
         stdio.attach(self.channels["stdin"], self.channels["stdout"], self.channels["stderr"])
-        self._set_up_logging()
+        log.attach(self.channels["log"])
         asyncio.set_event_loop(self.loop)
-        self.loop.set_task_factory(self._task)  # type: ignore[arg-type] # typeshed's protocol differs per version
+        stream_tasks.watch(self.loop, self._fail)
         try:
             code, error = self.loop.run_until_complete(self._main())
         except SystemExit as exit_:
-            code, error = _exit_code(exit_)
+            code, error = exit_status.of_exit(exit_)
         except BaseException as failure:  # noqa: BLE001 - KeyboardInterrupt and the like, by the Sequence
             code, error = self._failed(protocol.EXIT_FAILED, failure)
-        if os.getpid() == self.pid:  # else a fork of the Sequence came to its end here: the link is not its own
+        if os.getpid() != self.pid:  # a fork of the Sequence came to its end here: the link is not its own
+            threads.join()
+            self._end(code, error)
+        for stage in (self._wind_up, self._join_threads, self.context._close):
             try:
-                self.loop.run_until_complete(self._wind_up())
+                self.loop.run_until_complete(stage())
             except BaseException:  # noqa: BLE001 - how it ends is decided already
                 traceback.print_exc()
-        self._end(code, error)
+        self._end(protocol.EXIT_STOPPED if self._stopped and code == protocol.EXIT_OK else code, error)
 
     async def _main(self) -> tuple[int, str | None]:
         self.input = Input(self.channels["input"])
         self.output = Output(self.channels["output"])
-        self.control.start()
+        self.control.start(self.health.beat)
         await self.started.wait()
         try:
             module = sequence.load(Path(self.spec["dir"]), Path(self.spec["dir"], self.spec["main"]))
@@ -118,11 +127,12 @@ class PythonRunner:
         return protocol.EXIT_OK, None
 
     async def _execute(self, module: ModuleType) -> None:
-        """Call ``run`` and write what it returns; ends early if the input or a stream's operator fails."""
+        """Call ``run`` and write its result; ends early if the input or a stream's operator fails."""
         declared = {kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")}
         self._declare({"type": "running", **declared})
         pump = self.loop.create_task(self.input.pump())
-        running = self.loop.create_task(self._call(module, declared))
+        running = self._running = self.loop.create_task(self._call(module, declared))
+        self.health.begin()
         waiting: set[asyncio.Future[Any]] = {running, pump, self.failure}
         try:
             while not running.done():
@@ -144,7 +154,7 @@ class PythonRunner:
         while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
             result = await result
         content_type = sequence.content_type(getattr(module, "provides", None))
-        if not isinstance(result, dict):  # which would be the output itself, not a declaration
+        if not isinstance(result, dict):  # a dict is the output itself, not a declaration
             content_type = sequence.content_type(result) or content_type
             for kind, already in declared.items():
                 topic = sequence.topic(result, kind)
@@ -164,48 +174,73 @@ class PythonRunner:
             await asyncio.wait({running}, timeout=SETTLE)
 
     async def _wind_up(self) -> None:
-        """Cancel what the Sequence has left running, as asyncio.run does, and write the last output."""
+        """Cancel the tasks that are left, as asyncio.run does, and close the output."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=WIND_UP)
-        await self.context._close()
         await self.loop.shutdown_asyncgens()
         await self.output.close()
 
+    async def _join_threads(self) -> None:
+        """Wait for the Sequence's threads as an interpreter does, but no longer than a stop allows.
+
+        The event loop goes on meanwhile: threads may use it, and it handles a stop.
+        """
+        joined = threads.joined(self.loop)
+        await asyncio.wait({joined, self._stop_over}, timeout=UNTOLD, return_when=asyncio.FIRST_COMPLETED)
+        if joined.done() or self._stop_over.done():
+            return
+        self.context.logger.info("The Sequence has ended; waiting for %s", ", ".join(threads.running()))
+        await asyncio.wait({joined, self._stop_over}, return_when=asyncio.FIRST_COMPLETED)
+        if not joined.done():
+            self.context.logger.warning("Stopped before these had ended: %s", ", ".join(threads.running()))
+
     def _end(self, code: int, error: str | None) -> NoReturn:
+        self._leaving = code or protocol.EXIT_STOPPED, error
+        if os.getpid() == self.pid and not self._stop_over.done() and (names := threads.running()):
+            self.context.logger.info("The Sequence has ended; waiting for %s", ", ".join(names))
         with contextlib.suppress(Exception):
-            atexit._run_exitfuncs()  # os._exit skips them, and a Sequence may rely on its own
+            atexit._run_exitfuncs()  # os._exit skips them
         stdio.flush()
         if os.getpid() == self.pid:
+            self._leave(code, error)
+        os._exit(code)
+
+    def _leave(self, code: int, error: str | None) -> NoReturn:
+        message: Message = {"type": "exit", "code": code}
+        self.control.send({**message, "error": error} if error else message)
+        for name in ("stdout", "stderr", "log", "control"):
             # Shut down, not just closed: a process that the Sequence has left behind may hold copies.
-            message: Message = {"type": "exit", "code": code}
-            self.control.send({**message, "error": error} if error else message)
-            for name in ("stdout", "stderr", "log", "control"):
-                with contextlib.suppress(OSError):
-                    self.channels[name].shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                self.channels[name].shutdown(socket.SHUT_WR)
         os._exit(code)
 
     def _failed(self, code: int, failure: BaseException) -> tuple[int, str]:
-        """Tell of the Sequence's failure on stderr and in the log."""
+        """Report the Sequence's failure on stderr and in the log."""
         traceback.print_exception(type(failure), failure, failure.__traceback__)
-        words = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        words = exit_status.describe(failure)
         if isinstance(failure, MemoryError) and (most := self.spec.get("limits", {}).get("memory")):
             words += f": the memory limit of this Instance is {most // (1024 * 1024)} MB"
         happened = "can't be loaded" if code == protocol.EXIT_FAILED_ON_START else "failed"
         self.context.logger.error("The Sequence %s: %s", happened, words)
         return code, words
 
-    # Messages come in the control thread; all but the health question is handed to the event loop.
+    # Messages come in the control thread and go on to the event loop.
 
     def _on_message(self, message: Message) -> None:
-        self.loop.call_soon_threadsafe(self._handle, message)
+        if self._leaving and message["type"] == "stop":  # the loop has ended; atexit may wait for child processes
+            late = threading.Timer(_patience(message["timeout"] / 1000), self._leave, self._leaving)
+            late.daemon = True
+            late.start()
+        else:
+            self.loop.call_soon_threadsafe(self._handle, message)
 
     def _handle(self, message: Message) -> None:
         kind = message["type"]
         if kind == "start":
-            for declared in self._declared:  # of another Hub, which may not have heard them
+            for declared in self._declared:  # another Hub may not have heard them
                 self.control.send(declared)
             self.started.set()
         elif kind == "input":
@@ -213,7 +248,7 @@ class PythonRunner:
         elif kind == "event":
             self._begin(self.context._deliver(message["eventName"], message.get("message"), message.get("source")))
         elif kind == "stop" and not self.context._stopping:
-            self.context._stopping = True  # until its handlers are done or want to go on: a second stop adds nothing
+            self.context._stopping = True  # until the Sequence goes on: a second stop adds nothing
             self._begin(self._stop(message["timeout"] / 1000, message["canCallKeepalive"]))
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -222,55 +257,33 @@ class PythonRunner:
         task.add_done_callback(self._tasks.discard)
 
     async def _stop(self, timeout_s: float, can_keep_alive: bool) -> None:
-        if not await self.context._stop(timeout_s, can_keep_alive) and not self.failure.done():
-            self.failure.set_exception(_Stopped())
+        over_at = self.loop.time() + _patience(timeout_s)
+        if await self.context._stop(timeout_s, can_keep_alive):
+            return
+        self._stopped = True
+        self.loop.call_at(over_at, self._give_up)
+        if self._running is None or self._running.done():
+            return
+        if self.context._stop_handlers:
+            self.input.end()
+            await asyncio.wait({self._running, self._stop_over}, return_when=asyncio.FIRST_COMPLETED)
+        self._fail(_Stopped())
 
-    def _health(self) -> dict[str, Any]:
-        """The latest health, asked for anew; a blocked event loop answers later, the heartbeat goes out now."""
-        if not self.context._health_checks:
-            return self._last_health
-        if self._health_call is None:
-            self._health_call = asyncio.run_coroutine_threadsafe(self.context._health(), self.loop)
-        with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-            self._last_health = self._health_call.result(timeout=0.05)
-        if self._health_call.done():
-            self._health_call = None
-        return self._last_health
+    def _give_up(self) -> None:
+        if not self._stop_over.done():
+            self._stop_over.set_result(None)
 
     def _before_kill(self) -> None:
-        """Call the kill handlers; a blocked event loop can't, and is not waited for long."""
+        """Call the kill handlers; a blocked event loop can't, so there is a limit."""
         if self.context._kill_handlers:
             with contextlib.suppress(Exception):
                 asyncio.run_coroutine_threadsafe(self.context._kill(), self.loop).result(timeout=KILL_GRACE)
 
-    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:
-        """Make a task; one of a Stream's own that fails ends the Sequence.
-
-        Without this a ``map`` whose function raises leaves its stream waiting for ever: the task dies and nobody
-        looks at it.
-        """
-        task = asyncio.Task(coroutine, loop=loop, **options)
-        code = getattr(coroutine, "cr_code", None)
-        if code is not None and (code.co_filename, code.co_name) in _BACKGROUND:
-            task.add_done_callback(self._check_stream_task)
-        return task
-
-    def _check_stream_task(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self.failure.done():
+    def _fail(self, error: BaseException) -> None:
+        if not self.failure.done():
             self.failure.set_exception(error)
 
-    def _set_up_logging(self) -> None:
-        self.context.logger.setLevel(1)
-        self.context.logger.addHandler(LinkLogHandler(self.channels["log"]))
-        self.context.logger.propagate = False
 
-
-def _exit_code(exit_: SystemExit) -> tuple[int, str | None]:
-    """What ``sys.exit`` in a Sequence means: None and 0 are success, text goes to stderr, as in Python."""
-    if exit_.code is None:
-        return protocol.EXIT_OK, None
-    if isinstance(exit_.code, int):
-        code = exit_.code & 0xFF
-        return code, f"sys.exit({exit_.code})" if code else None
-    print(exit_.code, file=sys.stderr)  # noqa: T201 - what Python itself does
-    return protocol.EXIT_FAILED, str(exit_.code)
+def _patience(timeout_s: float) -> float:
+    """Seconds that a Sequence has to come to its own end, of a stop's timeout."""
+    return timeout_s - min(STOP_MARGIN, timeout_s / 4)

@@ -1,7 +1,8 @@
-"""A Sequence's own file: loading it, and what it declares about its topics and types."""
+"""Loads a Sequence's file and reads what it declares about its topics and types."""
 
 from __future__ import annotations
 
+import importlib.abc
 import importlib.util
 import os
 import sys
@@ -11,42 +12,47 @@ from typing import Any
 
 
 def load(root: Path, main: Path) -> ModuleType:
-    """Import a Sequence's file as a script would be: its folder is the working directory and importable.
+    """Import a Sequence's file as a script: its folder is the working directory.
+
+    Importable are, in this order, what is vendored in ``__pypackages__``, the files beside ``main``, and the folders of
+    the package. A ``main`` in a folder of the package may use relative imports.
 
     Args:
-        root: the folder of the package; what is vendored in its ``__pypackages__`` comes first.
+        root: the folder of the package.
         main: the file to import.
 
     Raises:
-        ImportError: it is no Python file, it defines no ``run``, or what it imports is missing.
+        ImportError: it is not a Python file, it defines no ``run``, or an import of its own fails.
     """
     os.chdir(main.parent)
-    sys.path[:0] = [str(root / "__pypackages__"), str(main.parent)]
+    sys.path[:0] = dict.fromkeys(map(str, (root / "__pypackages__", main.parent, root)))
     sys.argv = [str(main)]
     # Its own name, so that other files of the package which import it get this module and not a second one.
     name = main.stem if main.stem not in sys.modules else "sequence"
-    spec = importlib.util.spec_from_file_location(name, main)
-    if spec is None or spec.loader is None:
+    full_name = ".".join((*main.parent.relative_to(root).parts, name))
+    spec = importlib.util.spec_from_file_location(full_name, main)
+    if spec is None or not isinstance(spec.loader, importlib.abc.InspectLoader):
         raise ImportError(f"{main.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    module.__name__ = name  # relative imports go by the spec
+    sys.modules[name] = sys.modules[full_name] = module
+    exec(spec.loader.get_code(full_name) or "", vars(module))  # noqa: S102 - exec_module() insists on the full name
     if not callable(entry(module)):
         raise ImportError(f"{main.name} defines no function run(context, input, *args)")  # noqa: TRY004 - the file is wrong
     return module
 
 
 def entry(module: ModuleType) -> Any:
-    """The function to call: ``run``, or ``main`` as it is called since STH 2.0; None if there is neither."""
+    """The function to call: ``run``, or ``main``, its name since STH 2.0; None if there is neither."""
     return getattr(module, "run", None) or getattr(module, "main", None)
 
 
 def topic(holder: Any, kind: str) -> dict[str, str] | None:
-    """The topic that is declared: ``{"topic", "contentType"}``.
+    """The declared topic: ``{"topic", "contentType"}``, None without one.
 
     Args:
-        holder: a dict of the module (``provides = {"provides": "names", "contentType": "text/plain"}``), or what
-            ``run`` returned, with attributes of the same names.
+        holder: a dict of the module (``provides = {"provides": "names", "contentType": "text/plain"}``), or the result
+            of ``run``, with attributes of the same names.
         kind: "provides" or "requires".
     """
     name = holder.get(kind) if isinstance(holder, dict) else getattr(holder, kind, None)
@@ -56,7 +62,7 @@ def topic(holder: Any, kind: str) -> dict[str, str] | None:
 
 
 def content_type(holder: Any) -> str | None:
-    """The content type that a dict or an object declares, None if it doesn't."""
+    """The content type that a dict or an object declares, None without one."""
     for name in ("contentType", "content_type"):
         value = holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
         if isinstance(value, str) and value:

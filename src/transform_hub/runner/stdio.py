@@ -1,20 +1,23 @@
 """Standard streams of a runner: the process's real descriptors are channels of the link.
 
-So what ``print``, C libraries and child processes write is all seen, and a Hub that does not read slows them
-down as any full pipe would.
+So output of ``print``, C libraries and child processes all arrives, and a Hub that does not read slows them down as any
+full pipe would.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dis
 import gc
+import inspect
 import io
 import os
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
+from types import FrameType
 from typing import Any
 
 from scramjet.streams import StringStream
@@ -25,24 +28,43 @@ from transform_hub.runner.content import RAW
 class Stdin(io.TextIOWrapper):
     """``sys.stdin`` of a Sequence: a file as everywhere, and a stream of lines as in STH's Python runner.
 
-    ``input()``, ``readline()`` and ``for line in sys.stdin`` block; ``async for line in sys.stdin`` and the
-    operators of Stream (``sys.stdin.map(...)``) do not.
+    ``input()``, ``readline()``, ``read()`` and ``for line in sys.stdin`` block; ``async for line in sys.stdin``,
+    ``await sys.stdin.read()`` and the operators of Stream (``sys.stdin.map(...)``) do not.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._taking = asyncio.Lock()
+        self._line: asyncio.Future[str] | None = None
+
+    def read(self, size: int | None = -1, /) -> Any:
+        """The rest of the file; awaited as in STH, the next line, None at the end."""
+        if size in (-1, None) and _is_awaited(sys._getframe(1)):
+            return self._next()
+        return super().read(size)
+
     async def __aiter__(self) -> AsyncIterator[str]:
-        loop = asyncio.get_running_loop()
-        while True:
-            line: asyncio.Future[str] = loop.create_future()
-            # A thread of its own: the loop's executor would be waited for at the end, however long a read takes.
-            threading.Thread(target=self._read_into, args=(loop, line), daemon=True).start()
-            if not await line:
-                return
-            yield line.result()
+        while (line := await self._next()) is not None:
+            yield line
+
+    async def _next(self) -> str | None:
+        async with self._taking:
+            if self._line is None:
+                loop = asyncio.get_running_loop()
+                self._line = loop.create_future()
+                # Its own thread, a daemon: a pool's threads are waited for at the end, however long a read takes.
+                threading.Thread(target=self._read_into, args=(loop, self._line), daemon=True).start()
+            line = await asyncio.shield(self._line)  # a read that is given up leaves its line to the next
+            self._line = None
+            return line or None
 
     def _read_into(self, loop: asyncio.AbstractEventLoop, line: asyncio.Future[str]) -> None:
-        text = self.readline()
+        try:
+            resolve, result = line.set_result, self.readline()
+        except Exception as error:  # noqa: BLE001 - e.g. the Sequence has closed the file
+            resolve, result = line.set_exception, error  # type: ignore[assignment]
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_resolve, line, text)
+            loop.call_soon_threadsafe(resolve, result)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(StringStream, name):
@@ -50,13 +72,16 @@ class Stdin(io.TextIOWrapper):
         return getattr(StringStream.from_iterable(_Lines(self)), name)
 
 
-def _resolve(line: asyncio.Future[str], text: str) -> None:
-    if not line.done():
-        line.set_result(text)
+def _is_awaited(caller: FrameType) -> bool:
+    """Whether the call that this frame is making has an ``await`` before it."""
+    if not caller.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        return False
+    following = (step.opname for step in dis.get_instructions(caller.f_code) if step.offset > caller.f_lasti)
+    return next(following, "") == "GET_AWAITABLE"
 
 
 class _Lines:
-    """Asynchronous lines only: a Stream made of a file would read it in the event loop."""
+    """Only asynchronous iteration: a Stream made of the file would read it in the event loop."""
 
     def __init__(self, stdin: Stdin) -> None:
         self._stdin = stdin
@@ -66,7 +91,7 @@ class _Lines:
 
 
 def attach(stdin: socket.socket, stdout: socket.socket, stderr: socket.socket) -> None:
-    """Make three channels the descriptors 0, 1 and 2 of this process, and ``sys``'s files of them."""
+    """Make three channels the descriptors 0, 1 and 2 of this process, and the files of ``sys``."""
     for descriptor, channel in enumerate((stdin, stdout, stderr)):
         os.dup2(channel.fileno(), descriptor)
     stdin.close()
@@ -81,10 +106,7 @@ def _text(descriptor: int, errors: str) -> io.TextIOWrapper:
 
 
 def flush() -> None:
-    """Write out what is buffered: of ``print``, and of files that the Sequence has left open.
-
-    At an end through ``os._exit`` nobody else does it.
-    """
+    """Write out what ``print`` and files that the Sequence left open have buffered: ``os._exit`` does not."""
     buffered = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
     left_open = [file for file in gc.get_objects() if type(file) in buffered]
     for file in (sys.stdout, sys.stderr, *left_open):

@@ -1,29 +1,29 @@
-"""The zygote: a process with Python, asyncio and the framework loaded, which forks runners from itself.
+"""The zygote: a process that has Python, asyncio and the framework loaded, and forks runners from itself.
 
-Forking takes a few milliseconds where starting an interpreter takes a hundred. The Hub speaks to it over a
-socket that it inherits, one JSON object per line:
+A fork takes a few milliseconds, starting an interpreter a hundred. Hub and zygote talk over an inherited socket, one
+JSON object per line:
 
     Hub -> zygote    the spec of an Instance to run (see PythonRunner)
-                     {"hold": id, "channels": [names]}           with the Hub's ends of these channels
-                     {"release": id}                             of which all has been read, or is to be forgotten
-                     {"quit": true}                              to end now, with all runners
+                     {"hold": id, "channels": [names]}           comes with the Hub's ends of these channels
+                     {"release": id}                             all of it was read, or is to be forgotten
+                     {"quit": true}                              end now, with all runners
     zygote -> Hub    {"started": id, "pid": pid}
                      {"exited": id, "status": wait status}
-                     {"held": id, "pid": pid?, "status": status?, "channels": [names]}   with the channels
+                     {"held": id, "pid": pid?, "status": status?, "channels": [names]}   comes with the channels
                      {"held": null}                              that was the last
 
-Node.js can't be forked so: for JavaScript Sequences one process that is started ahead waits for its spec (see
-:mod:`transform_hub.runner.nodejs`). There is one from the first such Sequence on, until none has come for a while.
+Node.js can't be forked: for JavaScript Sequences one spare process, started ahead, waits for its spec (see
+:mod:`transform_hub.runner.nodejs`). The first such Sequence brings it up; it goes when none has come for a while.
 
-It ends when the Hub closes the socket, and all runners with it, unless it was told to keep them:
+When the Hub closes the socket, the zygote ends with all its runners, unless it was told to keep them:
 
-    serving ──the socket is closed, no quit──> waiting ──a Hub connects to the keeper's socket──> serving
-       │ quit                                     │ time is over, or nothing is left to keep
-       └──────────────> end <─────────────────────┘
+    serving ──socket closed without quit──> waiting ──a Hub connects to the keeper's socket──> serving
+       │ quit                                  │ time is over, or nothing is left to keep
+       └──────────────> end <──────────────────┘
 
-A Hub that connects gets all that is kept for it, see :mod:`transform_hub.runner.fdstore`.
+The Hub that connects gets everything kept for it, see :mod:`transform_hub.runner.fdstore`.
 
-It runs no event loop and has no threads, so that forking is safe.
+The zygote runs no event loop and has no threads, so that forking is safe.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ from transform_hub.runner.fdstore import Held, Keeper, close
 from transform_hub.runner.process import forget_hub, start_runner, with_mark
 
 SPARE_IDLE = 300
-"""Seconds without a start after which no Node.js process is kept waiting (it takes some 40 MB)."""
+"""Seconds without a start after which the spare Node.js process is ended (it takes some 40 MB)."""
 
 
 class Zygote:
-    """Forks runners on request and tells how they end.
+    """Forks runners on request and reports how they end.
 
     Args:
         hub: the socket to the Hub.
-        keeper: keeps what is to outlive the Hub, None to end with it.
+        keeper: holds what is to outlive the Hub; None to end with the Hub.
     """
 
     def __init__(self, hub: socket.socket, keeper: Keeper | None = None) -> None:
@@ -69,9 +69,9 @@ class Zygote:
         self._received: list[int] = []
 
     def run(self) -> None:
-        """Serve until the Hub goes away, and no other comes."""
+        """Serve until the Hub goes away and no other comes."""
         _, most = self.descriptor_limits
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # seven of each Instance may have to be held
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may hold seven per Instance
         # A child's end writes to this pipe, so that one poll waits for children and Hub alike.
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_write, False)
@@ -107,7 +107,7 @@ class Zygote:
             self._receive()
 
     def _patience(self) -> float | None:
-        """Milliseconds until there is something to do without being asked."""
+        """Milliseconds until there is something to do unasked."""
         if self.hub is None and self.keeper is not None:
             return self.keeper.time_left * 1000 + 1
         return SPARE_IDLE * 1000 if self.spare else None
@@ -118,7 +118,7 @@ class Zygote:
         assert self.hub is not None
         try:
             data, descriptors, *_ = socket.recv_fds(self.hub, 1 << 20, 64)
-        except OSError:  # a reset is an end, too
+        except OSError:  # a reset is also the end
             data, descriptors = b"", []
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
@@ -152,14 +152,14 @@ class Zygote:
         self.lines = MessageBuffer()
         close(self._received)
         self._received.clear()
-        self._drop_spare()  # it is connected to nobody's link
-        with Path(os.devnull).open("wb") as nowhere:  # who reads the Hub's stderr to its end must not wait for this
+        self._drop_spare()  # it belongs to the old Hub's link
+        with Path(os.devnull).open("wb") as nowhere:  # this process must not keep the Hub's stderr open
             os.dup2(nowhere.fileno(), 2)
         if self.keeper is not None:
             self.keeper.begin_to_wait()
 
     def _welcome(self) -> None:
-        """Give a Hub that has come all that is held for it."""
+        """Hand everything held over to the Hub that has connected."""
         assert self.keeper is not None
         self.hub, _ = self.keeper.socket.accept()
         pids = {instance: pid for pid, instance in self.runners.items()}
@@ -170,7 +170,7 @@ class Zygote:
         if self.hub is None:
             return
         data = encode(message)
-        with contextlib.suppress(OSError):  # it is gone, which is seen when all that it has said is read
+        with contextlib.suppress(OSError):  # the Hub is gone: noticed once all it has sent is read
             if descriptors:
                 data = data[socket.send_fds(self.hub, [data], descriptors) :]
             self.hub.sendall(data)
@@ -181,7 +181,7 @@ class Zygote:
         if self.keeper is not None:
             self.keeper.forget_exit(spec["id"])
         try:
-            # What is limited is limited from its beginning, so that no process that waits will do.
+            # Limits hold from the start of a process, so the spare process won't do.
             prepared = "node" in spec and not spec.get("limits")
             pid = self._start_node(spec) if prepared else self._fork(spec)
         except OSError:  # too many processes, too little memory
@@ -204,7 +204,7 @@ class Zygote:
             process.close()
             process = None
         process = process or nodejs.NodeProcess(*wanted)
-        with contextlib.suppress(OSError):  # it has died just now: that will be told as its end
+        with contextlib.suppress(OSError):  # it has just died, which is reported as its end
             process.run(with_mark(spec))
         with contextlib.suppress(OSError):
             self.spare = nodejs.NodeProcess(*wanted)
@@ -236,16 +236,16 @@ class Zygote:
             while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 pid = ended.si_pid
                 if pid in self.runners:
-                    # Before its pid is free again: whatever the Sequence has started and left behind goes with it.
+                    # Before its pid is free again: kill what the Sequence has started and left behind.
                     with contextlib.suppress(OSError):
                         os.killpg(pid, signal.SIGKILL)
                 _, status = os.waitpid(pid, 0)
                 if self.spare is not None and self.spare.pid == pid:
                     self._drop_spare()
                 if (owner := self.orphans.pop(pid, None)) is not None:
-                    self._end_strays(owner)
+                    self._end_orphans(owner)
                 if (instance := self.runners.pop(pid, None)) is not None:
-                    self._end_strays(instance)
+                    self._end_orphans(instance)
                     self._ended(instance, status)
 
     def _ended(self, instance: str, status: int) -> None:
@@ -253,12 +253,12 @@ class Zygote:
             self.keeper.note_exit(instance, status)
         self._tell({"exited": instance, "status": status})
 
-    def _end_strays(self, instance: str) -> None:
+    def _end_orphans(self, instance: str) -> None:
         known = {*self.runners, *self.orphans, *([self.spare.pid] if self.spare else [])}
         self.orphans.update(dict.fromkeys(orphans.end(instance, known=known), instance))
 
     def _end_runners(self) -> None:
-        """The Hub is gone: a runner that is busy would not notice by itself."""
+        """Kill all runners: the Hub is gone, and a busy runner would not notice."""
         for pid in self.runners:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
@@ -267,7 +267,7 @@ class Zygote:
 
 
 def main() -> None:
-    """Entry point; its arguments are ``<descriptor> [<path of the keeper's socket> <timeout>]``."""
+    """Entry point; arguments: ``<descriptor> [<path of the keeper's socket> <timeout in s>]``."""
     descriptor, *keeping = sys.argv[1:]
     forget_hub(int(descriptor))
     hub = socket.socket(fileno=int(descriptor))
@@ -277,11 +277,11 @@ def main() -> None:
         if keeping:
             try:
                 keeper = stack.enter_context(contextlib.closing(Keeper(keeping[0], float(keeping[1]))))
-            except FileNotFoundError:  # the Hub that made the directory has ended already
+            except FileNotFoundError:  # the Hub that made the directory has already ended
                 return
         orphans.adopt()
         gc.collect()
-        gc.freeze()  # what is loaded now stays shared with the children
+        gc.freeze()  # memory of what is loaded now stays shared with the children
         Zygote(hub, keeper).run()
 
 

@@ -1,0 +1,39 @@
+"""Exit code and error of an Instance, from the exception that ended its Sequence."""
+
+from __future__ import annotations
+
+import sys
+
+from transform_hub.protocol import EXIT_FAILED, EXIT_OK
+
+LONGEST = 64 * 1024
+"""Characters of an error message; the rest is cut off."""
+
+
+def describe(failure: BaseException) -> str:
+    """Type and text of an exception, also of one whose ``__str__`` fails."""
+    try:
+        text = str(failure)
+    except BaseException as error:  # noqa: BLE001 - whatever the Sequence's own __str__ raises
+        text = f"<its __str__ raised {type(error).__name__}>"
+    return (f"{type(failure).__name__}: {text}" if text else type(failure).__name__)[:LONGEST]
+
+
+def of_exit(exit_: SystemExit) -> tuple[int, str | None]:
+    """What ``sys.exit`` in a Sequence means: None and 0 are success, text goes to stderr, as in Python."""
+    if exit_.code is None:
+        return EXIT_OK, None
+    if isinstance(exit_.code, int):
+        # Python's own exit code of an int that does not fit into a C long is -1.
+        code = (exit_.code if -(2**63) <= exit_.code < 2**63 else -1) & 0xFF
+        return code, f"sys.exit({_number(exit_.code)})" if code else None
+    text = describe(exit_).partition(": ")[2]
+    print(text, file=sys.stderr)  # noqa: T201 - what Python itself does
+    return EXIT_FAILED, text
+
+
+def _number(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python converts
+        return f"an int of {value.bit_length()} bits"
