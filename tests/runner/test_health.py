@@ -1,5 +1,7 @@
 """Health checks and heartbeats."""
 
+import asyncio
+
 import pytest
 
 from until import until
