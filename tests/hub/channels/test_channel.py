@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transform_hub.hub.channels import memory
-from transform_hub.hub.channels.channel import LIMIT, Channel, ChannelClosedError
+from transform_hub.hub.channels.channel import Channel, ChannelClosedError
+from transform_hub.hub.channels.memory import LIMIT
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, can_spool
 from transform_hub.hub.reattach.spool import Spool
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transform_hub.hub.channels.channel import LIMIT
+from transform_hub.hub.channels.memory import LIMIT
 from transform_hub.hub.instances.events import EndedError, Events
 
 

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from sqlite_bus import SqliteTopics
-from transform_hub.hub.channels.channel import LIMIT, ChannelClosedError
+from transform_hub.hub.channels.channel import ChannelClosedError
+from transform_hub.hub.channels.memory import LIMIT
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.topics import local
 from transform_hub.hub.topics.local import LocalTopic, LocalTopics

@@ -26,10 +26,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Protocol
 
-from transform_hub.hub.channels.memory import MemoryStore
-
-LIMIT = 1024 * 1024
-"""Bytes that a channel holds before its writers wait."""
+from transform_hub.hub.channels.memory import LIMIT, MemoryStore
 
 
 class ChannelClosedError(Exception):
@@ -80,7 +77,7 @@ class Channel:
         self.limit = limit
         self.history = history
         self.closed = False
-        self._store = store if store is not None else MemoryStore(limit if history else limit + limit // 2)
+        self._store = store if store is not None else MemoryStore(limit if history else limit * 7 // 4)
         self._taken = self._store.taken
         self._first = self._store.written if history else self._taken
         self._at_first = 0  # lower bound of the readers that are at the first byte held; 0 triggers a rescan

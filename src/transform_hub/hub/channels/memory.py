@@ -10,14 +10,19 @@ JOIN = 64 * 1024
 """Bytes that small chunks are joined up to when they are read; larger ones are handed on uncopied."""
 
 
+LIMIT = 1024 * 1024
+"""Bytes that a channel holds before its writers wait."""
+
+
 class MemoryStore:
     """Chunks as they came, by the position of their first byte.
 
     Args:
-        keep: bytes, the latest of the stream, that stay readable when they need not be held any more.
+        keep: bytes, the latest of the stream, that stay readable though all readers have had them: what a full channel
+            holds, and half of that to go on at.
     """
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int = LIMIT * 7 // 4) -> None:
         self.written = 0
         self.taken = 0
         self._keep = keep

@@ -16,8 +16,8 @@ from typing import Protocol, cast
 
 import msgspec
 
-from transform_hub.hub.channels.channel import LIMIT, Channel, Store
-from transform_hub.hub.channels.memory import MemoryStore
+from transform_hub.hub.channels.channel import Channel, Store
+from transform_hub.hub.channels.memory import LIMIT, MemoryStore
 from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, Source, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.topics.progress import Provided, Required
@@ -78,7 +78,7 @@ class MemoryBacking:
         self.required = Required([0] * 2)
 
     def store(self, name: str) -> Store:
-        return MemoryStore(LIMIT if name == "log" else LIMIT + LIMIT // 2)
+        return MemoryStore(LIMIT) if name == "log" else MemoryStore()
 
     def source(
         self,

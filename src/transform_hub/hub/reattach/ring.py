@@ -22,7 +22,7 @@ import mmap
 import os
 import socket
 
-from transform_hub.hub.channels.channel import LIMIT
+from transform_hub.hub.channels.memory import LIMIT
 
 CHUNK = 256 * 1024
 """Bytes that are read or handed on at once."""

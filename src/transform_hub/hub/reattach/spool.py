@@ -12,8 +12,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from transform_hub.hub.channels.channel import LIMIT, Channel, Store
-from transform_hub.hub.channels.memory import MemoryStore
+from transform_hub.hub.channels.channel import Channel, Store
+from transform_hub.hub.channels.memory import LIMIT, MemoryStore
 from transform_hub.hub.link.instance_streams import READABLE, WRITABLE
 from transform_hub.hub.link.protocols import ChannelProtocol, cut
 from transform_hub.hub.link.runner_input import Sink
