@@ -114,8 +114,8 @@ def test_topics(si):
     assert si("topic", "rm", "made").json == {"id": "made"}
     assert reader.wait(10) == 0
     reader.communicate()
-    assert "make the name of a topic" in si("topic", "get", "no/name", code=2).stderr
-    assert "none of" in si("topic", "send", "x", "-t", "image/png", code=2).stderr
+    assert "can't name a topic" in si("topic", "get", "no/name", code=2).stderr
+    assert "is not one of" in si("topic", "send", "x", "-t", "image/png", code=2).stderr
     assert "404" in si("topic", "rm", "made", code=3).stderr
 
 
