@@ -107,7 +107,7 @@ class Restarted:
             await asyncio.to_thread(self.process.wait)
             self._sth.kill()
 
-    def keepers(self):
+    def fdstores(self):
         """The paths of the sockets of the zygotes that are there."""
         return [Path(file.read_text()) for file in (self.folder / ".hub" / "fdstore").iterdir()]
 

@@ -25,7 +25,7 @@ class Held(NamedTuple):
 NOTHING = Held([], [])
 
 
-class Keeper:
+class FdStore:
     """Holds channels and exits until the next Hub connects and takes them.
 
     Args:
@@ -81,7 +81,7 @@ class Keeper:
         """Seconds left for another Hub to connect."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def told(self, pids: Mapping[str, int]) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    def messages(self, pids: Mapping[str, int]) -> Iterator[tuple[dict[str, Any], list[int]]]:
         """The messages, each with its descriptors, that hand everything over to a Hub.
 
         Args:

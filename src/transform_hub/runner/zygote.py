@@ -17,7 +17,7 @@ Node.js can't be forked: for JavaScript Sequences one spare process, started ahe
 
 When the Hub closes the socket, the zygote ends with all its runners, unless it was told to keep them:
 
-    serving ──socket closed without quit──> waiting ──a Hub connects to the keeper's socket──> serving
+    serving ──socket closed without quit──> waiting ──a Hub connects to the store's socket──> serving
        │ quit                                  │ time is over, or nothing is left to keep
        └──────────────> end <──────────────────┘
 
@@ -43,7 +43,7 @@ from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, MessageBuffer, encode
 from transform_hub.runner import nodejs, orphans
-from transform_hub.runner.fdstore import Held, Keeper, close
+from transform_hub.runner.fdstore import FdStore, Held, close
 from transform_hub.runner.process import forget_hub, start_runner, with_mark
 
 SPARE_IDLE = 300
@@ -55,12 +55,12 @@ class Zygote:
 
     Args:
         hub: the socket to the Hub.
-        keeper: holds what is to outlive the Hub; None to end with the Hub.
+        fdstore: holds what is to outlive the Hub; None to end with the Hub.
     """
 
-    def __init__(self, hub: socket.socket, keeper: Keeper | None = None) -> None:
+    def __init__(self, hub: socket.socket, fdstore: FdStore | None = None) -> None:
         self.hub: socket.socket | None = hub
-        self.keeper = keeper
+        self.fdstore = fdstore
         self.lines = MessageBuffer()
         self.runners: dict[int, str] = {}
         self.orphans: dict[int, str] = {}
@@ -84,14 +84,14 @@ class Zygote:
         self._end_runners()
 
     def _is_needed(self) -> bool:
-        if self.keeper is None or not self.keeper.time_left:
+        if self.fdstore is None or not self.fdstore.time_left:
             return False
-        return bool(self.runners) or not self.keeper.is_empty
+        return bool(self.runners) or not self.fdstore.is_empty
 
     def _turn(self) -> None:
         poll = select.poll()
         poll.register(self.wake_read, select.POLLIN)
-        peer = self.keeper.socket if self.hub is None and self.keeper is not None else self.hub
+        peer = self.fdstore.socket if self.hub is None and self.fdstore is not None else self.hub
         assert peer is not None
         poll.register(peer, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(self._patience())}
@@ -108,8 +108,8 @@ class Zygote:
 
     def _patience(self) -> float | None:
         """Milliseconds until there is something to do unasked."""
-        if self.hub is None and self.keeper is not None:
-            return self.keeper.time_left * 1000 + 1
+        if self.hub is None and self.fdstore is not None:
+            return self.fdstore.time_left * 1000 + 1
         return SPARE_IDLE * 1000 if self.spare else None
 
     # --- the Hub ------------------------------------------------------------------------------------------
@@ -132,15 +132,15 @@ class Zygote:
         if "hold" in message:
             count = len(message["channels"])
             ours, self._received = self._received[:count], self._received[count:]
-            if self.keeper is None:
+            if self.fdstore is None:
                 close(ours)
             else:
-                self.keeper.hold(message["hold"], Held(message["channels"], ours))
+                self.fdstore.hold(message["hold"], Held(message["channels"], ours))
         elif "release" in message:
-            if self.keeper is not None:
-                self.keeper.release(message["release"])
+            if self.fdstore is not None:
+                self.fdstore.release(message["release"])
         elif "quit" in message:
-            self.keeper = None
+            self.fdstore = None
             self._lose_hub()
         else:
             self._launch(message)
@@ -155,15 +155,15 @@ class Zygote:
         self._drop_spare()  # it belongs to the old Hub's link
         with Path(os.devnull).open("wb") as nowhere:  # this process must not keep the Hub's stderr open
             os.dup2(nowhere.fileno(), 2)
-        if self.keeper is not None:
-            self.keeper.begin_to_wait()
+        if self.fdstore is not None:
+            self.fdstore.begin_to_wait()
 
     def _welcome(self) -> None:
         """Hand everything held over to the Hub that has connected."""
-        assert self.keeper is not None
-        self.hub, _ = self.keeper.socket.accept()
+        assert self.fdstore is not None
+        self.hub, _ = self.fdstore.socket.accept()
         pids = {instance: pid for pid, instance in self.runners.items()}
-        for message, descriptors in self.keeper.told(pids):
+        for message, descriptors in self.fdstore.messages(pids):
             self._tell(message, descriptors)
 
     def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -178,8 +178,8 @@ class Zygote:
     # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
-        if self.keeper is not None:
-            self.keeper.forget_exit(spec["id"])
+        if self.fdstore is not None:
+            self.fdstore.forget_exit(spec["id"])
         try:
             # Limits hold from the start of a process, so the spare process won't do.
             prepared = "node" in spec and not spec.get("limits")
@@ -222,8 +222,8 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if self.hub is not None:
                 self.hub.close()
-            if self.keeper is not None:
-                self.keeper.drop()
+            if self.fdstore is not None:
+                self.fdstore.drop()
             close([self.wake_read, self.wake_write, *self._received])
             self._drop_spare()
             start_runner(spec)
@@ -249,8 +249,8 @@ class Zygote:
                     self._ended(instance, status)
 
     def _ended(self, instance: str, status: int) -> None:
-        if self.keeper is not None:
-            self.keeper.note_exit(instance, status)
+        if self.fdstore is not None:
+            self.fdstore.note_exit(instance, status)
         self._tell({"exited": instance, "status": status})
 
     def _end_orphans(self, instance: str) -> None:
@@ -267,22 +267,22 @@ class Zygote:
 
 
 def main() -> None:
-    """Entry point; arguments: ``<descriptor> [<path of the keeper's socket> <timeout in s>]``."""
+    """Entry point; arguments: ``<descriptor> [<path of the store's socket> <timeout in s>]``."""
     descriptor, *keeping = sys.argv[1:]
     forget_hub(int(descriptor))
     hub = socket.socket(fileno=int(descriptor))
     bytes(16 * 1024 * 1024)  # see HEAP_HINT in the Hub; runners inherit it
     with contextlib.ExitStack() as stack:
-        keeper = None
+        fdstore = None
         if keeping:
             try:
-                keeper = stack.enter_context(contextlib.closing(Keeper(keeping[0], float(keeping[1]))))
+                fdstore = stack.enter_context(contextlib.closing(FdStore(keeping[0], float(keeping[1]))))
             except FileNotFoundError:  # the Hub that made the directory has already ended
                 return
         orphans.adopt()
         gc.collect()
         gc.freeze()  # memory of what is loaded now stays shared with the children
-        Zygote(hub, keeper).run()
+        Zygote(hub, fdstore).run()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def as_file(content):
 @pytest.mark.parametrize(
     "name",
     [
-        ".hub/instances/a.json", ".hub/instances/a", ".hub/keepers/a", ".hub/history.ndjson", ".hub/history.new",
+        ".hub/instances/a.json", ".hub/instances/a", ".hub/fdstores/a", ".hub/history.ndjson", ".hub/history.new",
         ".meta/a.json", ".meta/a", ".incoming/a", ".replacing/a", "a/package.json",
     ],
 )  # fmt: skip
@@ -69,8 +69,8 @@ async def test_a_place_for_records_that_is_none_is_told(tmp_path):
 
 
 async def test_a_path_cut_short_leads_to_nobody_elses_directory(tmp_path):
-    """The directory of a socket is removed when no keeper is there; it has to be one that a Hub has made."""
-    folder = tmp_path / "keepers"
+    """The directory of a socket is removed when no store is there; it has to be one that a Hub has made."""
+    folder = tmp_path / "fdstores"
     places = FdStoreFiles(folder, 1)
     place = places.make()
     [file] = folder.iterdir()

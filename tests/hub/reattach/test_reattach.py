@@ -257,13 +257,13 @@ async def test_without_a_hub_in_time_all_end(sth, package):
     api = await sth.start("--reattach", "--reattach-timeout", 300)
     instance = await api.start(await api.send(package(ECHO)))
     runner = psutil.Process(await pid_of(api, instance))
-    [keeper] = sth.keepers()
+    [store] = sth.fdstores()
     zygote = runner.parent()
     await sth.kill()
-    await until(lambda: not runner.is_running() and not zygote.is_running() and not keeper.parent.exists())
+    await until(lambda: not runner.is_running() and not zygote.is_running() and not store.parent.exists())
     api = await sth.start("--reattach")
     assert (await api.get("/instances")).json == []
-    assert len(sth.keepers()) == 1
+    assert len(sth.fdstores()) == 1
 
 
 async def test_without_reattach_runners_end_with_the_hub(sth, package):
@@ -284,16 +284,16 @@ async def test_a_hub_that_is_told_to_end_leaves_nothing(sth, package):
     runners = [psutil.Process(await pid_of(api, each)) for each in (instance, other)]
     zygotes = [runner.parent() for runner in runners]
     assert zygotes[0] != zygotes[1]
-    keepers = sth.keepers()
-    assert len(keepers) == 2
+    fdstores = sth.fdstores()
+    assert len(fdstores) == 2
     await sth.end()
     await until(lambda: not any(process.is_running() for process in (*runners, *zygotes)))
-    assert sth.keepers() == []
-    assert not any(keeper.parent.exists() for keeper in keepers)
+    assert sth.fdstores() == []
+    assert not any(store.parent.exists() for store in fdstores)
     assert list((sth.folder / ".hub" / "instances").iterdir()) == []
 
 
-async def test_the_keeper_of_an_earlier_hub_ends_with_its_last_instance(sth, package):
+async def test_the_store_of_an_earlier_hub_ends_with_its_last_instance(sth, package):
     api = await sth.start("--reattach")
     instance = await api.start(await api.send(package(ECHO)))
     zygote = psutil.Process(await pid_of(api, instance)).parent()
@@ -301,7 +301,7 @@ async def test_the_keeper_of_an_earlier_hub_ends_with_its_last_instance(sth, pac
     api = await sth.start("--reattach")
     await api.post(f"{instance}/_kill", {"removeImmediately": True})
     await until(lambda: not zygote.is_running())
-    await until(lambda: len(sth.keepers()) == 1)
+    await until(lambda: len(sth.fdstores()) == 1)
 
 
 async def test_one_that_was_only_being_started_is_ended(sth, package):
@@ -336,14 +336,14 @@ async def test_what_the_startup_configuration_says_is_not_started_again(sth, pac
 
 @pytest.fixture
 async def left(sth, package, api_of):
-    """A runtime that has found a runner whose Hub was killed, with the runner and its keeper."""
+    """A runtime that has found a runner whose Hub was killed, with the runner and its store."""
     api = await sth.start("--reattach")
     runner = psutil.Process(await pid_of(api, await api.start(await api.send(package(ECHO)))))
-    keeper = runner.parent()
+    store = runner.parent()
     await sth.kill()
     runtime = ProcessRuntime(fdstore=FdStoreFiles(sth.folder / ".hub" / "fdstore", 10))
     [survivor] = await runtime.survivors()
-    yield runtime, survivor.name, runner, keeper
+    yield runtime, survivor.name, runner, store
     for descriptor in survivor.descriptors.values():
         os.close(descriptor)
     await runtime.close()
@@ -360,12 +360,12 @@ async def test_a_runner_that_ends_before_it_is_watched_is_told_of(left):
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no pidfd here")
 @pytest.mark.parametrize("watched", [True, False])
-async def test_a_keeper_that_dies_leaves_its_runners_to_be_watched(left, watched):
-    runtime, instance, runner, keeper = left
+async def test_a_store_that_dies_leaves_its_runners_to_be_watched(left, watched):
+    runtime, instance, runner, store = left
     ends = []
     if watched:
         runtime.watch(instance, ends.append)
-    keeper.kill()
+    store.kill()
     await until(lambda: runtime._survived_in[instance].lost)
     if not watched:
         runtime.watch(instance, ends.append)
@@ -380,10 +380,10 @@ async def test_a_runner_that_can_not_be_watched_is_ended(left, monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
-    runtime, instance, runner, keeper = left
+    runtime, instance, runner, store = left
     ends = []
     runtime.watch(instance, ends.append)
-    keeper.kill()
+    store.kill()
     await until(lambda: ends)
     with contextlib.suppress(psutil.NoSuchProcess):  # nor a zombie, if there is who reaps it
         await until(lambda: runner.status() == psutil.STATUS_ZOMBIE)

@@ -189,7 +189,10 @@ async def converse(request: web.Request, writer: SinkWriter, output: Channel, *,
         try:
             await send_all(request, reader, response)
         finally:
-            upload.cancel()
+            if (
+                not request.content.is_eof()
+            ):  # a body that has arrived whole is the Instance's, whatever its client does
+                upload.cancel()
             await asyncio.wait({upload})
     await response.write_eof()
     return response

@@ -27,6 +27,9 @@ from transform_hub.protocol import CHANNELS, Message
 READABLE = ("output", "stdout", "stderr")
 WRITABLE = ("input", "stdin")
 
+MakeSource = Callable[[asyncio.Transport, Channel, Callable[[], None], Callable[[bool], None]], ChannelProtocol]
+"""Makes a source of a connection, a channel, and what to call at its end and at a stall (see :class:`Source`)."""
+
 STALL = 10.0
 """Seconds that a stream is held up by a reader before the log tells of it."""
 
@@ -49,15 +52,8 @@ class Backing(Protocol):
     def store(self, name: str) -> Store:
         """The bytes of ``output``, ``stdout``, ``stderr`` or ``log``."""
 
-    def source(
-        self,
-        name: str,
-        channel: Channel,
-        transport: asyncio.Transport,
-        on_lost: Callable[[], None],
-        on_stall: Callable[[bool], None],
-    ) -> ChannelProtocol:
-        """What reads a connection of the runner into a channel."""
+    def source(self, name: str) -> MakeSource:
+        """Makes what reads a connection of the runner into a channel."""
 
     def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
         """What writes ``input`` or ``stdin`` into a connection of the runner."""
@@ -80,15 +76,8 @@ class MemoryBacking:
     def store(self, name: str) -> Store:
         return MemoryStore(LIMIT) if name == "log" else MemoryStore()
 
-    def source(
-        self,
-        name: str,
-        channel: Channel,
-        transport: asyncio.Transport,
-        on_lost: Callable[[], None],
-        on_stall: Callable[[bool], None],
-    ) -> ChannelProtocol:
-        return Source(transport, channel, on_lost, on_stall)
+    def source(self, name: str) -> MakeSource:
+        return Source
 
     def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
         if name == "input":
@@ -174,7 +163,7 @@ class Streams:
         if name == "log":
             return LogSource(self._write_log, lost, resumed=self._is_resumed)
         stall = functools.partial(self._on_stall, name)
-        return self._backing.source(name, self._readable[name], transport, lost, stall)
+        return self._backing.source(name)(transport, self._readable[name], lost, stall)
 
     async def adopt(self, name: str, descriptor: int) -> None:
         """Connect a channel that the runner had dialled to an earlier Hub."""

@@ -80,12 +80,17 @@ class Source(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if not self._channel.feed(data):
-                self._transport.pause_reading()
-                self._channel.when_room(self._resume)
-                self._on_stall(True)
+            self._channel.feed(data)
         except ChannelClosedError:
             cut(self._transport)
+        else:
+            self._pause_if_full()
+
+    def _pause_if_full(self) -> None:
+        if self._channel.is_full:
+            self._transport.pause_reading()
+            self._channel.when_room(self._resume)
+            self._on_stall(True)
 
     def _resume(self) -> None:
         self._on_stall(False)

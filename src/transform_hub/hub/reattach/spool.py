@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import mmap
 import os
 import socket
@@ -14,8 +15,8 @@ from collections.abc import Callable
 
 from transform_hub.hub.channels.channel import Channel, Store
 from transform_hub.hub.channels.memory import LIMIT, MemoryStore
-from transform_hub.hub.link.instance_streams import READABLE, WRITABLE
-from transform_hub.hub.link.protocols import ChannelProtocol, cut
+from transform_hub.hub.link.instance_streams import READABLE, WRITABLE, MakeSource
+from transform_hub.hub.link.protocols import Source, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, REARM, Ring
 from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe
@@ -75,15 +76,8 @@ class Spool:
     def store(self, name: str) -> Store:
         return _LogStore(self._rings["log"]) if name == "log" else self._rings[name]
 
-    def source(
-        self,
-        name: str,
-        channel: Channel,
-        transport: asyncio.Transport,
-        on_lost: Callable[[], None],
-        on_stall: Callable[[bool], None],
-    ) -> ChannelProtocol:
-        return RingSource(transport, channel, self._rings[name], on_lost, on_stall)
+    def source(self, name: str) -> MakeSource:
+        return functools.partial(RingSource, ring=self._rings[name])
 
     def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
         return SplicedSink(transport, on_end, self.pipes[name], resumed=resumed)
@@ -135,32 +129,21 @@ class _LogStore(MemoryStore):
         super().append(data)
 
 
-class RingSource(asyncio.BufferedProtocol):
-    """Runner -> Hub: what arrives is read right into a ring; a full channel stops the reading.
-
-    Args:
-        on_lost: called after the last, when all is in the ring.
-        on_stall: called with True when reading stops because the channel is full, with False when it goes on.
-    """
+class RingSource(Source, asyncio.BufferedProtocol):
+    """Runner -> Hub: what arrives is read right into a ring; a full channel stops the reading."""
 
     def __init__(
         self,
         transport: asyncio.Transport,
         channel: Channel,
-        ring: Ring,
         on_lost: Callable[[], None],
         on_stall: Callable[[bool], None],
+        *,
+        ring: Ring,
     ) -> None:
-        self._transport = transport
-        self._channel = channel
+        super().__init__(transport, channel, on_lost, on_stall)
         self._ring = ring
-        self._on_lost = on_lost
-        self._on_stall = on_stall
         self._armed = False
-
-    def data_received(self, data: bytes) -> None:
-        """What came with the hello."""
-        self._channel.feed(data)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if not self._armed or self._ring.counted > REARM:
@@ -175,18 +158,4 @@ class RingSource(asyncio.BufferedProtocol):
             return
         self._ring.commit(nbytes)
         self._channel.notify()
-        if self._channel.is_full:
-            self._transport.pause_reading()
-            self._channel.when_room(self._resume)
-            self._on_stall(True)
-
-    def _resume(self) -> None:
-        self._on_stall(False)
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def eof_received(self) -> None:
-        """Nothing more comes."""
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._on_lost()
+        self._pause_if_full()
