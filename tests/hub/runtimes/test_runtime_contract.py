@@ -117,8 +117,7 @@ async def test_a_crash_and_what_the_policy_makes_of_it(start_hub):
     async with api.session.get(f"{api.url}{instance}/output") as output:
         await api.input(instance, b"first\nraise\n", x_end_stream="false")
         assert await output.content.readline() == b"FIRST\n"
-        while (info := (await api.get(instance)).json)["restarts"] == 0 or info["status"] != "running":
-            assert info["status"] != "errored"
+        await api.restarted(instance, 1)
         await api.input(instance, b"second\n", x_end_stream="false")
         assert await output.content.readline() == b"SECOND\n"
         await api.input(instance, b"raise\n")
@@ -137,8 +136,7 @@ async def test_a_start_for_which_there_is_no_room(start_hub):
     assert refused.json["error"].startswith("Insufficient Space on Resource: 1 run")
     assert [each["id"] for each in (await api.get("/instances")).json] == [first.rpartition("/")[2]]
     await api.input(first, b"raise\n")  # a restart takes the room of the run before
-    while (info := (await api.get(first)).json)["restarts"] == 0 or info["status"] != "running":
-        assert info["status"] != "errored"
+    await api.restarted(first, 1)
 
 
 async def test_a_machine_that_is_lost(start_hub):
@@ -155,8 +153,7 @@ async def test_one_that_was_lost_is_started_again_elsewhere(start_hub):
     api, runtime, sequence = await start_hub()
     instance = await api.start(sequence, restart={"policy": "on-failure", "delay": 10, "maxRetries": 1})
     runtime.lose(instance.rpartition("/")[2])
-    while (info := (await api.get(instance)).json)["restarts"] == 0 or info["status"] != "running":
-        assert info["status"] != "errored"
+    await api.restarted(instance, 1)
     runtime.lost.clear()
     await api.input(instance, b"again\n")
     assert await api.read(f"{instance}/output") == b"AGAIN\n"
