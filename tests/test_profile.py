@@ -101,7 +101,7 @@ def test_making_naming_and_removing():
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b"[]", "is no JSON object"),
+        (b"[]", "is not a JSON object"),
         (b'{"apiUrl": 5}', "apiUrl must be a string, not 5"),
         (b'{"env": "test"}', "env must be development or production"),
         (b'{"log": {"format": "x"}}', "log format must be pretty or json"),

@@ -58,8 +58,8 @@ def shut(transport: asyncio.Transport, how: int) -> None:
             same.shutdown(how)
 
 
-class Source(asyncio.Protocol):
-    """Runner -> Hub: what arrives is fed into a Channel; a full Channel stops the reading.
+class FeedsChannel:
+    """What sources share: a full Channel stops the reading.
 
     Args:
         on_lost: called after the last, when all is in the Channel.
@@ -99,6 +99,10 @@ class Source(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._on_lost()
+
+
+class Source(FeedsChannel, asyncio.Protocol):
+    """Runner -> Hub: what arrives is fed into a Channel."""
 
 
 class LogSource(asyncio.Protocol):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from transform_hub.hub.channels.channel import Channel, Store
 from transform_hub.hub.channels.memory import LIMIT, MemoryStore
 from transform_hub.hub.link.instance_streams import READABLE, WRITABLE, MakeSource
-from transform_hub.hub.link.protocols import Source, cut
+from transform_hub.hub.link.protocols import FeedsChannel, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, REARM, Ring
 from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe
@@ -129,8 +129,8 @@ class _LogStore(MemoryStore):
         super().append(data)
 
 
-class RingSource(Source, asyncio.BufferedProtocol):
-    """Runner -> Hub: what arrives is read right into a ring; a full channel stops the reading."""
+class RingSource(FeedsChannel, asyncio.BufferedProtocol):  # no asyncio.Protocol: uvloop would not ask for a buffer
+    """Runner -> Hub: what arrives is read right into a ring."""
 
     def __init__(
         self,
