@@ -106,3 +106,9 @@ async def test_a_tap_alone_leaves_a_topic_to_its_readers(api):
         async with api.session.get(f"{api.url}/topic/t", headers={"content-type": BINARY}) as reader:
             assert await reader.content.readexactly(3 << 20) == bytes(3 << 20)
             assert (await sending).status == 200
+
+
+@pytest.mark.parametrize(("query", "headers"), [("?tap=yes", {}), ("", {"x_stream_position": "-1"})])
+async def test_a_refused_reader_creates_no_topic(query, headers, api):
+    assert (await api.get(f"/topic/t{query}", **headers)).status == 400
+    assert (await api.get("/topics")).json == []

@@ -172,3 +172,33 @@ async def test_the_end_of_the_hub_is_the_end_of_all(start_hub, make_runtime):
         await api.start(sequence)
     await api.hub.close()
     assert not (runtime.processes if make_runtime is PlainRuntime else runtime._pids)
+
+
+class Refusing(PlainRuntime):
+    """Fails in its own way at each launch."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    async def launch(self, order, on_exit):
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("the rack is on fire"), "No runner could be started: the rack is on fire"),
+        (RuntimeError("oops"), "The runtime failed: RuntimeError('oops')"),
+        (None, "The runner did not connect to the Hub within 0 s"),
+    ],
+)
+async def test_a_runtime_that_fails_leaves_nothing(error, told, tmp_path, package, api_of, monkeypatch):
+    monkeypatch.setattr("transform_hub.hub.instances.run.CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr("transform_hub.hub.instances.run.KILL_GRACE", 0.1)
+    async with serve(data_dir=tmp_path, runtime=Refusing(error)) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        refused = await api.post(f"/sequence/{await api.send(package(UPPER))}/start", {})
+        assert (refused.status, refused.json["error"]) == (400 if error is None else 500, told)
+        assert hub.instances == {}

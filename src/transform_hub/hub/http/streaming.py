@@ -45,8 +45,8 @@ async def stream_response(request: web.Request, source: Readable) -> web.StreamR
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
-    is_tap = _is_tap(request)
-    async with source.reader(wanted_position(request), tap=is_tap) as reader:
+    position, is_tap = wanted_place(request)
+    async with source.reader(position, tap=is_tap) as reader:
         response.headers[POSITION] = str(reader.position)
         await response.prepare(request)
         is_whole = await send_all(request, reader, response, is_tap=is_tap)
@@ -56,11 +56,16 @@ async def stream_response(request: web.Request, source: Readable) -> web.StreamR
     return response
 
 
-def _is_tap(request: web.Request) -> bool:
+def wanted_place(request: web.Request) -> tuple[int | None, bool]:
+    """Where a request wants to read, and whether as a tap.
+
+    Raises:
+        ApiError: the position is not a number, or the tap neither true nor false.
+    """
     wanted = request.query.get("tap", "false").lower()
     if wanted not in ("true", "false"):
         raise ApiError(400, "tap must be true or false")
-    return wanted == "true"
+    return wanted_position(request), wanted == "true"
 
 
 def wanted_position(request: web.Request) -> int | None:

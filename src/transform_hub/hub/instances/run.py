@@ -10,6 +10,7 @@ read.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, get_args
@@ -34,6 +35,8 @@ from transform_hub.hub.instances.start_order import StartOrder
 from transform_hub.hub.link.instance_streams import Streams
 from transform_hub.hub.link.protocols import ChannelProtocol
 from transform_hub.hub.runtimes.runtime import Exit, LaunchOrder, Runtime
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 30.0
 """Seconds a runner has to dial in."""
@@ -128,7 +131,12 @@ class Run:
         try:
             await self._runtime.launch(order, self.exited)
         except OSError as error:
-            raise ApiError(500, f"No runner could be started: {error.strerror}") from error
+            raise ApiError(500, f"No runner could be started: {error.strerror or error}") from error
+        except ApiError:
+            raise
+        except Exception as error:  # a runtime is not always ours
+            log.exception("Instance %s: its runtime failed", order.id, extra={"instance": order.id})
+            raise ApiError(500, f"The runtime failed: {error!r}") from error
         if self._life.status == "killing" and self._exit is None:  # there was nothing yet that could be ended
             self._end_process()
 
@@ -136,6 +144,7 @@ class Run:
         if self._life.status == "initializing":
             self._error = f"The runner did not connect to the Hub within {CONNECT_TIMEOUT:.0f} s"
             self._end_process()
+            self._after(KILL_GRACE, lambda: self.exited(Exit()))  # whether the runtime tells its end or not
 
     def attach(self, hello: protocol.Message, transport: asyncio.Transport) -> ChannelProtocol | None:
         """The runner has dialled one of its channels; None refuses it."""

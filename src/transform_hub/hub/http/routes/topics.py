@@ -11,7 +11,7 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import json_body, json_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, require_acceptable, route
-from transform_hub.hub.http.streaming import forward_to_topic, stream_response
+from transform_hub.hub.http.streaming import forward_to_topic, stream_response, wanted_place
 from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES
@@ -83,6 +83,7 @@ async def get_topic(request: web.Request) -> web.StreamResponse:
     if request.method == hdrs.METH_HEAD and await request.app[PARTS].topics.find(name) is None:
         raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
     require_acceptable(request, BINARY)  # a refused reader creates nothing
+    wanted_place(request)
     try:
         topic = await request.app[PARTS].topics.topic(name, content_type)
     except ApiError as error:
