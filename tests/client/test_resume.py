@@ -285,7 +285,8 @@ async def test_a_run_does_not_hide_that_something_is_missing(hub, client, packag
         running = asyncio.ensure_future(host.run(package(MUCH_WHEN_ASKED)))
         infos = await until(client.list_instances)
         instance = client.instance(infos[0].id)
-        await until(lambda: hub.instances[instance.id].streams["output"].readers)
+        streams = hub.instances[instance.id].streams
+        await until(lambda: streams["output"].readers and streams.input.ended and streams.stdin.ended)
         line.cut()
         await instance.send_event("go")
         await instance.get_output().read()  # another reader takes all that there is
