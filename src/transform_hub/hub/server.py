@@ -94,9 +94,10 @@ class Hub:
         # Absolute, because runners work in the directories of their Sequences.
         self.sequences = SequenceStore(root.absolute(), config.limits, location=config.hub_id)
         state = self.sequences.root / ".hub"
-        self.runtime = runtime or self._process_runtime(state)
+        self.runtime = self._process_runtime(state) if runtime is None else runtime
         self.survival = self._survival(state)
-        self.topics: TopicBus = topics or (self.survival and self.survival.topics) or LocalTopics()
+        own_topics = self.survival.topics if self.survival is not None else None
+        self.topics: TopicBus = topics if topics is not None else own_topics or LocalTopics()
         self.feeds = Feeds(self.topics)
         self.instances = InstanceStore(
             self.runtime,

@@ -166,6 +166,15 @@ async def test_limits_that_a_runtime_can_not_hold_an_instance_to(start_hub):
     assert (refused.status, refused.json["error"][:25]) == (400, "Invalid limits.processes:")
 
 
+async def test_nothing_is_left_of_a_runner_that_has_ended(start_hub):
+    api, runtime, sequence = await start_hub()
+    instance = await api.start(sequence)
+    await api.post(f"{instance}/_kill")
+    await api.ended(instance)
+    left = (getattr(runtime, name, {}) for name in ("processes", "_pids", "_launched_by"))
+    assert not any(left)
+
+
 async def test_the_end_of_the_hub_is_the_end_of_all(start_hub, make_runtime):
     api, runtime, sequence = await start_hub()
     for _ in range(3):

@@ -50,11 +50,10 @@ class Lifecycle:
 
     Args:
         on_enter: called with each state that is entered.
-        status: the first state, which another Hub has written down.
     """
 
-    def __init__(self, on_enter: Callable[[InstanceStatus], None], status: InstanceStatus = "initializing") -> None:
-        self.status: InstanceStatus = status
+    def __init__(self, on_enter: Callable[[InstanceStatus], None]) -> None:
+        self.status: InstanceStatus = "initializing"
         self._on_enter = on_enter
         self._changed = asyncio.Event()
 

@@ -112,7 +112,7 @@ class ProcessRuntime:
             raise NoRoomError(lack)
         spec = order.spec(link=self._hub.link, api=self._hub.api, **of_node)
         group = self._make_group(spec)
-        on_exit = self._ending_group(order.id, on_exit)
+        on_exit = self._cleaning_up(order.id, on_exit)
         if self._use_zygote:
             zygote = self._launched_by[order.id] = await self._warm_up()
             zygote.launch({**spec, "group": str(group)} if group else spec, on_exit)
@@ -160,11 +160,17 @@ class ProcessRuntime:
         limits = spec["limits"]
         return self._groups.make(spec["id"], limits) if self._groups and limits.keys() & LIMITED else None
 
-    def _ending_group(self, instance_id: str, on_exit: Callable[[Exit], None]) -> Callable[[Exit], None]:
-        groups = self._groups
-        if groups is None:
-            return on_exit
-        return lambda exit_: on_exit(dataclasses.replace(exit_, out_of_memory=groups.end(instance_id)))
+    def _cleaning_up(self, instance_id: str, on_exit: Callable[[Exit], None]) -> Callable[[Exit], None]:
+        """What to call at the end of a runner, so that nothing of it is left here."""
+
+        def end(exit_: Exit) -> None:
+            if self._fdstore is None:  # else its channels are held until they are released
+                self._launched_by.pop(instance_id, None)
+            if self._groups is not None:
+                exit_ = dataclasses.replace(exit_, out_of_memory=self._groups.end(instance_id))
+            on_exit(exit_)
+
+        return end
 
     def kill(self, instance_id: str) -> None:
         if (pid := self._pids.get(instance_id)) is not None:
@@ -223,4 +229,4 @@ class ProcessRuntime:
         return found
 
     def watch(self, instance_id: str, on_exit: Callable[[Exit], None]) -> None:
-        self._survived_in[instance_id].watch(instance_id, self._ending_group(instance_id, on_exit))
+        self._survived_in[instance_id].watch(instance_id, self._cleaning_up(instance_id, on_exit))
