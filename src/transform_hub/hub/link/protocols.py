@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.protocol import LineBuffer, Message, MessageBuffer, encode
+from transform_hub.protocol import SOCKET_BUFFER, LineBuffer, Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,17 @@ class Control(asyncio.Protocol):
             self._on_message(message)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:  # a write that fails ends the connection before what the runner said last is read
+            self._read_rest()
         self._on_lost()
+
+    def _read_rest(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
+            while data := same.recv(SOCKET_BUFFER, socket.MSG_DONTWAIT):
+                self.data_received(data)
 
 
 def _is_tail(line: bytes) -> bool:
