@@ -43,7 +43,7 @@ async def main():
         print(f"\nSummary    {await summary}")
 
         print(f"Health     {await instance.get_health()}")
-        info = await instance.stop(timeout=5000)
+        info = await instance.stop(timeout=5)
         await reading
         print(f"Ended      {info.status}: {info.terminated.reason} (exit code {info.terminated.exitcode})")
         print(f"Stdout     {(await instance.get_stdout().read()).decode()!r}")

@@ -80,12 +80,12 @@ def step(context):
 
 @when("the Instance is stopped")
 def step(context):
-    context.run(context.instance.stop(timeout=5000))
+    context.run(context.instance.stop(timeout=5))
 
 
 @when("the Instance is stopped, and may stay")
 def step(context):
-    context.run(context.instance.stop(timeout=1000, can_keep_alive=True))
+    context.run(context.instance.stop(timeout=1, can_keep_alive=True))
 
 
 @then("it has not ended")

@@ -272,7 +272,7 @@ async def test_events(start):
 async def test_stop_and_kill(start, client):
     instance = await start()
     assert (await instance.get_health()).healthy is True
-    assert (await instance.stop(timeout=10)).id == instance.id
+    assert (await instance.stop(timeout=0.01)).id == instance.id
     assert (await ended(instance)).is_ended
     instance = await start()
     assert (await instance.kill()).id == instance.id
@@ -376,8 +376,11 @@ async def test_other_arguments_that_can_not_be_sent(client):
         await instance.send_event("e", {"t": float("nan")})
     with pytest.raises(ValueError, match="per_second is nan"):
         await instance.set_monitoring_rate(float("nan"))
-    with pytest.raises(TypeError, match="timeout must be a number of ms, not str"):
+    with pytest.raises(TypeError, match="timeout must be a number of seconds, not str"):
         await instance.stop("soon")
+    for seconds in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="timeout must be a number of seconds from 0 on"):
+            await instance.stop(seconds)
 
 
 async def test_what_json_has_no_word_for_is_sent_as_what_is_like_it(client, package):

@@ -38,16 +38,16 @@ async def test_kill(start):
 @pytest.mark.beyond("stop")
 async def test_stop(start):
     instance = await start("stop")
-    await instance.stop(timeout=5000)
+    await instance.stop(timeout=5)
     assert await instance.get_stdout().read() == b"finished\n"
 
 
 @pytest.mark.beyond("stop")
 async def test_keep_alive(start):
     instance = await start("stop")
-    await instance.stop(timeout=500, can_keep_alive=True)
+    await instance.stop(timeout=0.5, can_keep_alive=True)
     assert not (await instance.get_info()).is_ended
-    await instance.stop(timeout=5000, can_keep_alive=True)
+    await instance.stop(timeout=5, can_keep_alive=True)
     assert (await instance.get_info()).is_ended
 
 

@@ -73,7 +73,10 @@ async def test_what_is_no_json_value_is_an_error_that_names_it(result):
     output, info = await result("def run(context, input): return ['a', object()]")
     assert output == b"a"
     assert info["terminated"]["exitcode"] == 23
-    assert info["error"] == "TypeError: Object of type object is not JSON serializable"
+    assert info["error"] == (
+        "OutputError: item 2 of the output can't be written: $: object has no meaning in JSON; "
+        "give a dict, a list, a dataclass or str() of it (main.py, line 1, in run)"
+    )
 
 
 async def test_lone_surrogates_do_not_break_text(result):

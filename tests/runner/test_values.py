@@ -1,8 +1,7 @@
-"""JSON values, read from lines and made fit to be written."""
+"""JSON values, read from lines."""
 
 import io
 import json
-import math
 import socket
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from transform_hub.runner import input as runner_input
 from transform_hub.runner import values
-from transform_hub.runner.values import ValueReader, finite
+from transform_hub.runner.values import ValueReader
 
 TEXT = st.text(max_size=5)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
@@ -54,23 +53,3 @@ async def test_a_line_that_is_too_long_is_refused(monkeypatch):
         assert await anext(items) == [1]
         with pytest.raises(ValueError, match="line 2 of the input is longer than 1000 bytes"):
             await anext(items)
-
-
-@given(JSON)
-def test_finite_values_stay_as_they_are(value):
-    assert finite(value) == (value, None)
-
-
-@given(
-    st.recursive(st.floats(), lambda inner: st.lists(inner) | st.dictionaries(st.floats() | TEXT, inner), max_leaves=8)
-)
-def test_every_value_can_be_written(value):
-    made, path = finite(value)
-    json.dumps(made, allow_nan=False)
-    assert (path is None) == all(math.isfinite(number) for number in numbers(value))
-
-
-def numbers(value):
-    if isinstance(value, float):
-        return [value]
-    return [number for inner in (value.values() if isinstance(value, dict) else value) for number in numbers(inner)]

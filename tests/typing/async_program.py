@@ -108,7 +108,7 @@ async def instances(instance: InstanceClient) -> None:
     assert_type(await instance.wait(timeout=5), Terminated)
     assert_type(await instance.wait_running(), InstanceInfo)
     assert_type(await instance.restart(), InstanceClient)
-    assert_type(await instance.stop(1000, can_keep_alive=True), InstanceInfo)
+    assert_type(await instance.stop(0.5, can_keep_alive=True), InstanceInfo)
     assert_type(await instance.kill(remove_immediately=True), InstanceInfo)
     await instance.send_event("name", {"a": [1]})
     assert_type(await instance.get_event("name", timeout=1), Any)

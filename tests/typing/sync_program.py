@@ -109,7 +109,7 @@ def instances(instance: InstanceClient) -> None:
     assert_type(instance.wait(timeout=5), Terminated)
     assert_type(instance.wait_running(), InstanceInfo)
     assert_type(instance.restart(), InstanceClient)
-    assert_type(instance.stop(1000, can_keep_alive=True), InstanceInfo)
+    assert_type(instance.stop(0.5, can_keep_alive=True), InstanceInfo)
     assert_type(instance.kill(remove_immediately=True), InstanceInfo)
     instance.send_event("name", {"a": [1]})
     assert_type(instance.get_event("name", timeout=1), Any)

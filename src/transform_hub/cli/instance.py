@@ -115,7 +115,7 @@ def stop(
     """Ask an Instance to stop, and show how it ended."""
 
     async def end(host: HostClient) -> InstanceInfo:
-        return await (await find_instance(host, id)).stop(timeout, can_keep_alive=True)
+        return await (await find_instance(host, id)).stop(timeout / 1000, can_keep_alive=True)
 
     show(with_hub(end))
 

@@ -83,7 +83,7 @@ class _Run:
     def __init__(self, instance: InstanceClient, content_type: str, stop_timeout: int) -> None:
         self._instance = instance
         self._content_type = content_type
-        self._stop_timeout = stop_timeout
+        self._stop_timeout = stop_timeout / 1000
         self._signals: list[int] = []
         self._ending: set[asyncio.Future[Any]] = set()
 

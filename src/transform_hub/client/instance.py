@@ -118,13 +118,13 @@ class InstanceClient(InstanceStreams):
 
     async def stop(
         self,
-        timeout: int = 7000,
+        timeout: float = 7.0,
         can_keep_alive: bool = False,  # noqa: FBT001, FBT002 - people call it so
     ) -> InstanceInfo:
         """Ask the Instance to stop, and kill it if it has not: ``POST /instance/:id/_stop``.
 
         Args:
-            timeout: ms until it is killed.
+            timeout: seconds until it is killed; 0 is at once.
             can_keep_alive: let it ask for more time.
 
         Returns:
@@ -134,12 +134,15 @@ class InstanceClient(InstanceStreams):
             NotFoundError: there is no such Instance.
             HubTimeoutError: the Hub did not answer within this time and the timeout of a call.
             TypeError: the timeout is not a number.
+            ValueError: it is negative, or not finite.
         """
         if not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of ms, not {type(timeout).__name__}")
+            raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+        if not 0 <= timeout < float("inf"):
+            raise ValueError(f"timeout must be a number of seconds from 0 on, not {timeout}")
         own = self.host.transport.timeout
-        limit = None if own is None else own + timeout / 1000
-        request = StopRequest(timeout=timeout, can_call_keepalive=can_keep_alive)
+        limit = None if own is None else own + timeout
+        request = StopRequest(timeout=round(timeout * 1000), can_call_keepalive=can_keep_alive)
         return await self._call("POST", f"{self.path}/_stop", InstanceInfo, body=request, timeout=limit)
 
     async def kill(self, *, remove_immediately: bool = False) -> InstanceInfo:

@@ -33,7 +33,7 @@ def is_text(content_type: str) -> bool:
 
 
 def is_json(content_type: str) -> bool:
-    return is_document(content_type) or _media_type(content_type) in (
+    return is_document(content_type) or media_type(content_type) in (
         "application/x-ndjson",
         "application/ndjson",
         "text/x-ndjson",
@@ -42,8 +42,9 @@ def is_json(content_type: str) -> bool:
 
 def is_document(content_type: str) -> bool:
     """Whether it is a type whose values may span lines."""
-    return _media_type(content_type) == "application/json"
+    return media_type(content_type) == "application/json"
 
 
-def _media_type(content_type: str) -> str:
+def media_type(content_type: str) -> str:
+    """A content type without its parameters."""
     return content_type.partition(";")[0].strip().lower()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from transform_hub.protocol import Message
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
-from transform_hub.runner.values import finite
+from transform_hub.runner.serialize import plain
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -73,12 +73,12 @@ class Context:
 
         Args:
             event_name: which listeners to call.
-            message: any JSON value; NaN and infinities become None.
+            message: any value that an output may have; NaN and infinities become None.
 
         Raises:
-            TypeError: ``message`` is not a JSON value.
+            UnserializableError: ``message`` has no meaning in JSON; a TypeError.
         """
-        self._send({"type": "event", "eventName": event_name, "message": finite(message)[0]})
+        self._send({"type": "event", "eventName": event_name, "message": plain(message)[0]})
 
     def set_stop_handler(self, handler: StopHandler) -> None:
         """Call ``handler(timeout_s, can_keep_alive)``, sync or async, when the Instance is asked to stop.

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import threading
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
 from transform_hub.protocol import Message
+from transform_hub.runner import serialize
 from transform_hub.runner.exit_status import describe
-from transform_hub.runner.values import finite
 
 Answer = dict[str, Any] | bool
 HealthCheck = Callable[[], Awaitable[Answer] | Answer]
@@ -116,6 +115,6 @@ async def _ask(check: HealthCheck) -> dict[str, Any]:
             answer = await answer
         if isinstance(answer, bool):
             return {"healthy": answer}
-        return {**json.loads(json.dumps(finite(answer or {})[0]))}
+        return {**serialize.plain(answer or {})[0]}
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the check's own failure
         return {"healthy": False, "error": describe(error)}

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import json
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from time import monotonic
 from typing import Any
 
 from scramjet.streams import Stream
 
-from transform_hub.runner.content import RAW, is_json
+from transform_hub.runner import frames, origin, serialize
+from transform_hub.runner.content import RAW, is_json, media_type
 from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
-from transform_hub.runner.values import finite
+from transform_hub.runner.tables import TABLES, Table
 
 _GATHER = 64 * 1024
-_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-Convert = Callable[[Any, int], str | bytes]
-"""Turns an item of the output, the n-th, into what is written."""
 
 
 class Output:
@@ -110,6 +106,57 @@ class Output:
             self._loop.remove_writer(self._sock)
 
 
+class Encoder:
+    """Turns the items of an output into bytes.
+
+    Args:
+        content_type: of the output.
+
+    Raises:
+        ImportError: it needs a package that the Sequence does not have.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        table = TABLES.get(media_type(content_type))
+        self._table: Table | None = table and table()
+        self.direct = _TEXT if self._table is not None else _PLAIN
+        self.encode = encode_json if is_json(content_type) else encode
+
+    def parts(self, item: Any, number: int) -> Iterator[str | bytes]:
+        """What is written for an item of no ``direct`` type: a frame has many lines."""
+        if isinstance(item, (str, bytes, bytearray, memoryview)):
+            yield self.encode(item, number)
+        elif self._table is not None:
+            with _refusing(number):
+                yield from self._table.write(item)
+        elif frames.is_frame(item):
+            with _refusing(number):
+                for rows in frames.rows(item):
+                    yield "".join(_line(row)[0] for row in rows).encode("utf-8", "backslashreplace")
+        else:
+            yield self.encode(item, number)
+
+    def finish(self) -> bytes:
+        """What comes after the last item."""
+        return b"" if self._table is None else self._table.finish()
+
+
+class OutputError(TypeError):
+    """An item of the output can't be written."""
+
+
+_TEXT = frozenset((str, bytes))
+_PLAIN = _TEXT | {dict, list, int, float, bool, type(None)}
+
+
+@contextlib.contextmanager
+def _refusing(number: int) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise OutputError(f"item {number} of the output can't be written: {error}") from error
+
+
 def encode(item: Any, number: int) -> str | bytes:
     """One item of an output whose content type is not JSON."""
     if isinstance(item, str):
@@ -120,25 +167,38 @@ def encode(item: Any, number: int) -> str | bytes:
 
 
 def encode_json(item: Any, number: int) -> bytes:
-    """One item as a line of JSON; NaN and infinities become null."""
+    """One item as a line of JSON; NaN and infinities become null.
+
+    Raises:
+        OutputError: nothing in JSON stands for it, or for a part of it.
+    """
     try:
-        line = _dumps(item)
-    except ValueError as error:
-        if not str(error).startswith("Out of range float"):
-            raise
-        item, path = finite(item)
-        line = _dumps(item)
-        _tell_not_finite(number, path)
+        line, not_finite = _line(item)
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"item {number} of the output can't be written: {error}") from error
+    if not_finite is not None:
+        _tell_not_finite(number, not_finite)
     # backslashreplace escapes a lone surrogate as JSON does.
-    return line.encode("utf-8", "backslashreplace") + b"\n"
+    return line.encode("utf-8", "backslashreplace")
+
+
+def _line(item: Any) -> tuple[str, str | None]:
+    """A line of JSON, and where the first NaN or infinity was."""
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        raise TypeError("bytes have no meaning in JSON; yield the value, or declare another content type")
+    try:
+        return serialize.dumps(item) + "\n", None
+    except (TypeError, ValueError, RecursionError):
+        value, not_finite = serialize.plain(item)
+        return serialize.dumps(value) + "\n", not_finite
 
 
 _told: set[str] = set()
 
 
-def _tell_not_finite(number: int, path: str | None) -> None:
+def _tell_not_finite(number: int, path: str) -> None:
     """Warn of the first such item of this Instance."""
-    if path is not None and not _told:
+    if not _told:
         _told.add(path)
         LOGGER.warning(
             "Item %d of the output has NaN or an infinity at %s, which JSON can't say: written as null. "
@@ -153,27 +213,38 @@ def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
     if isinstance(result, Stream) or hasattr(result, "__aiter__"):
         iterator: AsyncIterator[Any] = result.__aiter__()
         return iterator
+    if frames.is_frame(result):
+        return iter((result,))
+    if (to_plain := frames.converter(type(result))) is not None:  # a column
+        result = to_plain(result)
     if result is None:
         return iter(())
-    single = isinstance(result, (str, bytes, bytearray, memoryview, dict)) or not isinstance(result, Iterable)
+    single = serialize.is_record(result) or not isinstance(result, Iterable) or getattr(result, "shape", None) == ()
     return iter((result,)) if single else iter(result)
 
 
-async def pump_output(result: Any, output: Output, content_type: str) -> None:
+async def pump_output(result: Any, output: Output, content_type: str, run: Any = None) -> None:
     """Write all items of what ``run`` returned.
 
     Args:
         result: a Stream, an (async) iterable, or a single value; None is no output.
         output: where to.
         content_type: decides how items become bytes.
+        run: the function that gave it, which an error may name.
+
+    Raises:
+        OutputError: an item can't be written; says which, why, and where it came from.
     """
     source = items(result)
-    convert = encode_json if is_json(content_type) else encode
+    encoder = Encoder(content_type)
     try:
         if isinstance(source, AsyncIterator):
-            await _pump_async(source, output, convert)
+            await _pump_async(source, output, encoder)
         else:
-            await _pump_sync(source, output, convert, at_hand=isinstance(result, Collection))
+            await _pump_sync(source, output, encoder, at_hand=isinstance(result, Collection))
+        output.put(encoder.finish())
+    except OutputError as error:
+        raise OutputError(f"{error}{origin.of_item(source, run)}") from error.__cause__
     finally:  # a generator that has not ended runs its own `finally` blocks
         if inspect.isasyncgen(source):
             await source.aclose()
@@ -181,24 +252,40 @@ async def pump_output(result: Any, output: Output, content_type: str) -> None:
             source.close()
 
 
-async def _pump_async(source: AsyncIterator[Any], output: Output, convert: Convert) -> None:
+async def _pump_async(source: AsyncIterator[Any], output: Output, encoder: Encoder) -> None:
+    direct, encode = encoder.direct, encoder.encode
     turn = monotonic() + TURN
     number = 0
     async for item in source:
         number += 1
-        output.put(convert(item, number))
+        if type(item) in direct:
+            output.put(encode(item, number))
+        else:
+            turn = await _put_parts(encoder.parts(item, number), output, turn)
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
 
 
-async def _pump_sync(source: Iterator[Any], output: Output, convert: Convert, *, at_hand: bool) -> None:
+async def _pump_sync(source: Iterator[Any], output: Output, encoder: Encoder, *, at_hand: bool) -> None:
+    direct, encode = encoder.direct, encoder.encode
     turn = monotonic() + TURN
     for number, item in enumerate(source, 1):
-        output.put(convert(item, number))
+        if type(item) in direct:
+            output.put(encode(item, number))
+        else:
+            turn = await _put_parts(encoder.parts(item, number), output, turn)
         if not at_hand and not output.send():  # a generator may block before its next item
             await output.flush()
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
+
+
+async def _put_parts(parts: Iterator[str | bytes], output: Output, turn: float) -> float:
+    for part in parts:
+        output.put(part)
+        if output.full or monotonic() > turn:
+            turn = await _give_way(output, turn)
+    return turn
 
 
 async def _give_way(output: Output, turn: float) -> float:

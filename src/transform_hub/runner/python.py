@@ -34,7 +34,7 @@ from typing import Any, NoReturn
 
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import exit_status, log, operators, sequence, stdio, stream_tasks, threads
+from transform_hub.runner import exit_status, log, operators, origin, sequence, stdio, stream_tasks, threads
 from transform_hub.runner.context import Context
 from transform_hub.runner.health import Health
 from transform_hub.runner.input import Input
@@ -150,7 +150,8 @@ class PythonRunner:
         running.result()
 
     async def _call(self, module: ModuleType, declared: dict[str, dict[str, str] | None]) -> None:
-        result = sequence.entry(module)(self.context, self.input.stream, *self.spec.get("args") or [])
+        run = sequence.entry(module)
+        result = run(self.context, self.input.stream, *self.spec.get("args") or [])
         while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
             result = await result
         content_type = sequence.content_type(getattr(module, "provides", None))
@@ -160,7 +161,7 @@ class PythonRunner:
                 topic = sequence.topic(result, kind)
                 if topic is not None and already is None:
                     self._declare({"type": "topic", kind: topic})
-        await pump_output(result, self.output, content_type or "text/plain")
+        await pump_output(result, self.output, content_type or "text/plain", run)
 
     def _declare(self, message: Message) -> None:
         self._declared.append(message)
@@ -219,7 +220,7 @@ class PythonRunner:
 
     def _failed(self, code: int, failure: BaseException) -> tuple[int, str]:
         """Report the Sequence's failure on stderr and in the log."""
-        traceback.print_exception(type(failure), failure, failure.__traceback__)
+        origin.print_failure(failure)
         words = exit_status.describe(failure)
         if isinstance(failure, MemoryError) and (most := self.spec.get("limits", {}).get("memory")):
             words += f": the memory limit of this Instance is {most // (1024 * 1024)} MB"

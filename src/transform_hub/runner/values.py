@@ -1,4 +1,4 @@
-"""JSON values: read from the lines of an input, and made fit to be written.
+"""JSON values read from the lines of an input.
 
     application/x-ndjson   each line is a value
     application/json       so it is; a line that breaks off begins a document of several lines, which is one value
@@ -9,7 +9,6 @@ Blank lines, a byte order mark and CRLF are no part of a value.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -119,29 +118,3 @@ def _refusal(error: ValueError | RecursionError, text: str, line: int) -> ValueE
         cause = f"byte 0x{ord(found) - 0xDC00:02x} is not UTF-8" if invalid else error.msg.removesuffix(" at")
         cause += f" at column {error.colno}"
     return ValueError(f"line {line} of the input is not JSON: {cause}")
-
-
-def finite(value: Any, path: str = "$") -> tuple[Any, str | None]:
-    """The value with None in the place of NaN and infinities, as JSON.stringify writes them.
-
-    Returns:
-        It, and where the first of them was (``$.a[0]``), None if there was none.
-    """
-    if isinstance(value, float):
-        return (value, None) if math.isfinite(value) else (None, path)
-    first: str | None = None
-    if isinstance(value, dict):
-        made = {}
-        for key, item in value.items():
-            name = json.dumps(key) if isinstance(key, float) else key  # allow_nan=False refuses keys, too
-            made[name], found = finite(item, f"{path}.{key}")
-            first = first or found
-        return made, first
-    if isinstance(value, (list, tuple)):
-        items = []
-        for index, item in enumerate(value):
-            result, found = finite(item, f"{path}[{index}]")
-            items.append(result)
-            first = first or found
-        return items, first
-    return value, None

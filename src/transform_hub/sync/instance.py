@@ -99,11 +99,11 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
         """
         return mirror(self._run(self._async.restart, timeout))
 
-    def stop(self, timeout: int = 7000, can_keep_alive: bool = False) -> InstanceInfo:
+    def stop(self, timeout: float = 7.0, can_keep_alive: bool = False) -> InstanceInfo:
         """Ask the Instance to stop, and kill it if it has not: ``POST /instance/:id/_stop``.
 
         Args:
-            timeout: ms until it is killed.
+            timeout: seconds until it is killed; 0 is at once.
             can_keep_alive: let it ask for more time.
 
         Returns:
@@ -113,6 +113,7 @@ class InstanceClient(InstanceStreams, of=native.InstanceClient):
             NotFoundError: there is no such Instance.
             HubTimeoutError: the Hub did not answer within this time and the timeout of a call.
             TypeError: the timeout is not a number.
+            ValueError: it is negative, or not finite.
         """
         return self._run(self._async.stop, timeout, can_keep_alive)
 

@@ -37,7 +37,7 @@ class InstanceClient(JsonText):
 
     async def stop(self, timeout: int = 7000, can_keep_alive: bool = False) -> JsonDict:  # noqa: FBT001, FBT002
         """``POST /instance/:id/_stop``; the timeout is in ms."""
-        return cast(JsonDict, await self.native.stop(timeout, can_keep_alive))
+        return cast(JsonDict, await self.native.stop(timeout / 1000, can_keep_alive))
 
     async def kill(self) -> JsonDict:
         """``POST /instance/:id/_kill``."""
