@@ -41,6 +41,43 @@ async def test_the_hub(result, api, package):
     assert await api.read(f"/instance/{info['id']}/stderr") == b""  # no session was left open
 
 
+VENDORED = {
+    f"__pypackages__/{name}/__init__.py": "__version__ = 'theirs'"
+    for name in ("aiohttp", "yarl", "multidict", "msgspec")
+}
+
+
+@pytest.mark.parametrize("first", ["theirs", "hub"])
+async def test_packages_that_the_sequence_brings_and_those_of_the_hub_do_not_meet(first, result):
+    output, info = await result(
+        f"""
+        async def run(context, input):
+            if {first!r} == "theirs":
+                import aiohttp, yarl, multidict, msgspec, typing_extensions
+            yield (await context.hub.get_version()).api_version
+            import aiohttp, yarl, multidict, msgspec, typing_extensions
+            yield [each.__version__ for each in (aiohttp, yarl, multidict, msgspec)] + [typing_extensions.MINE]
+            yield (await context.hub.sequence("none").start()).id
+        """,
+        files={**VENDORED, "typing_extensions.py": "MINE = True"},
+    )
+    assert output == b'v1["theirs", "theirs", "theirs", "theirs", true]\n'
+    assert info["error"].startswith("NotFoundError")
+
+
+async def test_a_framework_of_another_version_is_said_not_to_be_used(launch, api, log):
+    vendored = "__pypackages__/scramjet_framework_py-0.1.dist-info/METADATA"
+    instance = await launch(
+        "from scramjet.streams import Stream\ndef run(context, input): return Stream.from_iterable(['a'])",
+        files={"__pypackages__/scramjet/__init__.py": "raise ImportError", vendored: "Version: 0.1\n"},
+    )
+    assert await api.read(f"{instance}/output") == b"a"
+    await api.ended(instance)
+    (entry,) = await log(instance)
+    assert entry["level"] == "WARN"
+    assert entry["msg"].startswith("The package brings scramjet-framework-py 0.1, which is not used: ")
+
+
 async def test_without_use_of_the_hub_its_packages_are_not_loaded(result):
     output, _ = await result("""
         import sys

@@ -6,9 +6,11 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.protocol import Message
+from transform_hub.runner import apart, sequence
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
 from transform_hub.runner.serialize import plain
@@ -50,10 +52,9 @@ class Context:
     def hub(self) -> HostClient:
         """A client of the Hub that the Instance runs on; it may use the whole API while the Instance runs."""
         if self._hub is None:
-            # Imported late: it brings packages, whose versions only a Sequence that uses it has to live with.
-            from transform_hub.client.host import HostClient  # noqa: PLC0415
-
-            self._hub = HostClient(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
+            root = Path(self._spec["dir"])
+            host_client = apart.host_client(sequence.folders(root, root / self._spec["main"]))
+            self._hub = host_client(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
         return self._hub
 
     def on(self, event_name: str, callback: Listener | None = None) -> Any:

@@ -10,6 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import scramjet
+
+from transform_hub.runner.log import LOGGER
+
 
 def load(root: Path, main: Path) -> ModuleType:
     """Import a Sequence's file as a script: its folder is the working directory.
@@ -25,7 +29,9 @@ def load(root: Path, main: Path) -> ModuleType:
         ImportError: it is not a Python file, it defines no ``run``, or an import of its own fails.
     """
     os.chdir(main.parent)
-    sys.path[:0] = dict.fromkeys(map(str, (root / "__pypackages__", main.parent, root)))
+    sys.path[:0] = folders(root, main)
+    if (root / "__pypackages__" / "scramjet").is_dir():
+        _tell_other_framework(root / "__pypackages__")
     sys.argv = [str(main)]
     # Its own name, so that other files of the package which import it get this module and not a second one.
     name = main.stem if main.stem not in sys.modules else "sequence"
@@ -40,6 +46,23 @@ def load(root: Path, main: Path) -> ModuleType:
     if not callable(entry(module)):
         raise ImportError(f"{main.name} defines no function run(context, input, *args)")  # noqa: TRY004 - the file is wrong
     return module
+
+
+def folders(root: Path, main: Path) -> list[str]:
+    """Where the Sequence's modules and packages are."""
+    return list(dict.fromkeys(map(str, (root / "__pypackages__", main.parent, root))))
+
+
+def _tell_other_framework(vendored: Path) -> None:
+    """Warn that the framework which the package brings is not the one that it runs with."""
+    from importlib import metadata  # noqa: PLC0415 - few packages need it
+
+    name = "scramjet-framework-py"
+    folders = vendored, Path(scramjet.__file__).parent.parent
+    theirs, ours = (next(iter(metadata.distributions(name=name, path=[str(folder)])), None) for folder in folders)
+    if theirs is not None and ours is not None and theirs.version != ours.version:
+        words = "The package brings %s %s, which is not used: the Sequence runs with the Hub's %s"
+        LOGGER.warning(words, name, theirs.version, ours.version)
 
 
 def entry(module: ModuleType) -> Any:
