@@ -27,6 +27,7 @@ ALLOWED = {  # nobody but its own entry imports the command lines
 }
 LAZY = {
     # `context.hub` is the client; a runner without it must not load it, see the last test of this file.
+    "runner/apart.py": {"transform_hub.client.host"},
     "runner/context.py": {"transform_hub.client.host"},
 }
 

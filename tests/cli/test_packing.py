@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -95,3 +96,16 @@ def test_npm_installs_what_a_javascript_sequence_depends_on(si, folder, tmp_path
     assert "node_modules/greeting/index.js" in packed["files"]
     assert tree(source) == before
     assert json.loads((source / "package.json").read_text())["main"] == "index.js"
+
+
+@pytest.mark.parametrize("options", [(), ("--python", "3.7")])
+def test_dependencies_for_a_python_that_the_sequence_does_not_run_on_are_refused(si, tmp_path, options):
+    (tmp_path / "package.json").write_text(
+        json.dumps({"name": "a", "version": "1.0.0", "main": "main.py", "engines": {"python3": ">=3.99"}})
+    )
+    (tmp_path / "main.py").write_text("def run(context, input): pass\n")
+    (tmp_path / "requirements.txt").write_text("no-such-package\n")
+    done = si("seq", "pack", tmp_path, *options, code=1)
+    version = options[1] if options else ".".join(map(str, sys.version_info[:2]))
+    assert f"would be for Python {version}, but package.json says that the Sequence runs on >=3.99" in done.stderr
+    assert "--python" in done.stderr

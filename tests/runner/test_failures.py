@@ -120,7 +120,11 @@ ODD = {
     ),
     "StopIteration": ("def run(context, input): raise StopIteration", "RuntimeError: coroutine raised StopIteration"),
     "without text": ("def run(context, input): raise ValueError", "ValueError"),
-    "arguments": ("def run(context): pass", "TypeError: run() takes 1 positional argument but 2 were given"),
+    "arguments": (
+        "def run(context): pass",
+        "TypeError: run() takes 1 positional argument but 2 were given (it is called as run(context, input, *args), "
+        "with the args of the start)",
+    ),
 }
 
 
@@ -216,3 +220,28 @@ async def test_multiprocessing(launch, api):
     """)
     assert await api.read(f"{instance}/output") == b"[285, 285]", await api.read(f"{instance}/stderr")
     assert (await api.ended(instance))["status"] == "completed"
+
+
+REMEDIES = {
+    "asyncio.run": (
+        "import asyncio\ndef run(context, input): asyncio.run(asyncio.sleep(0))",
+        "make it `async def run` and await instead",
+    ),
+    "run_until_complete": (
+        "import asyncio\ndef run(context, input): asyncio.new_event_loop().run_until_complete(asyncio.sleep(0))",
+        "make it `async def run` and await instead",
+    ),
+    "parameters": ("def run(input): return input", "it is called as run(context, input, *args)"),
+    "too few arguments": ("def run(context, input, name): return input", "with the args of the start"),
+    "requirement": ("def run(context, input): import no_such_module", "is it missing in requirements.txt"),
+    "requirement at start": ("import no_such_module", "is it missing in requirements.txt"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", REMEDIES)
+async def test_errors_that_people_make_come_with_the_remedy(kind, result, log):
+    source, words = REMEDIES[kind]
+    _, info = await result(source)
+    assert words in info["error"], info["error"]
+    assert words in (await log(f"/instance/{info['id']}"))[-1]["msg"]

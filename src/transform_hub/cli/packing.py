@@ -9,6 +9,7 @@ node_modules already is packed as it is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import shutil
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,7 @@ from transform_hub.cli.output import note
 from transform_hub.errors import PackageError
 from transform_hub.hub.runtimes import interpreter
 from transform_hub.package import Packed, pack, read_package_json, unpack
+from transform_hub.package.version_range import is_in_range
 
 VENDORED = {"py": "__pypackages__", "js": "node_modules"}
 
@@ -60,9 +61,12 @@ def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, py
     wanted = _wanted(folder, language) if dependencies and language in VENDORED else None
     if wanted is None:
         return Made(pack(folder, target))
+    if language == "py":
+        python = python or ".".join(map(str, sys.version_info[:2]))
+        _require_engine(folder, python)
     with _copy(folder, target) as copy:
         if language == "py":
-            _install_python(folder, copy / VENDORED["py"], wanted, python)
+            _install_python(folder, copy / VENDORED["py"], wanted, python or "")
         else:
             _install_javascript(copy)
         return Made(pack(copy, target), tuple(_installed(copy, language)))
@@ -109,7 +113,7 @@ def _dependencies_of(pyproject: Path) -> list[str]:
     return [str(each) for each in project.get("dependencies", [])]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _copy(folder: Path, target: Path | BinaryIO) -> Iterator[Path]:
     """A copy of what would be packed, with an ignore file that keeps what is installed there."""
     output = target.resolve() if isinstance(target, Path) else None
@@ -126,9 +130,20 @@ def _copy(folder: Path, target: Path | BinaryIO) -> Iterator[Path]:
         yield copy
 
 
-def _install_python(folder: Path, target: Path, wanted: list[str], python: str | None) -> None:
+def _require_engine(folder: Path, python: str) -> None:
+    """Refuse to install for a version that no Hub would run the Sequence with."""
+    engines = _json(folder / "package.json").get("engines") or {}
+    wanted = engines.get("python3", "*") if isinstance(engines, dict) else "*"
+    with contextlib.suppress(ValueError):  # the Hub says that it is no range
+        if not is_in_range(python, str(wanted)):
+            raise CommandError(
+                f"the dependencies would be for Python {python}, but package.json says that the Sequence runs on "
+                f"{wanted}: pass --python with a version that it runs on, or change engines.python3"
+            )
+
+
+def _install_python(folder: Path, target: Path, wanted: list[str], version: str) -> None:
     own = ".".join(map(str, sys.version_info[:2]))
-    version = python or own
     if uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--quiet", "--target", str(target), "--python", sys.executable]
         command += ["--python-version", version] if version != own else []

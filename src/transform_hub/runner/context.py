@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,10 @@ class Context:
         config: the ``appConfig`` the Instance was started with.
         instance_id: the Instance's id.
         logger: a standard library logger; its entries are in the Instance's log.
+        log_handler: what writes entries to the log, for other libraries: ``loguru.logger.add(context.log_handler)``.
     """
+
+    log_handler: logging.Handler
 
     def __init__(self, spec: dict[str, Any], send: Callable[[Message], None], health: Health) -> None:
         self.config: dict[str, Any] = spec.get("config") or {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from transform_hub.protocol import EXIT_FAILED, EXIT_OK
+
+_LOOP = "run is called in an event loop already: make it `async def run` and await instead"
 
 LONGEST = 64 * 1024
 """Characters of an error message; the rest is cut off."""
@@ -17,6 +20,34 @@ def describe(failure: BaseException) -> str:
     except BaseException as error:  # noqa: BLE001 - whatever the Sequence's own __str__ raises
         text = f"<its __str__ raised {type(error).__name__}>"
     return (f"{type(failure).__name__}: {text}" if text else type(failure).__name__)[:LONGEST]
+
+
+_REMEDIES = (
+    (RuntimeError, r"asyncio\.run\(\) cannot be called from a running event loop", _LOOP),
+    (RuntimeError, r"(Cannot run the event loop while another|This event loop is already running)", _LOOP),
+    (
+        TypeError,
+        r"(run|main)\(\) (takes|missing) ",
+        "it is called as run(context, input, *args), with the args of the start",
+    ),
+    (
+        ModuleNotFoundError,
+        "",
+        "is it missing in requirements.txt or pyproject.toml, or was the Sequence packed without it?",
+    ),
+    (
+        RuntimeError,
+        "There is no current event loop",
+        "the thread has none: use context and input in the event loop of run",
+    ),
+)
+
+
+def remedy(failure: BaseException) -> str:
+    """What to do about a failure that many people meet, in brackets; empty for others."""
+    text = describe(failure).partition(": ")[2]
+    found = (words for kind, pattern, words in _REMEDIES if isinstance(failure, kind) and re.match(pattern, text))
+    return next((f" ({words})" for words in found), "")
 
 
 def of_exit(exit_: SystemExit) -> tuple[int, str | None]:

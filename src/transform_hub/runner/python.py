@@ -90,7 +90,7 @@ class PythonRunner:
         """Run the Sequence to its end, then end this process as an interpreter would."""
         operators.install()
         stdio.attach(self.channels["stdin"], self.channels["stdout"], self.channels["stderr"])
-        log.attach(self.channels["log"])
+        self.context.log_handler = log.attach(self.channels["log"])
         asyncio.set_event_loop(self.loop)
         stream_tasks.watch(self.loop, self._fail)
         try:
@@ -224,6 +224,7 @@ class PythonRunner:
         words = exit_status.describe(failure)
         if isinstance(failure, MemoryError) and (most := self.spec.get("limits", {}).get("memory")):
             words += f": the memory limit of this Instance is {most // (1024 * 1024)} MB"
+        words += exit_status.remedy(failure)
         happened = "can't be loaded" if code == protocol.EXIT_FAILED_ON_START else "failed"
         self.context.logger.error("The Sequence %s: %s", happened, words)
         return code, words

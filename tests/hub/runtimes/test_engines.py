@@ -5,8 +5,9 @@ import platform
 import pytest
 
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.sequences.engines import engine_of, is_in_range
+from transform_hub.hub.sequences.engines import engine_of
 from transform_hub.models import SequenceConfig
+from transform_hub.package.version_range import is_in_range
 
 
 @pytest.mark.parametrize(
