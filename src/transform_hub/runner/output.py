@@ -16,6 +16,7 @@ from transform_hub.runner import frames, origin, serialize
 from transform_hub.runner.content import RAW, is_json, media_type
 from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
+from transform_hub.runner.serialize import dumps
 from transform_hub.runner.tables import TABLES, Table
 
 _GATHER = 64 * 1024
@@ -146,6 +147,7 @@ class OutputError(TypeError):
 
 
 _TEXT = frozenset((str, bytes))
+_FAST = frozenset((dict, list))
 _PLAIN = _TEXT | {dict, list, int, float, bool, type(None)}
 
 
@@ -172,6 +174,11 @@ def encode_json(item: Any, number: int) -> bytes:
     Raises:
         OutputError: nothing in JSON stands for it, or for a part of it.
     """
+    try:  # most items, as fast as can be
+        if type(item) in _FAST:
+            return (dumps(item) + "\n").encode()
+    except (TypeError, ValueError, RecursionError):
+        pass
     try:
         line, not_finite = _line(item)
     except (TypeError, ValueError) as error:
@@ -187,10 +194,10 @@ def _line(item: Any) -> tuple[str, str | None]:
     if isinstance(item, (bytes, bytearray, memoryview)):
         raise TypeError("bytes have no meaning in JSON; yield the value, or declare another content type")
     try:
-        return serialize.dumps(item) + "\n", None
+        return dumps(item) + "\n", None
     except (TypeError, ValueError, RecursionError):
         value, not_finite = serialize.plain(item)
-        return serialize.dumps(value) + "\n", not_finite
+        return dumps(value) + "\n", not_finite
 
 
 _told: set[str] = set()

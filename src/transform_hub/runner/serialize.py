@@ -46,17 +46,6 @@ class UnserializableError(TypeError):
     """A value that JSON can't say, and that nothing stands for."""
 
 
-def dumps(value: Any) -> str:
-    """A value as JSON; ``[1, NaN]`` is refused, as are types that nothing stands for.
-
-    Raises:
-        UnserializableError: it has no meaning in JSON.
-        ValueError: it has NaN or an infinity, or contains itself.
-        TypeError: a key is not text, number, bool or None.
-    """
-    return _encode(value)
-
-
 def plain(value: Any) -> tuple[Any, str | None]:
     """The value, made of what JSON has alone; slower than ``dumps``, and has an answer to all that it refuses.
 
@@ -127,7 +116,14 @@ def convert(value: Any) -> Any:
     return _converter(type(value))(value)  # type: ignore[arg-type]
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=convert).encode
+dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=convert).encode
+"""A value as JSON.
+
+Raises:
+    UnserializableError: something in it has no meaning in JSON.
+    ValueError: it has NaN or an infinity, or contains itself.
+    TypeError: a key is not text, number, bool or None.
+"""
 
 
 @functools.lru_cache(maxsize=1024)
