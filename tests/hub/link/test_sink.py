@@ -89,7 +89,7 @@ def test_a_hub_that_dies_at_any_step_has_counted_what_it_has_sent():
         with ours, theirs:
             spool.pipes["input"].begin()
             died = die_at(step, spool, ours)
-            after = Spool({name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
+            after = Spool(earlier={name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
             pipe = after.pipes["input"]
             data = arrived(theirs)
             assert pipe.position == len(data), step
