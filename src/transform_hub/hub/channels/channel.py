@@ -220,6 +220,8 @@ class Channel:
     def when_room(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once when there is room again, or when the channel is closed."""
         self._waiting.append(callback)
+        if self.is_lossy and self._is_unread:
+            self._do_without()
 
     def close(self) -> None:
         """End the stream: readers get what is left, then the end."""
