@@ -24,7 +24,7 @@ from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
 from transform_hub.hub.instances.start_order import StartRules
 from transform_hub.hub.instances.store import InstanceStore
-from transform_hub.hub.link.instance_streams import Backing, MemoryBacking
+from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.link.server import LinkServer
 from transform_hub.hub.listener import Listener
 from transform_hub.hub.lock import Lock

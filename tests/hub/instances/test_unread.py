@@ -40,6 +40,16 @@ async def run(context, input, lines, wait=False):
 """
 
 
+PROVIDES_JS = """
+module.exports = function (input, lines) {
+    function* numbers() {
+        for (let number = 0; number < lines; number++) yield String(number).padStart(99, "0") + "\\n";
+    }
+    return Object.assign(numbers(), { topic: "numbers", contentType: "text/plain" });
+};
+"""
+
+
 @pytest.fixture(params=[False, True], ids=["memory", "reattach"])
 async def hub(request, tmp_path):
     if request.param and not can_spool():
@@ -118,22 +128,31 @@ async def test_the_limit_is_a_setting(tmp_path, api_of, api, package):
 # --- output and topics ------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["python", "node"])
+def provider(request, package):
+    if request.param == "python":
+        return package(PROVIDES)
+    if shutil.which("node") is None:
+        pytest.skip("JavaScript Sequences need Node.js on PATH")
+    return package(files={"main.js": PROVIDES_JS}, main="main.js", engines={"node": ">=18"})
+
+
 async def topic(api, size):
     async with api.session.get(f"{api.url}/topic/numbers", headers={"content-type": "text/plain"}) as reader:
         return await reader.content.readexactly(size)
 
 
 @pytest.mark.parametrize("count", [10, 5000])
-async def test_run_gives_all_of_an_output_that_goes_to_a_topic(count, package, hub, api):
+async def test_run_gives_all_of_an_output_that_goes_to_a_topic(count, provider, hub, api):
     async with HostClient(hub.url) as client:
-        for number in range(20):
-            done = await client.run(package(PROVIDES), args=[count])
+        for number in range(10):
+            done = await client.run(provider, args=[count])
             assert done.output == lines(0, count), number
             assert await topic(api, count * 100) == lines(0, count), number
 
 
-async def test_output_of_an_ended_instance_can_be_read_though_a_topic_has_it(api, package):
-    instance = await api.start(await api.send(package(PROVIDES)), args=[5000])
+async def test_output_of_an_ended_instance_can_be_read_though_a_topic_has_it(api, provider):
+    instance = await api.start(await api.send(provider), args=[5000])
     await api.ended(instance)
     assert await api.read(f"{instance}/output") == lines(0, 5000)
     assert await topic(api, 500_000) == lines(0, 5000)

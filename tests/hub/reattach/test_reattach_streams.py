@@ -4,8 +4,8 @@ import asyncio
 import json
 import random
 
-import aiohttp
 import pytest
+from following import Following
 
 from transform_hub.hub.channels.memory import UNREAD_LIMIT
 from transform_hub.hub.reattach.ring import CHUNK, can_spool
@@ -39,32 +39,6 @@ async def run(context, input, count, wait):
     if wait:
         await finish.wait()
 """
-
-
-class Following:
-    """Reads a stream to its end, and goes on where it was when the Hub was away."""
-
-    def __init__(self, sth, path):
-        self.sth, self.path = sth, path
-        self.data = bytearray()
-        self.connections = self.missed = 0
-
-    async def run(self):
-        while not await self._read():
-            await asyncio.sleep(0.01)
-
-    async def _read(self):
-        try:
-            headers = {"x-stream-position": str(len(self.data))}
-            async with self.sth.session.get(self.sth.url + self.path, headers=headers) as answer:
-                assert answer.status == 200
-                self.missed += int(answer.headers["x-stream-position"]) - len(self.data)
-                self.connections += 1
-                while chunk := await answer.content.readany():
-                    self.data += chunk
-                return True
-        except aiohttp.ClientError:
-            return False
 
 
 def expected(count):

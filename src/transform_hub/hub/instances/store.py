@@ -13,7 +13,7 @@ from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.instances.run import TopicKind
 from transform_hub.hub.instances.start_order import StartOrder, StartRules
-from transform_hub.hub.link.instance_streams import Backing, MemoryBacking
+from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.runtimes.runtime import Runtime
 from transform_hub.models import SequenceInfo, StartRequest
 

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.channels.memory import LIMIT, UNREAD_LIMIT, MemoryStore
 from transform_hub.hub.channels.store import Store
-from transform_hub.hub.link.instance_streams import LOSSY, READABLE, WRITABLE, MakeSource
+from transform_hub.hub.link.backing import MakeSource
+from transform_hub.hub.link.instance_streams import LOSSY, READABLE, WRITABLE
 from transform_hub.hub.link.protocols import FeedsChannel, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, MARGIN, REARM, Ring
