@@ -285,12 +285,15 @@ class Channel:
 
     def move(self, reader: ChannelReader, position: int) -> None:
         """Let a reader go on elsewhere."""
+        before = reader.position
         reader.position = min(max(position, self.oldest), self.written)
         if reader in self._readers:
             self._at_first = 0  # nobody knows any more who is at the head
             if reader.position < self._first:
                 self._first = reader.position
                 self._store.hold_from(self._first)
+            elif reader.position > before:  # there may be nothing to read until the writers go on
+                self._trim()
 
     def take(self, reader: ChannelReader) -> bytes:
         """The next bytes for a reader, b"" if there are none now."""
