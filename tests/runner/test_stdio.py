@@ -5,6 +5,9 @@ import io
 
 import pytest
 
+from transform_hub.hub.channels.memory import UNREAD_LIMIT
+from until import until
+
 OUTPUTS = {
     "print": "print('ä')",
     "print to stderr": "print('ä', file=sys.stderr)",
@@ -163,27 +166,31 @@ async def test_files_left_open_are_written_out(launch, api, tmp_path):
     assert (tmp_path / "data").read_bytes() == b"b"
 
 
-async def test_print_that_nobody_reads_waits_and_all_of_it_can_be_read_later(launch, api, process, held_back):
+async def test_print_that_a_reader_stops_waits_and_all_of_it_can_be_read_later(launch, api, process):
     instance = await launch("""
-        def run(context, input):
+        async def run(context, input):
+            await input.read()
             for number in range(200): print("%0100000d" % number)
     """)
     runner = await process(instance)
     before = runner.memory_info().rss
-    await held_back(instance, "stdout")
-    await api.post(f"{instance}/_monitoring_rate", [4001, {"monitoringRate": 1000}])
-    assert (await api.get(f"{instance}/health")).json["healthy"] is True
-    assert runner.memory_info().rss - before < 8_000_000
-    assert (await api.get(instance)).json["status"] == "running"
-    lines = (await api.read(f"{instance}/stdout")).split()
+    stdout = api.instance(instance).streams["stdout"]
+    with stdout.reader() as stopped:
+        await api.input(instance, b"go")
+        await until(lambda: stdout.is_held)
+        await api.post(f"{instance}/_monitoring_rate", [4001, {"monitoringRate": 1000}])
+        assert (await api.get(f"{instance}/health")).json["healthy"] is True
+        assert runner.memory_info().rss - before < 8_000_000
+        assert (await api.get(instance)).json["status"] == "running"
+        lines = b"".join([data async for data in stopped]).split()
     assert [int(line[-4:]) for line in lines] == list(range(200))
     assert {len(line) for line in lines} == {100000}
     assert (await api.ended(instance))["status"] == "completed"
 
 
-async def test_an_instance_that_waits_in_print_can_be_killed(launch, api, held_back):
+async def test_an_instance_that_prints_for_ever_can_be_killed(launch, api):
     instance = await launch("def run(context, input):\n    while True: print('x' * 100000)")
-    await held_back(instance, "stdout")
+    await until(lambda: api.instance(instance).streams["stdout"].written > 2 * UNREAD_LIMIT)
     await api.post(f"{instance}/_kill", {})
     assert (await api.ended(instance))["terminated"]["exitcode"] == 137
     assert set(await api.read(f"{instance}/stdout")) == set(b"x\n")  # what was printed before is still there

@@ -155,6 +155,9 @@ class _Conversation:
 
     async def _collect(self, reader: Follower, name: str) -> None:
         heard = self._heard[name]
+        await reader
+        if begin := reader._reader.position:  # noqa: SLF001 - of the first byte that the Hub still had
+            raise StreamError(f"The first {begin} bytes that Instance {self._instance.id} wrote to {name} are missing")
         async for chunk in reader:
             if isinstance(chunk, Gap):
                 message = f"A part of what Instance {self._instance.id} wrote to {name} is missing: {chunk}"

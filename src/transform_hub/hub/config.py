@@ -14,6 +14,7 @@ import platformdirs
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.auth import Token
 from transform_hub.hub.access.tls import TLSConfig
+from transform_hub.hub.channels.memory import UNREAD_LIMIT
 from transform_hub.hub.instances.limits import LEAST_FILES, LEAST_MEMORY, LEAST_PROCESSES, limit_defect
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.hub.observability.log_format import LogFormat
@@ -136,6 +137,9 @@ class HubConfig:
     retention_ms: int = _instances(
         180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
         "ms that an ended Instance and its unread output are kept.", min=0, shown=True)
+    unread_limit: int = _instances(
+        UNREAD_LIMIT, "--unread-limit", "unreadLimit", min=1, unit=_MIB,
+        help="MiB of stdout, and of stderr, that are held; while nobody reads, the oldest go.")
     restart_policy: str = _instances(
         "never", "--restart-policy", "restartPolicy",
         "For Instances started without one: never, on-failure[:5], always[:5].", metavar="POLICY")

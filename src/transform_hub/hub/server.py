@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
 from transform_hub.hub.instances.start_order import StartRules
 from transform_hub.hub.instances.store import InstanceStore
+from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.link.server import LinkServer
 from transform_hub.hub.listener import Listener
 from transform_hub.hub.lock import Lock
@@ -120,7 +122,8 @@ class Hub:
         self.instances.observers += (self.audit, self.metrics, self.history)
         if self.survival is not None:
             self.instances.observers.append(self.survival)
-            self.instances.make_backing = self.survival.make_backing
+        lasting: Callable[[], Backing] | None = self.survival.make_backing if self.survival is not None else None
+        self.instances.make_backing = lasting or functools.partial(MemoryBacking, config.unread_limit)
         self.lock = Lock(state / "lock")
 
     def _process_runtime(self, state: Path) -> ProcessRuntime:
@@ -140,7 +143,7 @@ class Hub:
             return None
         if not isinstance(self.runtime, FdStore):
             raise HubStartError(f"Instances can't outlive a Hub whose runtime is a {type(self.runtime).__name__}")
-        return Survival(state / "instances", self.runtime, self.runtime.kill)
+        return Survival(state / "instances", self.runtime, self.runtime.kill, self.config.unread_limit)
 
     @property
     def url(self) -> str:

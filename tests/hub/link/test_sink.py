@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from transform_hub.hub.channels.channel import ChannelClosedError
+from transform_hub.hub.channels.memory import LIMIT
 from transform_hub.hub.link.runner_input import Sink, WrongPositionError
 from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.hub.reattach.splice_pipe import SplicedSink
@@ -89,7 +90,7 @@ def test_a_hub_that_dies_at_any_step_has_counted_what_it_has_sent():
         with ours, theirs:
             spool.pipes["input"].begin()
             died = die_at(step, spool, ours)
-            after = Spool({name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
+            after = Spool(earlier={name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
             pipe = after.pipes["input"]
             data = arrived(theirs)
             assert pipe.position == len(data), step
@@ -193,5 +194,5 @@ async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hu
 
 def test_a_spool_of_another_version_is_left_where_it_is():
     channels = {"control": 1, "spool": 2}
-    assert Spool.of(channels) is None
+    assert Spool.of(channels, LIMIT) is None
     assert channels == {"control": 1, "spool": 2}

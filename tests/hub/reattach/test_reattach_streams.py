@@ -1,12 +1,15 @@
 """What Instances write is neither lost nor doubled when their Hub is killed at any moment, while data flows."""
 
 import asyncio
+import json
 import random
 
-import aiohttp
 import pytest
+from following import Following
 
-from transform_hub.hub.reattach.ring import can_spool
+from transform_hub.hub.channels.memory import UNREAD_LIMIT
+from transform_hub.hub.reattach.ring import CHUNK, can_spool
+from until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_spool(), reason="this system can't keep streams")]
 
@@ -36,32 +39,6 @@ async def run(context, input, count, wait):
     if wait:
         await finish.wait()
 """
-
-
-class Following:
-    """Reads a stream to its end, and goes on where it was when the Hub was away."""
-
-    def __init__(self, sth, path):
-        self.sth, self.path = sth, path
-        self.data = bytearray()
-        self.connections = self.missed = 0
-
-    async def run(self):
-        while not await self._read():
-            await asyncio.sleep(0.01)
-
-    async def _read(self):
-        try:
-            headers = {"x-stream-position": str(len(self.data))}
-            async with self.sth.session.get(self.sth.url + self.path, headers=headers) as answer:
-                assert answer.status == 200
-                self.missed += int(answer.headers["x-stream-position"]) - len(self.data)
-                self.connections += 1
-                while chunk := await answer.content.readany():
-                    self.data += chunk
-                return True
-        except aiohttp.ClientError:
-            return False
 
 
 def expected(count):
@@ -122,3 +99,56 @@ async def test_bytes_that_are_no_longer_kept_are_told(sth, package):
     assert begins > 1
     assert answer.body == whole[begins:]
     assert len(answer.body) > 512 * 1024
+
+
+PRINTS = f"""
+import asyncio
+def write(count):
+    for number in range(count):
+        print(f"{{number:0{LINE - 1}}}")
+async def run(context, input, count):
+    await asyncio.to_thread(write, count)
+    yield "done"
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--unread-limit", 2)])
+async def test_what_was_dropped_is_told_once_though_hubs_are_killed(options, sth, package):
+    """The Sequence goes on with each Hub; the limit is that of the first, or less."""
+    api = await sth.start("--reattach", *options)
+    count = 1_000_000
+    instance = await api.start(await api.send(package(PRINTS)), args=[count])
+    carried = 0
+    for _ in range(4):
+        more = carried + UNREAD_LIMIT
+        health = await api.until(f"{instance}/health", lambda health, more=more: health["traffic"]["stdout"] > more)
+        carried = health["traffic"]["stdout"]
+        await sth.kill()
+        api = await sth.start("--reattach")
+    assert await api.read(f"{instance}/output") == b"done"
+    await api.ended(instance)
+    limit = 2 * 1024 * 1024 if options else UNREAD_LIMIT
+    begin = count * LINE - limit
+    answer = await api.get(f"{instance}/stdout")
+    assert answer.headers["x-stream-position"] == str(begin)
+    assert answer.body == expected(count)[begin:]
+    entries = [json.loads(line) for line in (await api.read(f"{instance}/log")).splitlines()]
+    told = [entry["msg"] for entry in entries if "dropped" in entry["msg"]]
+    assert told == [f"The oldest {begin} bytes of stdout that nobody read were dropped"]
+
+
+async def test_a_reader_that_was_there_before_the_kill_goes_on_without_a_gap(sth, package):
+    api = await sth.start("--reattach")
+    count = 1_000_000
+    instance = await api.start(await api.send(package(PRINTS)), args=[count])
+    stdout = Following(sth, f"{instance}/stdout")
+    reading = asyncio.ensure_future(stdout.run())
+    for _ in range(4):
+        more = len(stdout.data) + 4 * CHUNK
+        await until(lambda more=more: len(stdout.data) > more or reading.done())
+        await sth.kill()
+        api = await sth.start("--reattach", port=sth.port)
+    await reading
+    assert stdout.missed == 0
+    assert stdout.data == expected(count)
+    assert b"dropped" not in await api.read(f"{instance}/log")

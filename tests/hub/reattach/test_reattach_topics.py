@@ -7,6 +7,7 @@ import random
 
 import aiohttp
 import pytest
+from following import Following
 
 from transform_hub.hub.reattach.ring import can_spool
 from until import until
@@ -138,6 +139,26 @@ async def test_lines_between_instances_come_once_through_all_kills(sth, package,
     for writer in writers:
         await api.post(f"{writer}/_event", [5001, {"eventName": "finish"}])
         assert (await api.ended(writer))["terminated"]["exitcode"] == 0
+
+
+async def test_output_goes_to_a_topic_and_to_a_reader_through_all_kills(sth, package, tmp_path):
+    api, count, path = await sth.start("--reattach"), 100_000, tmp_path / "read"
+    await api.start(await api.send(package(REQUIRES, name="reads")), args=[str(path)])
+    instance = await api.start(await api.send(package(PROVIDES, name="writes")), args=[count, "a"])
+    output = Following(sth, f"{instance}/output")
+    reading = asyncio.ensure_future(output.run())
+    for _ in range(4):
+        more = len(output.data) + 500_000
+        await until(lambda more=more: len(output.data) > more)
+        await sth.kill()
+        api = await sth.start("--reattach", port=sth.port)
+    expected = "".join(f"a {each} {'x' * (each * 37 % 300)}\n" for each in range(count)).encode()
+    await until(lambda: path.stat().st_size >= len(expected) and len(output.data) >= len(expected))
+    await api.post(f"{instance}/_event", [5001, {"eventName": "finish"}])
+    await reading
+    assert output.missed == 0
+    assert output.data == expected
+    assert path.read_bytes() == expected
 
 
 async def test_a_line_that_an_instance_has_begun_goes_on(sth, package):

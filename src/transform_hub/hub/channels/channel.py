@@ -6,13 +6,19 @@ counted from the start of the stream, and lie in a store: in memory, or in a rin
     oldest ─────────────── first ─────────── a reader ──────── taken ─────────── written
       kept to go on at       held for the slowest               what no reader has had yet
 
-Three ways to read:
+Four ways to read:
 
     take       reader()              From what no other reader has had. Readers that are there at the same time each
                                      get everything. The slowest paces the writers, which wait while it is full.
     follow     reader(at=position)   The same, but from a position on, as far as it is still kept.
+    share      reader(shares=True)   Paces the writers as well, but takes nothing: those who take get it, too.
     tap        reader(tap=True)      A copy from now on, which takes nothing and holds nobody. A tap that can't keep up
                                      misses the oldest bytes; `missed` counts them.
+
+While nobody takes and it is full
+
+    by default                       writers wait for a reader.
+    lossy, or while it is shared     they wait PATIENCE seconds; then the oldest bytes go until somebody takes again.
 
 In a channel of the kind `history` writers never wait: the latest bytes are kept, and every reader is a tap that starts
 with the oldest of them.
@@ -22,46 +28,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Protocol
+from collections.abc import Callable
 
 from transform_hub.hub.channels.memory import LIMIT, MemoryStore
+from transform_hub.hub.channels.reader import ChannelReader
+from transform_hub.hub.channels.store import Store
+
+PATIENCE = 2.0
+"""Seconds, from the first byte that nobody is there to take, in which a reader may come and misses nothing.
+
+A client that has started an Instance, or lost its connection, needs some time to be there (again).
+"""
 
 
 class ChannelClosedError(Exception):
     """Written to a channel that has been closed."""
-
-
-class Store(Protocol):
-    """The bytes of one stream, by their position in it."""
-
-    @property
-    def oldest(self) -> int:
-        """The first position that can still be read."""
-
-    @property
-    def written(self) -> int:
-        """The position behind the last byte."""
-
-    @property
-    def taken(self) -> int:
-        """Up to where a reader has had it; another Hub goes on there."""
-
-    def append(self, data: bytes) -> None:
-        """Add bytes."""
-
-    def read(self, position: int) -> bytes:
-        """The bytes from a position on, as many as are in one piece; ``b""`` at ``written``."""
-
-    def hold_from(self, position: int) -> None:
-        """Keep all from this position on; what comes before may go when there is need of room."""
-
-    def take(self, position: int) -> None:
-        """A reader has handed on all up to here."""
-
-    def discard(self) -> None:
-        """Forget all bytes: nothing is read any more."""
 
 
 class Channel:
@@ -71,15 +52,31 @@ class Channel:
         store: where the bytes are; in memory by default.
         limit: bytes that it holds before writers wait, or keeps as history; a single chunk may exceed it.
         history: keep the latest bytes for every reader instead of holding writers back.
+        lossy: drop the oldest bytes instead of holding writers back while nobody takes.
+        on_dropped: called with the bytes that were dropped, when somebody takes again or the stream ends.
     """
 
-    def __init__(self, store: Store | None = None, *, limit: int = LIMIT, history: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        limit: int = LIMIT,
+        history: bool = False,
+        lossy: bool = False,
+        on_dropped: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self.limit = limit
         self.history = history
         self.closed = False
         self._store = store if store is not None else MemoryStore(limit if history else limit * 7 // 4)
-        self._taken = self._store.taken
+        self._taken = max(self._store.taken, self._store.oldest)  # where the next who takes begins
         self._first = self._store.written if history else self._taken
+        self._lossy = lossy
+        self._on_dropped = on_dropped
+        self._dropped = self._taken - self._store.taken  # and not told yet
+        self._is_dropping = lossy and self._dropped > 0
+        self._patience: asyncio.TimerHandle | None = None
+        self._sharing = 0
         self._at_first = 0  # lower bound of the readers that are at the first byte held; 0 triggers a rescan
         self._discarded = False
         self._readers: set[ChannelReader] = set()
@@ -104,7 +101,12 @@ class Channel:
     @property
     def is_full(self) -> bool:
         """Whether writers have to wait."""
-        return self._store.written - self._first >= self.limit
+        return self._backlog >= self.limit
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether its oldest bytes go while nobody takes."""
+        return self._lossy or self._sharing > 0
 
     @property
     def is_held(self) -> bool:
@@ -120,6 +122,19 @@ class Channel:
     def readers(self) -> int:
         """How many readers there are; taps count in a history alone."""
         return len(self._taps if self.history else self._readers)
+
+    @property
+    def _backlog(self) -> int:
+        """Bytes that writers wait for somebody to have."""
+        written = self._store.written
+        if self._is_dropping:
+            return written - min((reader.position for reader in self._readers), default=written)
+        return written - self._first
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether nobody takes."""
+        return len(self._readers) == self._sharing
 
     def feed(self, chunk: bytes) -> bool:
         """Add a chunk without waiting; False asks the caller to wait (see :meth:`when_room`) before the next.
@@ -139,10 +154,40 @@ class Channel:
         if self.history:
             self._first = self._taken = self._store.written
             self._store.hold_from(self._first)
+        elif self.is_lossy and self._is_unread:
+            self._do_without()
         for reader in self._readers:
             reader.wake()
         for reader in self._taps:
             reader.wake()
+
+    def _do_without(self) -> None:
+        """Nobody takes: be patient, or drop what is too much."""
+        if self._is_dropping:
+            start = self._store.written - self.limit
+            if start > self._taken:
+                self._dropped += start - self._taken
+                self._taken = start
+                self._trim()
+        elif self._patience is None and not self.closed:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._is_dropping = True
+        self._do_without()
+        self._call_waiting()
+
+    def _regain_patience(self) -> None:
+        self._is_dropping = False
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _tell_dropped(self) -> None:
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            self._store.take(self._taken)
+            self._on_dropped(dropped)
 
     async def write(self, chunk: bytes) -> None:
         """Add a chunk as soon as there is room.
@@ -175,12 +220,16 @@ class Channel:
     def when_room(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once when there is room again, or when the channel is closed."""
         self._waiting.append(callback)
+        if self.is_lossy and self._is_unread:
+            self._do_without()
 
     def close(self) -> None:
         """End the stream: readers get what is left, then the end."""
         if self.closed:
             return
         self.closed = True
+        self._regain_patience()
+        self._tell_dropped()
         for reader in (*self._readers, *self._taps):
             reader.wake()
         self._call_waiting()
@@ -192,20 +241,37 @@ class Channel:
         self._discarded = True
         self._store.discard()
 
-    def reader(self, at: int | None = None, *, tap: bool = False) -> ChannelReader:
+    def reader(self, at: int | None = None, *, tap: bool = False, shares: bool = False) -> ChannelReader:
         """A new reader.
 
         Args:
             at: the position to begin at, as far as it is kept. By default a reader begins with what no other has had,
                 a tap with what comes from now on (of a history: with all that is kept).
             tap: take nothing and hold nobody.
+            shares: hold writers back, but take nothing.
         """
         if at is None:
             at = self.oldest if self.history else self.written if tap else self._taken
-        reader = ChannelReader(self, at)
-        (self._taps if tap or self.history else self._readers).add(reader)
+        reader = ChannelReader(self, at, shares=shares)
+        if tap or self.history:
+            self._taps.add(reader)
+        else:
+            self._join(reader)
         self.move(reader, at)
         return reader
+
+    def _join(self, reader: ChannelReader) -> None:
+        self._readers.add(reader)
+        if not reader.shares:
+            self._regain_patience()
+            self._tell_dropped()
+            return
+        self._sharing += 1
+        if self._is_unread:
+            self._is_dropping |= self._dropped > 0  # with an earlier Hub, too, nobody took
+            if self._waiting or self._is_dropping:
+                self._do_without()
+                self._call_waiting()
 
     def tail(self, size: int) -> bytes:
         """The last bytes, as many of ``size`` as are kept."""
@@ -219,12 +285,15 @@ class Channel:
 
     def move(self, reader: ChannelReader, position: int) -> None:
         """Let a reader go on elsewhere."""
+        before = reader.position
         reader.position = min(max(position, self.oldest), self.written)
         if reader in self._readers:
             self._at_first = 0  # nobody knows any more who is at the head
             if reader.position < self._first:
                 self._first = reader.position
                 self._store.hold_from(self._first)
+            elif reader.position > before:  # there may be nothing to read until the writers go on
+                self._trim()
 
     def take(self, reader: ChannelReader) -> bytes:
         """The next bytes for a reader, b"" if there are none now."""
@@ -232,12 +301,14 @@ class Channel:
             return b""
         if reader not in self._readers:
             return self._copy(reader)
-        self._store.take(reader.position)  # a reader that asks for more has handed on what came before
+        if not reader.shares:
+            self._store.take(reader.position)  # a reader that asks for more has handed on what came before
         data = self._store.read(reader.position)
         if data:
             was_first = reader.position <= self._first
             reader.position += len(data)
-            self._taken = max(self._taken, reader.position)
+            if not reader.shares:
+                self._taken = max(self._taken, reader.position)
             # Rescan the readers only when none is left at the head: O(1) per read, however many there are.
             self._at_first -= was_first
             if self._at_first <= 0:
@@ -253,13 +324,14 @@ class Channel:
         return data
 
     def _trim(self) -> None:
-        """Make room up to where every reader is; without readers, up to where any was."""
-        first = min((reader.position for reader in self._readers), default=self._taken)
+        """Make room up to where every reader is, and the next who takes will begin if nobody does now."""
+        places = [reader.position for reader in self._readers]
+        first = min([*places, self._taken] if self._is_unread else places)
         self._at_first = sum(reader.position <= first for reader in self._readers)
         if first > self._first:
             self._first = first
             self._store.hold_from(first)
-        if self._waiting and self.size * 2 <= self.limit:
+        if self._waiting and self._backlog * 2 <= self.limit:
             self._call_waiting()
 
     def _call_waiting(self) -> None:
@@ -269,75 +341,15 @@ class Channel:
     def leave(self, reader: ChannelReader) -> None:
         """A reader goes."""
         self._taps.discard(reader)
-        if reader in self._readers:
-            self._readers.remove(reader)
-            if not self._discarded:
-                self._store.take(reader.position)
-            self._trim()
-
-
-class ChannelReader:
-    """One reader's place in a channel; an async iterator over its bytes and a context manager.
-
-    Attributes:
-        position: of the next byte.
-        missed: bytes that a tap was too slow for.
-        finished: whether it is to end with what there is now.
-    """
-
-    def __init__(self, channel: Channel, position: int) -> None:
-        self.channel = channel
-        self.position = position
-        self.missed = 0
-        self.finished = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    async def read(self) -> bytes:
-        """The next bytes as soon as there are any; ``b""`` at the end of the stream."""
-        while True:
-            data = self.channel.take(self)
-            if data or self.channel.closed or self.finished:
-                return data
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-
-    def seek(self, position: int) -> None:
-        """Go on at a position, as far as it is kept."""
-        self.channel.move(self, position)
-
-    def finish(self) -> None:
-        """End with what there is now, though the channel may go on."""
-        self.finished = True
-        self.wake()
-
-    def close(self) -> None:
-        """Leave: this reader no longer holds anybody back."""
-        self.channel.leave(self)
-
-    def wake(self) -> None:
-        """There may be something to read."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while data := await self.read():
-            yield data
-
-    def __enter__(self) -> ChannelReader:  # noqa: PYI034 - Self is in typing since 3.11
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> ChannelReader:  # noqa: PYI034 - the same
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        if reader not in self._readers:
+            return
+        self._readers.remove(reader)
+        if reader.shares:
+            self._sharing -= 1
+        elif not self._discarded:
+            self._store.take(reader.position)
+        if not self.is_lossy:
+            self._regain_patience()
+        elif self._is_unread and self._waiting:
+            self._do_without()
+        self._trim()

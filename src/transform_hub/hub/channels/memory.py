@@ -13,6 +13,9 @@ JOIN = 64 * 1024
 LIMIT = 1024 * 1024
 """Bytes that a channel holds before its writers wait."""
 
+UNREAD_LIMIT = 8 * LIMIT
+"""Bytes of stdout, and of stderr, that are held; the oldest go while nobody reads."""
+
 
 class MemoryStore:
     """Chunks as they came, by the position of their first byte.

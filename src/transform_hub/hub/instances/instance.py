@@ -22,7 +22,8 @@ from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.restarts import Restarts
 from transform_hub.hub.instances.run import KILL_GRACE, Run, StopOrder, TopicKind
 from transform_hub.hub.instances.start_order import StartOrder
-from transform_hub.hub.link.instance_streams import Backing, MemoryBacking, Streams
+from transform_hub.hub.link.backing import Backing, MemoryBacking
+from transform_hub.hub.link.instance_streams import Streams
 from transform_hub.hub.link.protocols import ChannelProtocol
 from transform_hub.hub.runtimes.runtime import LaunchOrder, Runtime
 from transform_hub.models import InstanceInfo, InstanceStatus, SequenceInfo, Terminated

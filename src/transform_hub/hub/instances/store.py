@@ -13,7 +13,7 @@ from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.instances.run import TopicKind
 from transform_hub.hub.instances.start_order import StartOrder, StartRules
-from transform_hub.hub.link.instance_streams import Backing
+from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.runtimes.runtime import Runtime
 from transform_hub.models import SequenceInfo, StartRequest
 
@@ -30,7 +30,7 @@ class InstanceStore(Mapping[str, Instance]):
 
     Attributes:
         observers: who is told what becomes of them.
-        make_backing: makes what the streams of an Instance stand on; None for memory.
+        make_backing: makes what the streams of an Instance stand on; memory by default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class InstanceStore(Mapping[str, Instance]):
         self._unclaimed: list[Instance] = []
         self._gone = asyncio.Event()
         self.observers: list[InstanceObserver] = []
-        self.make_backing: Callable[[], Backing] | None = None
+        self.make_backing: Callable[[], Backing] = MemoryBacking
 
     def __getitem__(self, instance_id: str) -> Instance:
         return self._instances[instance_id]
@@ -90,7 +90,7 @@ class InstanceStore(Mapping[str, Instance]):
         running = sum(not instance.ended.is_set() for instance in self.values())
         if self._max_running is not None and running >= self._max_running:
             raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
-        instance = self._add(order, self.make_backing() if self.make_backing else None)
+        instance = self._add(order)
         try:
             await instance.start()
         except ApiError:
@@ -102,7 +102,7 @@ class InstanceStore(Mapping[str, Instance]):
         return instance
 
     def make(self, sequence: SequenceInfo, request: StartRequest, *, id: str, backing: Backing | None) -> Instance:
-        """Make an Instance that an earlier Hub has started.
+        """Make an Instance that an earlier Hub has started; its streams are new without a backing.
 
         Raises:
             ApiError: it could not be started so any more.
@@ -122,7 +122,8 @@ class InstanceStore(Mapping[str, Instance]):
                 return instance
         return None
 
-    def _add(self, order: StartOrder, backing: Backing | None) -> Instance:
+    def _add(self, order: StartOrder, backing: Backing | None = None) -> Instance:
+        backing = backing or self.make_backing()
         instance = Instance(order, self, self.runtime, retention=self._retention, backing=backing)
         self._instances[order.id] = instance
         return instance

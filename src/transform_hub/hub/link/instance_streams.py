@@ -11,84 +11,28 @@ import asyncio
 import functools
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 import msgspec
 
-from transform_hub.hub.channels.channel import Channel, Store
-from transform_hub.hub.channels.memory import LIMIT, MemoryStore
-from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, Source, cut
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.link.backing import Backing
+from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.topics.progress import Provided, Required
 from transform_hub.models import LogEntry
 from transform_hub.protocol import CHANNELS, Message
 
 READABLE = ("output", "stdout", "stderr")
+LOSSY = ("stdout", "stderr")
 WRITABLE = ("input", "stdin")
-
-MakeSource = Callable[[asyncio.Transport, Channel, Callable[[], None], Callable[[bool], None]], ChannelProtocol]
-"""Makes a source of a connection, a channel, and what to call at its end and at a stall (see :class:`Source`)."""
 
 STALL = 10.0
 """Seconds that a stream is held up by a reader before the log tells of it."""
 
 LINGER = 0.5
 """Seconds of silence, twice, after which a stream of an ended Instance has no more to say."""
-
-
-class Backing(Protocol):
-    """What the streams of an Instance stand on: memory of this process, or what outlives it.
-
-    Attributes:
-        descriptors: what has to be held for another Hub besides the channels.
-        provided, required: where it is written down how far output and input are in topics.
-    """
-
-    descriptors: dict[str, int]
-    provided: Provided
-    required: Required
-
-    def store(self, name: str) -> Store:
-        """The bytes of ``output``, ``stdout``, ``stderr`` or ``log``."""
-
-    def source(self, name: str) -> MakeSource:
-        """Makes what reads a connection of the runner into a channel."""
-
-    def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
-        """What writes ``input`` or ``stdin`` into a connection of the runner."""
-
-    def recover(self, name: str, sock: socket.socket) -> None:
-        """Count what an earlier Hub has read of a connection without counting it."""
-
-    def close(self) -> None:
-        """The Instance is gone."""
-
-
-class MemoryBacking:
-    """Streams that end with the Hub."""
-
-    def __init__(self) -> None:
-        self.descriptors: dict[str, int] = {}
-        self.provided = Provided([0] * 4)
-        self.required = Required([0] * 2)
-
-    def store(self, name: str) -> Store:
-        return MemoryStore(LIMIT) if name == "log" else MemoryStore()
-
-    def source(self, name: str) -> MakeSource:
-        return Source
-
-    def sink(self, name: str, transport: asyncio.Transport, on_end: Callable[[], object], *, resumed: bool) -> Sink:
-        if name == "input":
-            self.required.begin(0, 0, 0)  # this runner has had nothing yet
-        return Sink(transport, on_end)
-
-    def recover(self, name: str, sock: socket.socket) -> None:
-        """Nothing outlives the Hub."""
-
-    def close(self) -> None:
-        """Nothing is to be given back."""
 
 
 class Observer(Protocol):
@@ -114,6 +58,7 @@ class Streams:
     Attributes:
         observer: of the runner that is there now; to be set before one dials.
         log: entries of the runner and of the Hub, one line of JSON each.
+        output_begin: the position at which the output of the present run begins.
         input, stdin, control: None until the runner has dialled them.
     """
 
@@ -125,7 +70,9 @@ class Streams:
         self.stdin: Sink | None = None
         self.control: Control | None = None
         self._backing = backing
-        self._readable = {name: Channel(backing.store(name)) for name in READABLE}
+        self._readable = {"output": Channel(backing.store("output"))}
+        self._readable.update((name, self._lossy_channel(name)) for name in LOSSY)
+        self.output_begin = backing.store("output").taken
         self._attached: dict[str, asyncio.Transport] = {}
         self._flowing: set[str] = set()
         self._dry = asyncio.Event()
@@ -134,6 +81,17 @@ class Streams:
         self._is_resumed = False
         self._lasting = lasting
         self._ended = False
+
+    def _lossy_channel(self, name: str) -> Channel:
+        return Channel(
+            self._backing.store(name),
+            limit=self._backing.unread_limit,
+            lossy=True,
+            on_dropped=functools.partial(self._note_dropped, name),
+        )
+
+    def _note_dropped(self, name: str, size: int) -> None:
+        self.note("WARN", f"The oldest {size} bytes of {name} that nobody read were dropped")
 
     def __getitem__(self, name: str) -> Channel:
         """The channel of ``output``, ``stdout`` or ``stderr``."""
@@ -217,9 +175,10 @@ class Streams:
     def end(self) -> None:
         """The runner has ended: channels that it dialled end when all in them is read, the others now."""
         self._ended = True
-        for name, channel in self._channels.items():
+        for name, channel in self._readable.items():
             if name not in self._flowing:
                 channel.close()
+        self._end_log()
         self._watch_flowing()
 
     def detach_run(self) -> None:
@@ -237,6 +196,7 @@ class Streams:
             self._dry.clear()
             await self._dry.wait()
         self._attached.clear()
+        self.output_begin = self["output"].written
 
     @property
     def _channels(self) -> dict[str, Channel]:
@@ -279,8 +239,15 @@ class Streams:
     def _on_lost(self, name: str) -> None:
         self._flowing.discard(name)
         self._dry.set()
-        if self._ended or not (self._lasting or name == "log"):
-            self._channels[name].close()
+        if name != "log" and (self._ended or not self._lasting):
+            self._readable[name].close()
+        self._end_log()
+
+    def _end_log(self) -> None:
+        """End the log behind its last entry, which may be that of what is dropped of stdout or stderr."""
+        may_drop = any(name in self._flowing and self[name].readers == 0 for name in LOSSY)
+        if self._ended and "log" not in self._flowing and not may_drop:
+            self.log.close()
 
     def _receive(self, message: Message) -> None:
         self.observer.receive(message)
@@ -295,7 +262,8 @@ class Streams:
     def _on_stall(self, name: str, stalled: bool) -> None:  # noqa: FBT001 - a source calls it so
         if timer := self._stalls.pop(name, None):
             timer.cancel()
-        if stalled and self._readable[name].readers == 0:
+        channel = self._readable[name]
+        if stalled and channel.readers == 0 and not channel.is_lossy:
             self.note("WARN", f"{name} is full and nobody reads it: the Sequence waits when it writes more")
         elif stalled:
             self._stalls[name] = asyncio.get_running_loop().call_later(STALL, self._note_stall, name)

@@ -5,7 +5,7 @@
     control                   Control     messages both ways
 
 Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`. Streams that outlive the Hub have other
-sources, see :mod:`transform_hub.hub.link.instance_streams`.
+sources, see :mod:`transform_hub.hub.link.backing`.
 """
 
 from __future__ import annotations

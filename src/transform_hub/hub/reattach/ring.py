@@ -17,18 +17,26 @@ Hub has only to move ``written`` to where the offset says.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import mmap
 import os
 import socket
+from collections.abc import Callable
 
 from transform_hub.hub.channels.memory import LIMIT
 
 CHUNK = 256 * 1024
 """Bytes that are read or handed on at once."""
 
-CAPACITY = LIMIT + 4 * CHUNK
-"""What a channel holds before its runner waits, the chunk that may go beyond, and what is kept to go on at."""
+MARGIN = 4 * CHUNK
+"""The chunk that may go beyond what a channel holds, and what is kept to go on at."""
+
+CAPACITY = LIMIT + MARGIN
+"""What a channel holds before its runner waits, and the margin."""
+
+KEPT = CAPACITY - CHUNK
+"""Bytes that all readers have had and a larger ring keeps to go on at."""
 
 ARMED = 1 << 30
 REARM = 1 << 29
@@ -60,12 +68,14 @@ class Ring:
 
     Args:
         memory: a page of counters, and the bytes.
+        free: gives pages of these bytes back to the system, from an offset on so many bytes.
 
     Attributes:
         provided: shared words for how far the stream is in a topic, see :mod:`transform_hub.hub.topics.progress`.
     """
 
-    def __init__(self, memory: memoryview) -> None:
+    def __init__(self, memory: memoryview, free: Callable[[int, int], None] | None = None) -> None:
+        self._free = free
         with memory, memory[: mmap.PAGESIZE] as page:
             self._counters = page.cast("Q")
             self._data = memory[mmap.PAGESIZE :]
@@ -100,7 +110,18 @@ class Ring:
         return bytes(self._data[start : start + size])
 
     def hold_from(self, position: int) -> None:
-        """A ring has its bytes until they are overwritten."""
+        """A ring has its bytes until they are overwritten; a larger one gives them back before."""
+        if self._free is None or position - KEPT - self._counters[_FLOOR] < LIMIT:
+            return
+        floor = (position - KEPT) // mmap.PAGESIZE * mmap.PAGESIZE
+        start = -(-self.oldest // mmap.PAGESIZE) * mmap.PAGESIZE  # what came before is overwritten
+        self._counters[_FLOOR] = floor
+        while start < floor:
+            offset = start % self.capacity
+            size = min(floor - start, self.capacity - offset)
+            with contextlib.suppress(OSError):  # this system can't; the memory is used again later
+                self._free(offset, size)
+            start += size
 
     def take(self, position: int) -> None:
         if position > self.taken:

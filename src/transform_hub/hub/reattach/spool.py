@@ -13,12 +13,14 @@ import os
 import socket
 from collections.abc import Callable
 
-from transform_hub.hub.channels.channel import Channel, Store
-from transform_hub.hub.channels.memory import LIMIT, MemoryStore
-from transform_hub.hub.link.instance_streams import READABLE, WRITABLE, MakeSource
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.channels.memory import LIMIT, UNREAD_LIMIT, MemoryStore
+from transform_hub.hub.channels.store import Store
+from transform_hub.hub.link.backing import MakeSource
+from transform_hub.hub.link.instance_streams import LOSSY, READABLE, WRITABLE
 from transform_hub.hub.link.protocols import FeedsChannel, cut
 from transform_hub.hub.link.runner_input import Sink
-from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, REARM, Ring
+from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, MARGIN, REARM, Ring
 from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe
 from transform_hub.hub.topics.progress import Provided, Required
 
@@ -33,6 +35,7 @@ class Spool:
     """The backing of an Instance's streams that outlives the Hub.
 
     Args:
+        unread_limit: bytes of ``stdout``, and of ``stderr``, that are held; as far as an earlier Hub has made room.
         earlier: descriptors that an earlier Hub has made: those of :attr:`descriptors`.
 
     Attributes:
@@ -40,16 +43,21 @@ class Spool:
         pipes: of input and stdin.
     """
 
-    def __init__(self, earlier: dict[str, int] | None = None) -> None:
-        self.descriptors = earlier or _make_descriptors()
-        size = mmap.PAGESIZE + CAPACITY
-        begin_of_pipes = size * len(RINGS)
-        total = begin_of_pipes + mmap.PAGESIZE
-        os.ftruncate(self.descriptors["spool"], total)
+    def __init__(self, unread_limit: int = UNREAD_LIMIT, earlier: dict[str, int] | None = None) -> None:
+        self.descriptors = earlier or _make_descriptors(unread_limit)
+        total = os.fstat(self.descriptors["spool"]).st_size
+        capacity = (total - _size(0)) // len(LOSSY)
+        self.unread_limit = min(unread_limit, capacity - MARGIN)
         self._mapped = mmap.mmap(self.descriptors["spool"], total)
+        self._rings: dict[str, Ring] = {}
         with memoryview(self._mapped) as memory:
-            self._rings = {name: Ring(memory[size * place : size * (place + 1)]) for place, name in enumerate(RINGS)}
-            places = {name: begin_of_pipes + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
+            begin = 0
+            for name in RINGS:
+                data = begin + mmap.PAGESIZE
+                end = data + (capacity if name in LOSSY else CAPACITY)
+                self._rings[name] = Ring(memory[begin:end], self._free_from(data) if end - data > CAPACITY else None)
+                begin = end
+            places = {name: begin + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
             self.pipes = {
                 name: SplicePipe(memory[place : place + PIPE_MEMORY], self._pipe(name))
                 for name, place in places.items()
@@ -59,16 +67,20 @@ class Spool:
         self.provided = Provided(self._rings["output"].provided)
         self.required = Required(self.pipes["input"].required)
 
+    def _free_from(self, begin: int) -> Callable[[int, int], None]:
+        mapped = self._mapped  # not self: an Instance's memory must not wait for the garbage collector
+        return lambda offset, size: mapped.madvise(mmap.MADV_REMOVE, begin + offset, size)
+
     def _pipe(self, name: str) -> tuple[int, int]:
         ends = PIPES[name]
         return self.descriptors[ends[0]], self.descriptors[ends[1]]
 
     @staticmethod
-    def of(channels: dict[str, int]) -> Spool | None:
+    def of(channels: dict[str, int], unread_limit: int) -> Spool | None:
         """The spool in what an earlier Hub has left of an Instance, from which it is taken; None if there is none."""
         if not {*DESCRIPTORS} <= {*channels}:  # there is none, or one of another version, which stays there
             return None
-        return Spool({name: channels.pop(name) for name in DESCRIPTORS})
+        return Spool(unread_limit, {name: channels.pop(name) for name in DESCRIPTORS})
 
     def __getitem__(self, name: str) -> Ring:
         return self._rings[name]
@@ -100,8 +112,16 @@ class Spool:
                 self._mapped.close()
 
 
-def _make_descriptors() -> dict[str, int]:
+def _size(capacity: int) -> int:
+    """Bytes of the memory whose rings of stdout and stderr have so many."""
+    rings = CAPACITY * (len(RINGS) - len(LOSSY)) + capacity * len(LOSSY)
+    return rings + mmap.PAGESIZE * (len(RINGS) + 1)
+
+
+def _make_descriptors(unread_limit: int) -> dict[str, int]:
     made = {"spool": os.memfd_create("spool")}
+    capacity = max(unread_limit, LIMIT) + MARGIN
+    os.ftruncate(made["spool"], _size(-(-capacity // mmap.PAGESIZE) * mmap.PAGESIZE))
     for ends in PIPES.values():
         made.update(zip(ends, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), strict=True))
     return made

@@ -8,6 +8,7 @@ next Hub <──records and ends of the channels, exit codes of those that ended
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -38,18 +39,20 @@ class Survival(InstanceObserver):
         folder: where the records are.
         fdstore: what holds the descriptors.
         kill: ends a runner of an earlier Hub.
+        unread_limit: bytes of stdout, and of stderr, that are held.
 
     Attributes:
         make_backing: makes what the streams of an Instance stand on; None where this system can't keep streams.
         topics: local topics that outlive the Hub as well; None where this system can't keep them.
     """
 
-    def __init__(self, folder: Path, fdstore: FdStore, kill: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, fdstore: FdStore, kill: Callable[[str], None], unread_limit: int) -> None:
         self._records = Records(folder)
         self._fdstore, self._kill = fdstore, kill
+        self._unread_limit = unread_limit
         self._held: set[str] = set()
         self._rings = TopicRings(fdstore)
-        self.make_backing: Callable[[], Spool] | None = Spool if can_spool() else None
+        self.make_backing: Callable[[], Spool] | None = functools.partial(Spool, unread_limit) if can_spool() else None
         self.topics = LocalTopics(self._rings.make) if can_spool() else None
 
     def open(self) -> None:
@@ -85,7 +88,7 @@ class Survival(InstanceObserver):
         """Go on with all topics and Instances that have outlived an earlier Hub."""
         found = await self._fdstore.survivors()
         survivors = [each for each in found if not each.name.startswith(PREFIX)]
-        spools = {each.name: Spool.of(each.descriptors) for each in survivors}
+        spools = {each.name: Spool.of(each.descriptors, self._unread_limit) for each in survivors}
         self._restore_topics([each for each in found if each.name.startswith(PREFIX)], spools.values())
 
         def make(record: Record, spool: Spool | None) -> Instance | None:
@@ -151,7 +154,7 @@ class Survival(InstanceObserver):
         about = {"instance": instance_id}
         record = self._records.find(instance_id)
         if record is not None and record.next_restart is not None:
-            instance = make(record, self.make_backing() if self.make_backing else None)
+            instance = make(record, None)
             if instance is not None:
                 instances.adopt(instance)
                 instance.await_restart((moment(record.next_restart) - datetime.now(timezone.utc)).total_seconds())

@@ -12,7 +12,8 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 
-from transform_hub.hub.channels.channel import Channel, ChannelReader
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.reattach.fdstore import FdStore, Survivor
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, Ring
 from transform_hub.hub.topics.local import LocalTopic

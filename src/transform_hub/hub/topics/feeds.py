@@ -59,14 +59,18 @@ class Feeds:
 
 
 class FromInstance:
-    """Carries the output of an Instance to a topic; if that is deleted the output waits for readers of its own."""
+    """Carries the output of an Instance to a topic; readers of the output get it as well.
+
+    If the topic is deleted the output waits for readers.
+    """
 
     task: asyncio.Task[None]
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._provided = instance.streams.provided
-        self._output = instance.streams["output"].reader()  # at once: nobody else is to take what belongs to the topic
+        begin = max(instance.streams.output_begin, self._provided.carried)
+        self._output = instance.streams["output"].reader(begin, shares=True)
         self._in_line = False
 
     async def settle(self) -> None:

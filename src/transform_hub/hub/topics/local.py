@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Callable
 from types import TracebackType
 
-from transform_hub.hub.channels.channel import Channel, ChannelReader
+from transform_hub.hub.channels.channel import Channel
+from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.topics.bus import Topic, TopicFigures, check_name, check_type
 from transform_hub.hub.topics.progress import Provided

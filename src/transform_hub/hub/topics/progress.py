@@ -41,6 +41,11 @@ class Provided:
         """The number of the topic that the output goes to; 0 if to none."""
         return self._words[_TOPIC]
 
+    @property
+    def carried(self) -> int:
+        """Up to where the output went to this topic, or that before."""
+        return self._words[_TO]
+
     def begin(self, topic: int, position: int) -> None:
         """The output goes to a topic from a position on."""
         self._words[_FROM] = self._words[_TO] = position
