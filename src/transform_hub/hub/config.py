@@ -135,7 +135,7 @@ class HubConfig:
 
     retention_ms: int = _instances(
         180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
-        "ms that an ended Instance and its unread output are kept.", min=0, shown=True)
+        "ms that an ended Instance and its unread output are kept, after 15 s for each.", min=0, shown=True)
     restart_policy: str = _instances(
         "never", "--restart-policy", "restartPolicy",
         "For Instances started without one: never, on-failure[:5], always[:5].", metavar="POLICY")
