@@ -306,7 +306,6 @@ async def test_beyond_loopback_a_token_is_needed():
         ({"args": "abc"}, "Invalid args format"),
         ({"appConfig": []}, "Invalid appConfig format"),
         ({"inputTopic": 1}, "Invalid inputTopic format"),
-        ([], "The body must be a JSON object"),
     ],
 )
 async def test_a_start_with_a_wrong_option_is_refused(request_, message, api, package):
