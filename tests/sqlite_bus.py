@@ -185,7 +185,7 @@ class SqliteWriter:
 
     async def end(self):
         if self.begun:
-            data, self.begun = self.begun + b"\n", b""
+            data, self.begun = self.begun + (b"\n" if "ndjson" in self.topic.content_type else b""), b""
             await self.add(data)
 
     async def __aenter__(self):

@@ -95,6 +95,12 @@ def test_making_naming_and_removing():
         Profile.load(path=Path("/nowhere/x"))
 
 
+def test_a_byte_order_mark_is_no_part_of_a_profile(made):
+    path = made("default")
+    path.write_bytes(b'\xef\xbb\xbf{"apiUrl": "http://127.0.0.1:9000/api/v1"}')
+    assert Profile.load().api_url == Profile.load(path=path).api_url == url(9000)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

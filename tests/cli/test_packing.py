@@ -58,7 +58,7 @@ def test_requirements_go_into_the_package_and_the_folder_stays_as_it_is(si, fold
 
 
 def test_dependencies_of_a_pyproject_are_packed(si, folder, wheels):
-    project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['greeting>=1']\n"
+    project = "\ufeff[project]\nname = 'x'\nversion = '1'\ndependencies = ['greeting>=1']\n"
     source = folder(USES_DEP, files={"pyproject.toml": project})
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)}
     shown = si("seq", "pack", source, "--format", "pretty", **env).text

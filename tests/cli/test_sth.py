@@ -345,13 +345,14 @@ def test_it_ends_with_the_last_instance(start, write, sequence):
     sequence("say", SAY)
     sequence("wait", WAIT)
     file = write("startup.yaml", {"sequences": [{"path": "say"}, {"path": "wait"}]})
-    sth = start("-S", file, "-X", "--instance-lifetime-extension-delay", "0").run()
+    sth = start("-S", file, "-X").run()
     assert sth.get("/config")["exitWithLastInstance"] is True
-    while len(instances := sth.get("/instances")) > 1:
-        pass
-    path = f"{sth.url}/instance/{instances[0]['id']}/input"
-    request = urllib.request.Request(path, b"x", {"Content-Type": "text/plain"}, method="POST")
-    urllib.request.urlopen(request).close()
+    for instance in sth.get("/instances"):
+        assert sth.process.poll() is None
+        path = f"{sth.url}/instance/{instance['id']}/_kill"
+        body = b'{"removeImmediately": true}'
+        request = urllib.request.Request(path, body, {"Content-Type": "application/json"}, method="POST")
+        urllib.request.urlopen(request).close()
     assert sth.process.wait(timeout=20) == 0
 
 

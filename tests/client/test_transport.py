@@ -67,6 +67,11 @@ async def test_what_a_request_has():
     [
         ({"text": '{"error": "Sequence x not found"}'}, "Sequence x not found"),
         ({"text": '{"error": {"code": "PRERUNNER_ERROR", "data": "Invalid pkg"}}'}, "Invalid pkg"),
+        (
+            {"text": '{"error": {"code": "PRERUNNER_ERROR", "data": "Invalid pkg", "message": "Invalid pkg: a zip"}}'},
+            "Invalid pkg: a zip",
+        ),
+        ({"text": '{"error": "<SequencePackageJSON> decoder failed"}'}, "<SequencePackageJSON> decoder failed"),
         ({"text": '{"error": {"errno": -2, "code": "ENOENT", "path": "/x"}}'}, "ENOENT"),
         ({"text": '{"error": {}}', "reason": "Unprocessable"}, "Unprocessable"),
         ({"text": '{"error": null}', "reason": "Bad"}, "Bad"),

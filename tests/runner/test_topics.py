@@ -185,7 +185,7 @@ async def test_a_topic_of_its_own_that_swells_is_held_and_the_instance_can_be_ki
     assert (await api.ended(instance))["terminated"]["exitcode"] == 137
 
 
-@pytest.mark.parametrize(("ending", "last"), [("return", b"half\n"), ("os.kill(os.getpid(), 9)", b"")])
+@pytest.mark.parametrize(("ending", "last"), [("return", b"half"), ("os.kill(os.getpid(), 9)", b"")])
 async def test_the_last_line_of_a_provider_counts_if_it_was_not_cut_off(ending, last, launch, api, caplog):
     instance = await launch(f"""
         import asyncio, os

@@ -40,10 +40,8 @@ class Sample(NamedTuple):
 async def run(stage: Stage) -> None:
     count = min(SAMPLES, stage.scale.starts // 5)
     step = stage.scale.starts // count
-    # Long enough for the client to ask how one ended on a machine that is busy.
-    kept = "5000" if stage.scale.starts >= ENOUGH else "1000"
     samples: list[Sample] = []
-    async with hub_process(stage.folder, "--instance-lifetime-extension-delay", kept) as hub:
+    async with hub_process(stage.folder) as hub:
         async with hub.client() as host:
             sequence_id = (await host.send_sequence(package(stage.folder, NOTHING))).id
         await start_and_end(hub, sequence_id, step)
@@ -76,7 +74,7 @@ def judge(stage: Stage, samples: list[Sample]) -> None:
 
 
 async def start_and_end(hub: HubProcess, sequence_id: str, count: int) -> None:
-    """Run Instances to their end, some at a time; then none is left, not even one that is kept after its end."""
+    """Run Instances to their end, some at a time; then the Hub forgets them."""
     left = iter(range(count))
 
     async def one_after_the_other(sequence: SequenceClient) -> None:

@@ -24,7 +24,7 @@ TITLE = "many Instances at once"
 
 
 async def run(stage: Stage) -> None:
-    async with hub_process(stage.folder, "--instance-lifetime-extension-delay", "1000") as hub:
+    async with hub_process(stage.folder) as hub:
         before = hub.descriptors
         async with hub.client() as host:
             sequence = await host.send_sequence(package(stage.folder, ECHO))

@@ -13,6 +13,7 @@ import psutil
 from sth_process import Sth
 from stress.processes import all_gone, descriptors, within
 from transform_hub.client import HostClient
+from transform_hub.errors import NotFoundError
 
 PATIENCE = 20.0
 """Seconds that a Hub may take to begin or to end, on a machine that is busy with the stress itself."""
@@ -112,10 +113,14 @@ class HubProcess:
 
 
 async def emptied(host: HostClient) -> None:
-    """Wait until a Hub has no Instances any more."""
+    """Have a Hub forget its Instances, which have ended or are about to."""
 
     async def is_empty() -> bool:
-        return not await host.list_instances()
+        left = await host.list_instances()
+        for info in left:
+            with contextlib.suppress(NotFoundError):
+                await host.instance(info.id).kill(remove_immediately=True)
+        return not left
 
     await within(6 * PATIENCE, is_empty, "no Instances")
 

@@ -21,7 +21,7 @@ TOPIC = "stress"
 
 
 async def run(stage: Stage) -> None:
-    async with hub_process(stage.folder, "--instance-lifetime-extension-delay", "1000") as hub:
+    async with hub_process(stage.folder) as hub:
         before = hub.descriptors
         async with hub.client() as host:
             sequence = await host.send_sequence(package(stage.folder, WAITING))

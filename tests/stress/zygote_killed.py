@@ -19,7 +19,7 @@ FLOWS = 4
 
 async def run(stage: Stage) -> None:
     good, refused, lines = 0, 0, 0
-    async with hub_process(stage.folder, "--instance-lifetime-extension-delay", "2000") as hub, hub.client() as host:
+    async with hub_process(stage.folder) as hub, hub.client() as host:
         echo = await host.send_sequence(package(stage.folder, ECHO, name="echo"))
         nothing = await host.send_sequence(package(stage.folder, NOTHING, name="nothing"))
         for _ in range(stage.scale.rounds):

@@ -7,6 +7,8 @@ pretty    tables and indented JSON for people: the default on a terminal
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -34,7 +36,16 @@ def is_pretty() -> bool:
 def show(value: Any) -> None:
     """Print an answer."""
     text = msgspec.json.encode(value)
-    _print((msgspec.json.format(text, indent=2) if is_pretty() else text).decode())
+    _print(_escaped((msgspec.json.format(text, indent=2) if is_pretty() else text).decode()))
+
+
+def _escaped(text: str) -> str:
+    """JSON with escapes for what stdout can't encode: those of Python would not be JSON."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return re.sub(r"[^\0-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return text
 
 
 def show_made(kind: str, id: str, **more: Any) -> None:

@@ -107,7 +107,7 @@ def _dependencies_of(pyproject: Path) -> list[str]:
     else:
         import tomli as tomllib
     try:
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8-sig")).get("project", {})
     except ValueError as error:
         raise CommandError(f"{pyproject} is not TOML: {error}") from None
     return [str(each) for each in project.get("dependencies", [])]
@@ -191,7 +191,7 @@ def _installed(copy: Path, language: str) -> Iterator[str]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise CommandError(f"{path} is not JSON: {error}") from None
     return value if isinstance(value, dict) else {}

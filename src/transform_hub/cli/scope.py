@@ -71,7 +71,7 @@ def _path(name: str) -> Path:
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        value = json.loads(_path(name).read_text())
+        value = json.loads(_path(name).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CommandError(f"there is no scope {name!r}: see `si scope list`", code=NOT_FOUND) from None
     except ValueError as error:

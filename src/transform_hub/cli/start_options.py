@@ -78,8 +78,8 @@ def _startup(file: Path | None) -> dict[str, Any]:
 
 
 def _object(file: Path) -> dict[str, Any]:
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8-sig")
         value = _yaml(text) if file.suffix in (".yaml", ".yml") else json.loads(text)
     except ValueError as error:
         raise CommandError(f"{file} is not JSON: {error}", code=USAGE) from None

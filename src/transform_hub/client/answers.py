@@ -115,10 +115,12 @@ def _value(data: bytes) -> Any:
 def _message(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("error", value)
-    if isinstance(value, dict):  # a defective package: whatever Node.js has caught
-        value = next((value[key] for key in ("data", "message", "code") if value.get(key)), "")
+    elif isinstance(value, str) and value.startswith("<"):  # the reason phrase tells more than a proxy's page
+        return ""
+    if isinstance(value, dict):  # a defective package: in words, or whatever Node.js has caught
+        value = next((value[key] for key in ("message", "data", "code") if value.get(key)), "")
     if isinstance(value, str):
-        return "" if value.startswith("<") else value  # the reason phrase tells more than a proxy's page
+        return value
     return msgspec.json.encode(value).decode() if value else ""
 
 

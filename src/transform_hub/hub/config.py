@@ -136,7 +136,7 @@ class HubConfig:
 
     retention_ms: int = _instances(
         180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
-        "ms that an ended Instance and its unread output are kept.", min=0, shown=True)
+        "ms that an ended Instance and its unread output are kept, after 15 s for each.", min=0, shown=True)
     unread_limit: int = _instances(
         UNREAD_LIMIT, "--unread-limit", "unreadLimit", min=1, unit=_MIB,
         help="MiB of stdout, and of stderr, that are held; while nobody reads, the oldest go.")

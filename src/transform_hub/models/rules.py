@@ -12,6 +12,15 @@ TopicType = Literal["application/x-ndjson", "text/x-ndjson", "text/plain", "appl
 TOPIC_TYPES: tuple[TopicType, ...] = get_args(TopicType)
 """What a topic may carry."""
 
+NDJSON_TYPES = (NDJSON, "text/x-ndjson", "application/ndjson")
+"""Names of lines of JSON."""
+
+
+def media_type(content_type: str) -> str:
+    """A content type without its parameters, as it is compared."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 TOPIC_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 """What a topic may be called; the backslash is STH's."""
 

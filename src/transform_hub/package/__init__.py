@@ -18,7 +18,7 @@ Codes of PackageError:
     invalid                something else is wrong with what is to be packed
 """
 
-from transform_hub.package.archive import Limits
+from transform_hub.package.gunzip import Limits
 from transform_hub.package.package_json import PackageJson, entrypoint, read_package_json
 from transform_hub.package.packing import Packed, pack
 from transform_hub.package.unpacking import unpack

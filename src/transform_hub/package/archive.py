@@ -5,37 +5,43 @@ header of any size into memory, and its extraction filters have had bypasses in 
 
     archive   member*, a block of zeros, anything; all of it gzip'd, and gzip has a checksum in its trailer
     member    extended header*, header (512 bytes), data, zeros up to a multiple of 512
-    header    of a file, directory, hard or symbolic link; other types are refused
+    header    of a file, directory, hard or symbolic link; V: a label, which is left out; other types are refused
     extended  type x or g: records "<length> <key>=<value>\n"; L, K: the name or target of the next member
+    S         a sparse file, see :mod:`transform_hub.package.sparse`
+    D         a directory of an incremental archive, whose data lists what was in it: that is left out
 """
 
 from __future__ import annotations
 
 import tarfile
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from tarfile import BLOCKSIZE
-from typing import BinaryIO, Literal
+from typing import Literal
 
-from transform_hub.errors import PackageError
+from transform_hub.package import sparse
+from transform_hub.package.gunzip import CHUNK, Gunzip, Limits
+from transform_hub.package.refusals import corrupt, foreign, shown, too_large, unsafe
+from transform_hub.package.sparse import Extents, SparseError
 
 Kind = Literal["file", "directory", "hard link", "symbolic link"]
 
-_CHUNK = 256 * 1024
 _EXTENDED_BYTES = 1 << 20  # extended headers hold file attributes, so they may be large
 _EXTENDED_RECORDS = 20  # per file; each costs time
-_RATIO_FROM = 32 << 20
 _EXTENDED = {
     tarfile.XHDTYPE: "",
     tarfile.XGLTYPE: "",
     tarfile.GNUTYPE_LONGNAME: "path",
     tarfile.GNUTYPE_LONGLINK: "linkpath",
 }
+_LABEL = b"V"
+_DUMPDIR = b"D"
 _KINDS: dict[bytes, Kind] = {
     tarfile.AREGTYPE: "file",
     tarfile.REGTYPE: "file",
     tarfile.CONTTYPE: "file",
+    tarfile.GNUTYPE_SPARSE: "file",
+    b"D": "directory",
     tarfile.DIRTYPE: "directory",
     tarfile.LNKTYPE: "hard link",
     tarfile.SYMTYPE: "symbolic link",
@@ -43,40 +49,28 @@ _KINDS: dict[bytes, Kind] = {
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits of an archive, beyond which it is refused.
-
-    Args:
-        max_archive_bytes: size of the archive.
-        max_unpacked_bytes: size of all files together.
-        max_files: number of files, directories and links together.
-        max_ratio: bytes unpacked per byte of archive, checked from 32 MiB on.
-        max_path_bytes: length of a path in the archive, and of a link's target.
-        max_depth: number of nested directories.
-    """
-
-    max_archive_bytes: int = 1 << 30
-    max_unpacked_bytes: int = 2 << 30
-    max_files: int = 100_000
-    max_ratio: float = 200
-    max_path_bytes: int = 1024
-    max_depth: int = 128
-
-
-@dataclass(frozen=True)
 class Member:
-    """One file, directory or link of an archive, its name normalized; the name of the root is empty."""
+    """One file, directory or link of an archive, its name normalized; the name of the root is empty.
+
+    Attributes:
+        size: of the whole file, with its holes.
+        extents: where the stored bytes of a sparse file go.
+    """
 
     name: str
     kind: Kind
     size: int
     executable: bool
     target: str
+    extents: Extents | None = None
 
 
-def shown(name: str | bytes) -> str:
-    """A name for messages: quoted, escaped, shortened."""
-    return repr(name) if len(name) <= 100 else repr(name[:100]) + "..."
+@dataclass
+class _Extended:
+    """What extended headers say of the next member."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    extents: list[str] = field(default_factory=list)  # of PAX 0.0 and 0.1: offset, size, offset, size ...
 
 
 def is_utf8(name: str) -> bool:
@@ -84,143 +78,58 @@ def is_utf8(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def corrupt(detail: str) -> PackageError:
-    return PackageError(f"Invalid pkg tar.gz archive: {detail}", code="not-an-archive")
-
-
-def unsafe(detail: str) -> PackageError:
-    return PackageError(f"Package refused: {detail}", code="unsafe")
-
-
-def too_large(detail: str) -> PackageError:
-    return PackageError(f"Package too large: {detail}", code="too-large")
-
-
-class Gunzip:
-    """The bytes in a gzip stream, checked against limits as they are read.
-
-    Args:
-        file: the compressed bytes.
-        limits: of the archive.
-    """
-
-    def __init__(self, file: BinaryIO, limits: Limits) -> None:
-        self._file = file
-        self._limits = limits
-        self._inflate = zlib.decompressobj(31)
-        self._streams = 1  # a gzip file can be several in a row
-        self._between = False
-        self._left = b""
-        self._data = b""
-        self._at = 0
-        self._packed = 0
-        self._unpacked = 0
-        # Headers and padding belong to no file, but need a limit as well.
-        self._max_unpacked = limits.max_unpacked_bytes + 4096 * limits.max_files + (1 << 20)
-
-    def read(self, size: int) -> bytes:
-        """At most so many bytes; none at the end, which means that the checksum is right."""
-        if self._at == len(self._data):
-            self._data = self._next()
-            self._at = 0
-        data = self._data[self._at : self._at + size]
-        self._at += len(data)
-        return data
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """Exactly so many bytes."""
-        while size:
-            data = self.read(min(size, _CHUNK))
-            if not data:
-                raise corrupt("it ends too early")
-            size -= len(data)
-            yield data
-
-    def exactly(self, size: int) -> bytes:
-        return b"".join(self.pieces(size))
-
-    def _next(self) -> bytes:
-        while True:
-            packed = self._left or self._fetch()
-            if self._between:
-                if not packed:
-                    return b""
-                self._left = packed.lstrip(b"\0")  # gzip files on tapes are padded
-                if self._left:
-                    self._begin()
-                continue
-            try:
-                data = self._inflate.decompress(packed, _CHUNK)
-            except zlib.error as error:
-                raise corrupt(f"not gzip, or damaged ({str(error).rpartition(': ')[2]})") from None
-            self._between = self._inflate.eof
-            self._left = self._inflate.unused_data if self._between else self._inflate.unconsumed_tail
-            if data:
-                self._count(len(data))
-                return data
-            if not packed and not self._between:
-                raise corrupt("it ends too early" if self._packed else "it is empty")
-
-    def _fetch(self) -> bytes:
-        packed = self._file.read(1 << 16)
-        self._packed += len(packed)
-        if self._packed > self._limits.max_archive_bytes:
-            raise too_large(f"the archive has more than {self._limits.max_archive_bytes} bytes")
-        return packed
-
-    def _begin(self) -> None:
-        self._streams += 1
-        if self._streams > self._limits.max_files:  # each costs time, even an empty one
-            raise too_large(f"it is more than {self._limits.max_files} gzip streams in a row")
-        self._inflate = zlib.decompressobj(31)
-        self._between = False
-
-    def _count(self, size: int) -> None:
-        self._unpacked += size
-        if self._unpacked > self._max_unpacked:
-            raise too_large(f"it unpacks to more than {self._max_unpacked} bytes")
-        packed = self._packed - len(self._left)
-        if self._unpacked > _RATIO_FROM and self._unpacked > self._limits.max_ratio * packed:
-            raise too_large(f"it unpacks to more than {self._limits.max_ratio:g} times its size")
-
-
 def members(stream: Gunzip, limits: Limits) -> Iterator[tuple[Member, Iterator[bytes]]]:
     """The members of an archive, each with its data, which can be read until the next member is asked for."""
-    extended: dict[str, str] = {}
+    extended = _Extended()
     records = 0
-    while header := _header(stream):
+    while block := _block(stream):
+        header = _header(block)
         if header.type in _EXTENDED:
             records += _extend(extended, header, stream)
             if records > _EXTENDED_RECORDS * limits.max_files + 1000:
                 raise too_large("it has too many extended headers")
             continue
-        member = _member(header, extended, limits)
-        data = stream.pieces(member.size)
-        yield member, data
+        if header.type == _LABEL:
+            for _ in stream.pieces(header.size + -header.size % BLOCKSIZE):
+                pass
+            extended = _Extended()
+            continue
+        member, stored = _member(block, header, extended, stream, limits)
+        records += len(member.extents or ())
+        data = stream.pieces(stored)
+        yield member, iter(()) if header.type == _DUMPDIR else data
         for _ in data:  # the unread rest
             pass
-        stream.exactly(-member.size % BLOCKSIZE)
-        extended.clear()
-    if extended:
+        stream.exactly(-stored % BLOCKSIZE)
+        extended = _Extended()
+    if extended != _Extended():
         raise corrupt("it ends too early")
-    while stream.read(_CHUNK):  # until the checksum
+    while stream.read(CHUNK):  # until the checksum
         pass
 
 
-def _header(stream: Gunzip) -> tarfile.TarInfo | None:
+def _block(stream: Gunzip) -> bytes:
+    """The next header; nothing at the end."""
     block = stream.exactly(BLOCKSIZE)
-    if not any(block):
-        return None
+    return block if any(block) else b""
+
+
+def _header(block: bytes) -> tarfile.TarInfo:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError) as error:
+        if found := foreign(block):
+            raise corrupt(f"in gzip it is {found}, not a tar") from None
         raise corrupt(f"not a tar, or damaged ({error})") from None
     if header.size < 0:
         raise corrupt("damaged (bad size in a header)")
+    if block[257:263] != b"ustar\0":  # GNU has times where POSIX has the beginning of a long name
+        name = block[:100].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        header.name = name.rstrip("/") if header.isdir() else name  # as tarfile does
     return header
 
 
-def _extend(extended: dict[str, str], header: tarfile.TarInfo, stream: Gunzip) -> int:
+def _extend(extended: _Extended, header: tarfile.TarInfo, stream: Gunzip) -> int:
     """Add the fields of an extended header for the next member; the number of records."""
     if header.size > _EXTENDED_BYTES:
         raise too_large(f"an extended header has more than {_EXTENDED_BYTES} bytes")
@@ -229,12 +138,15 @@ def _extend(extended: dict[str, str], header: tarfile.TarInfo, stream: Gunzip) -
     number = 1
     for key, value in _records(body, _EXTENDED[header.type]):
         number += 1
-        if key.startswith("GNU.sparse."):
-            raise unsafe("it has sparse files")
-        if key in {"path", "linkpath", "size"}:
+        if key in {"path", "linkpath", "size"} or key.startswith("GNU.sparse."):
             if header.type == tarfile.XGLTYPE:
                 raise corrupt(f"damaged (one {key} for all members)")
-            extended[key] = value
+            if key in {"GNU.sparse.offset", "GNU.sparse.numbytes"}:
+                extended.extents.append(value)
+            elif key == "GNU.sparse.map":
+                extended.extents = value.split(",")
+            else:
+                extended.fields[key] = value
     return number
 
 
@@ -255,28 +167,66 @@ def _records(body: bytes, key: str) -> Iterator[tuple[str, str]]:
         at += length
 
 
-def _member(header: tarfile.TarInfo, extended: Mapping[str, str], limits: Limits) -> Member:
-    name = extended.get("path") or header.name
-    digits = extended.get("size") or str(header.size)
+def _member(
+    block: bytes, header: tarfile.TarInfo, extended: _Extended, stream: Gunzip, limits: Limits
+) -> tuple[Member, int]:
+    """A member, and how many bytes of its data follow."""
+    fields = extended.fields
+    name = fields.get("GNU.sparse.name") or fields.get("path") or header.name
     kind = _KINDS.get(header.type)
     if kind is None:
         raise unsafe(f"{shown(name)} is neither a file nor a directory nor a link")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 40):
-        raise corrupt("damaged (bad size in a header)")
-    size = int(digits)
+    stored = _size(fields.get("size") or str(header.size))
     if kind == "file" and name.endswith("/"):  # directories of old tars, without types
         kind = "directory"
-    if size and kind != "file":
-        raise corrupt(f"damaged ({kind} {shown(name)} with data)")
     path = _clean(name, limits)
     if not path and kind != "directory":
         raise unsafe(f"the {kind} {shown(name)} has no name")
-    target = extended.get("linkpath") or header.linkname
+    try:
+        size, stored, extents = _sparse(block, header, extended, stream, stored)
+    except SparseError as error:
+        raise corrupt(f"damaged (the sparse file {shown(name)}: {error})") from None
+    if stored and kind != "file" and header.type != _DUMPDIR:
+        raise corrupt(f"damaged ({kind} {shown(name)} with data)")
+    target = fields.get("linkpath") or header.linkname
     if kind == "hard link":
         target = _clean(target, limits)
     elif kind == "symbolic link":
         _check_text(target, limits)
-    return Member(path, kind, size, bool(header.mode & 0o111), target)
+    size = size if kind == "file" else 0
+    return Member(path, kind, size, bool(header.mode & 0o111), target, extents), stored
+
+
+def _size(digits: str) -> int:
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 40):
+        raise corrupt("damaged (bad size in a header)")
+    return int(digits)
+
+
+def _sparse(
+    block: bytes, header: tarfile.TarInfo, extended: _Extended, stream: Gunzip, stored: int
+) -> tuple[int, int, Extents | None]:
+    """Size of the whole, of what is stored, and where that goes; None if the file is not sparse.
+
+    Raises:
+        SparseError: its map is damaged.
+    """
+    fields = extended.fields
+    whole = fields.get("GNU.sparse.realsize") or fields.get("GNU.sparse.size")
+    if header.type == tarfile.GNUTYPE_SPARSE:
+        extents, size = sparse.gnu_map(block, lambda: stream.exactly(BLOCKSIZE))
+    elif whole is None or header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        return stored, stored, None
+    elif fields.get("GNU.sparse.major") == "1":
+        size = sparse.parsed(whole)
+        extents, taken = sparse.stored_map(lambda: stream.exactly(BLOCKSIZE), size)
+        stored -= taken
+    else:
+        size = sparse.parsed(whole)
+        extents = sparse.checked([sparse.parsed(number) for number in extended.extents], size)
+    if sum(length for _, length in extents) != stored:
+        raise SparseError("its map and its data differ")
+    return size, stored, extents
 
 
 def _check_text(text: str, limits: Limits) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from transform_hub.errors import PackageError
-from transform_hub.package.archive import shown
+from transform_hub.package.refusals import shown
 
 _PACKAGE_JSON_BYTES = 1 << 20
 

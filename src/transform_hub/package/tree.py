@@ -13,7 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from transform_hub.package.archive import Gunzip, Kind, Limits, Member, members, shown, too_large, unsafe
+from transform_hub.package import sparse
+from transform_hub.package.archive import Kind, Member, members
+from transform_hub.package.gunzip import Gunzip, Limits
+from transform_hub.package.refusals import shown, too_large, unsafe
 
 _LINK_HOPS = 40  # as in Linux
 _LINK_STEPS = 1_000_000  # through directories, for all links of a package together
@@ -131,19 +134,32 @@ class Tree:
         if member.kind == "directory":
             self._directory(name)
             return
-        if name in self._entries:
-            raise unsafe(f"{shown(name)} is in it twice")
         self._room()
+        if member.kind == "hard link" and self._entries.get(member.target) != "file":
+            raise unsafe(f"the hard link {shown(name)} leads to what is not a file in it")
+        if name in self._entries:
+            if member.kind == "hard link" and member.target == name:
+                return
+            self._replace(name)
         if member.kind == "file":
-            self._file(name, data, 0o755 if member.executable else 0o644)
+            self._file(member, data)
         elif member.kind == "symbolic link":
             self._targets[name] = member.target
             self._entries[name] = "symbolic link"
-        elif self._entries.get(member.target) == "file":
+        else:
             (self._root / name).hardlink_to(self._root / member.target)
             self._entries[name] = "file"
+
+    def _replace(self, name: str) -> None:
+        """Make room for a member that an earlier one had the name of: the last one counts, as with tar."""
+        kind = self._entries[name]
+        if kind == "directory":
+            raise unsafe(f"{shown(name)} is both a directory and something else")
+        del self._entries[name]
+        if kind == "symbolic link":
+            del self._targets[name]
         else:
-            raise unsafe(f"the hard link {shown(name)} leads to what is not a file in it")
+            (self._root / name).unlink()
 
     def _directory(self, name: str) -> None:
         kind = self._entries.get(name)
@@ -154,11 +170,15 @@ class Tree:
             (self._root / name).mkdir(0o755)
             self._entries[name] = "directory"
 
-    def _file(self, name: str, data: Iterator[bytes], mode: int) -> None:
+    def _file(self, member: Member, data: Iterator[bytes]) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(self._root / name, flags, mode), "wb") as file:
-            self._entries[name] = "file"
-            file.writelines(data)
+        mode = 0o755 if member.executable else 0o644
+        with os.fdopen(os.open(self._root / member.name, flags, mode), "wb") as file:
+            self._entries[member.name] = "file"
+            if member.extents is None:
+                file.writelines(data)
+            else:
+                sparse.write(file, data, member.extents, member.size)
 
     def _room(self) -> None:
         self._count += 1

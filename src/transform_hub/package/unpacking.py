@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from transform_hub.package.archive import Limits
+from transform_hub.package.gunzip import Limits
 from transform_hub.package.package_json import PackageJson, entrypoint, read_package_json
 from transform_hub.package.tree import Tree
 

@@ -103,7 +103,7 @@ def read(path: Path) -> dict[str, Any]:
         ProfileError: it can't be read, or is not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except OSError as error:

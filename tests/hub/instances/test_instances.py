@@ -40,8 +40,6 @@ async def test_start_answers_when_the_instance_runs(api, package):
         ('{"args":', "application/json", "Could not parse content"),
         ("{}", "text/plain", "Could not parse content"),
         ("{}", "application/json; charset=latin1", "Could not parse content"),
-        ("[]", "application/json", "must be a JSON object"),
-        ('"text"', "application/json", "must be a JSON object"),
         ('{"args": "abc"}', "application/json", "Invalid args format"),
         ('{"args": {"a": 1}}', "application/json", "Invalid args format"),
         ('{"appConfig": []}', "application/json", "Invalid appConfig format"),
@@ -58,11 +56,32 @@ async def test_a_bad_start_is_refused_and_starts_nothing(body, content_type, mes
     assert (await api.get("/instances")).json == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"args": null, "unknown": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b" ", b"{}", b'{"args": null, "unknown": 1}', b"\xef\xbb\xbf{}",
+        b"null", b'"text"', b"5", b"true", b"[]", b"[1, 2]",
+    ],
+)  # fmt: skip
 async def test_a_start_needs_no_options(body, api, package):
     sequence_id = await api.send(package(ECHO))
-    answer = await api.post(f"/sequence/{sequence_id}/start", body, content_type="application/json")
+    answer = await api.post(f"/sequence/{sequence_id}/start", body, content_type="Application/JSON; charset=UTF-8")
     assert answer.status == 200
+    info = (await api.get(f"/instance/{answer.json['id']}")).json
+    assert not {"args", "appConfig"} & set(info)
+
+
+async def test_a_start_without_a_body_needs_no_content_type(api, package):
+    sequence_id = await api.send(package(ECHO))
+    async with api.session.post(
+        f"{api.url}/sequence/{sequence_id}/start", skip_auto_headers=["content-type"]
+    ) as answer:
+        assert answer.status == 200
+
+
+async def test_orders_that_are_null_say_nothing(echo, api):
+    assert (await api.post(f"{echo}/_stop", b"null", content_type="application/json")).status == 202
+    assert (await api.post(f"{echo}/_kill", b"null", content_type="application/json")).status == 202
 
 
 async def test_an_id_is_taken_once(api, package):

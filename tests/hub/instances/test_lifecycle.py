@@ -458,8 +458,12 @@ async def test_the_hub_closes_with_an_instance_in_every_state(tmp_path, package,
 STREAMS = {"output": b"out", "stdout": b"printed\n", "stderr": b"error\n", "log": b'"msg":"logged"'}
 
 
-async def test_the_tail_of_all_streams_is_kept_and_then_gone(tmp_path, package, api_of):
-    async with serve(data_dir=tmp_path, retention_ms=1500) as hub, aiohttp.ClientSession() as session:
+@pytest.mark.parametrize(("always", "retention_ms"), [(0, 1500), (1.5, 0)])
+async def test_the_tail_of_all_streams_is_kept_and_then_gone(
+    monkeypatch, tmp_path, package, api_of, always, retention_ms
+):
+    monkeypatch.setattr("transform_hub.hub.instances.instance.ALWAYS_KEPT", always)
+    async with serve(data_dir=tmp_path, retention_ms=retention_ms) as hub, aiohttp.ClientSession() as session:
         api = api_of(hub, session)
         instance = await api.start(
             await api.send(
@@ -482,6 +486,23 @@ async def test_the_tail_of_all_streams_is_kept_and_then_gone(tmp_path, package, 
         for stream in STREAMS:
             assert (await api.get(f"{instance}/{stream}")).status == 404
         assert (await api.post(f"{instance}/_kill", {})).status == 404
+
+
+async def test_an_ended_instance_is_there_for_15_seconds_and_the_retention_unless_it_is_removed(
+    monkeypatch, tmp_path, package, api_of
+):
+    timers = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda *given: timers.append(given[:2]) or call_later(*given))
+    async with serve(data_dir=tmp_path, retention_ms=100) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        instance = await api.start(await api.send(package("def run(context, input): pass")))
+        await api.ended(instance)
+        (kept,) = hub.instances.values()
+        assert [delay for delay, what in timers if what == kept.discard] == [15.1]
+        await api.post(f"{instance}/_kill", {"removeImmediately": True})
+        assert (await api.get(instance)).status == 404
 
 
 GARBAGE = {

@@ -5,8 +5,8 @@ import json
 import random
 
 import pytest
-from following import Following
 
+from following import Following
 from transform_hub.hub.channels.memory import UNREAD_LIMIT
 from transform_hub.hub.reattach.ring import CHUNK, can_spool
 from until import until

@@ -7,8 +7,8 @@ import random
 
 import aiohttp
 import pytest
-from following import Following
 
+from following import Following
 from transform_hub.hub.reattach.ring import can_spool
 from until import until
 

@@ -53,6 +53,14 @@ async def test_lines_are_handed_on_whole(bus, pieces, whole, broken_off):
     assert await written(bus, BINARY, *pieces, end=False) == b"".join(pieces)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "whole"),
+    [(NDJSON, b"1\n2\n"), ("text/x-ndjson", b"1\n2\n"), ("text/plain", b"1\n2"), (BINARY, b"1\n2")],
+)
+async def test_only_ndjson_gets_a_newline_at_the_end(bus, content_type, whole):
+    assert await written(bus, content_type, b"1\n", b"2") == whole
+
+
 async def test_a_line_of_10_mb_in_small_pieces_stays_whole():
     topic = LocalTopic("t", NDJSON)
     long, short = topic.writer(), topic.writer()

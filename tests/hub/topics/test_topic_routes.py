@@ -12,6 +12,10 @@ from transform_hub.hub.server import serve
 from until import steady, until
 
 NDJSON = "application/x-ndjson"
+UNSUPPORTED = (
+    "Unsupported content-type: a topic carries application/x-ndjson, text/x-ndjson, text/plain "
+    "or application/octet-stream"
+)
 OCTETS = "application/octet-stream"
 
 
@@ -46,7 +50,7 @@ async def test_create_list_delete(api):
     [
         ({}, "Missing body param: id"),
         ({"id": "x"}, "Missing body param: content-type"),
-        ({"id": "x", "content-type": "text/html"}, "Unsupported content-type"),
+        ({"id": "x", "content-type": "text/html"}, UNSUPPORTED),
         ({"id": "a.b", "content-type": NDJSON}, "Topic id incorrect format"),
         ({"id": "there", "content-type": NDJSON}, "Topic with given id already exist"),
     ],

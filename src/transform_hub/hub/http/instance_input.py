@@ -11,9 +11,10 @@ from aiohttp import hdrs, web
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.streaming import wanted_position
 from transform_hub.hub.instances.instance import Instance
+from transform_hub.hub.link.input_lines import LineWriter, has_lines
 from transform_hub.hub.link.runner_input import Sink, SinkWriter, WrongPositionError
 from transform_hub.models import ENDED
-from transform_hub.models.rules import POSITION
+from transform_hub.models.rules import POSITION, media_type
 
 
 def open_stdin(request: web.Request, instance: Instance) -> SinkWriter:
@@ -39,7 +40,8 @@ def open_input(request: web.Request, instance: Instance) -> SinkWriter:
     writer = _open(request, instance, instance.streams.input, "input")
     if content_type is not None:
         instance.announce_input(content_type)
-    return writer
+    carries = media_type(instance.run.input_type or "")
+    return LineWriter(writer, carries, resumes=POSITION in request.headers) if has_lines(carries) else writer
 
 
 def _open(request: web.Request, instance: Instance, sink: Sink | None, name: str) -> SinkWriter:

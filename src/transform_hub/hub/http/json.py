@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.content_encoding import decoded_whole, encoding_of
 
 T = TypeVar("T")
 
@@ -38,22 +40,27 @@ async def json_body(request: web.Request) -> Any:
     """The JSON value of a request's body; ``{}`` without a body.
 
     Raises:
-        ApiError: the body is not JSON, is late, or its content type is another.
+        ApiError: the body is not JSON, is late, or its content type or encoding is another.
     """
+    encoding = encoding_of(request.headers)
     if (request.content_length or 0) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
     try:
         data = await asyncio.wait_for(request.read(), JSON_TIMEOUT)
     except asyncio.TimeoutError:
         raise ApiError(408, f"The body of the request did not arrive within {JSON_TIMEOUT:.0f} s") from None
+    if encoding is not None:
+        whole = await asyncio.to_thread(decoded_whole, data, encoding, request.client_max_size)
+        if whole is None:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.client_max_size + 1)
+        data = whole
+    data = data.removeprefix(codecs.BOM_UTF8)  # of files that editors of Windows have written
     if not data.strip():
         return {}
     reason = "Could not parse content"
     charset = (request.charset or "utf-8").lower()
-    if hdrs.CONTENT_ENCODING in request.headers:
-        raise ApiError(400, f"{reason}: JSON must come without a content encoding", reason=reason)
     if request.content_type not in JSON or charset != "utf-8":
-        raise ApiError(400, f"{reason}: the content type must be application/json", reason=reason)
+        raise ApiError(400, f"{reason}: the content type must be {' or '.join(JSON)}, in UTF-8", reason=reason)
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -62,8 +69,13 @@ async def json_body(request: web.Request) -> Any:
         raise ApiError(400, f"{reason}: it is nested too deeply", reason=reason) from None
 
 
-async def body_as(request: web.Request, model: type[T]) -> T:
-    """The body as a model; fields that are null count as absent.
+async def body_as(request: web.Request, model: type[T], *, lenient: bool = False) -> T:
+    """The body as a model; fields that are null count as absent, and a body that is null as well.
+
+    Args:
+        request: has the body.
+        model: of it.
+        lenient: whether a body that is no object counts as an empty one.
 
     Raises:
         ApiError: it is not JSON, not an object, or a field has the wrong type.
@@ -72,7 +84,9 @@ async def body_as(request: web.Request, model: type[T]) -> T:
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
         value = value[1]  # older clients of STH send [code, {...}], as in a control message
     if not isinstance(value, dict):
-        raise ApiError(400, "The body must be a JSON object")
+        if value is not None and not lenient:
+            raise ApiError(400, "The body must be a JSON object")
+        value = {}
     try:
         return msgspec.convert({key: field for key, field in value.items() if field is not None}, model)
     except msgspec.ValidationError as error:

@@ -22,6 +22,7 @@ from aiohttp import hdrs, web
 
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.content_encoding import encoding_of
 from transform_hub.hub.http.json import JSON
 from transform_hub.models.rules import BINARY
 
@@ -125,6 +126,8 @@ class Route:
         """
         if self._answers_json and request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
             require_acceptable(request, *JSON)
+        if self.body is not None:
+            encoding_of(request.headers)  # refuses those that are not taken, before anything is done
         return await self.handler(request)
 
     async def expect(self, request: web.Request) -> None:

@@ -12,6 +12,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.content_encoding import decoded, encoding_of
 from transform_hub.hub.http.route import ask_for_body, require_acceptable
 from transform_hub.hub.link.runner_input import SinkWriter
 from transform_hub.hub.topics.bus import TopicWriter
@@ -119,13 +120,28 @@ async def send_all(request: web.Request, reader: Reader, response: web.StreamRes
 
 
 async def received(request: web.Request) -> AsyncIterator[bytes]:
-    """The chunks of a request's body; a client that waits to be asked for it is asked."""
+    """The chunks of a request's body; a client that waits to be asked for it is asked.
+
+    Raises:
+        ApiError: the body can't be decoded.
+    """
     await ask_for_body(request)
     async for chunk in chunks(request):
         yield chunk
 
 
-async def chunks(request: web.Request) -> AsyncIterator[bytes]:
+def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The chunks of a request's body, decoded.
+
+    Raises:
+        ApiError: the body can't be decoded.
+    """
+    encoding = encoding_of(request.headers)
+    sent = sent_chunks(request)
+    return sent if encoding is None else decoded(sent, encoding)
+
+
+async def sent_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The chunks of a request's body as they come; ``iter_any()`` would join, and so copy, them."""
     async for chunk, _ in request.content.iter_chunks():
         if chunk:
@@ -143,21 +159,33 @@ async def forward_body(request: web.Request, writer: SinkWriter) -> web.StreamRe
     """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
 
     A client that breaks off does not end the target: only a complete body does.
+
+    Raises:
+        ApiError: the body can't be decoded, not even its first piece.
     """
     end = ends_stream(request)
-    response = web.StreamResponse(status=200 if end else 202, headers={POSITION: str(writer.position)})
-    await ask_for_body(request)
-    await response.prepare(request)
-    try:
-        async for chunk in chunks(request):
-            await writer.write(chunk)
-        if end:
-            writer.end()
-    except ChannelClosedError:
-        # The head has said 200 or 202 already: only breaking off can still say that not all was taken.
-        if request.transport is not None:
-            request.transport.abort()
-        return response
+    response = web.StreamResponse(status=200 if end else 202)
+    body = chunks(request)
+    with writer:
+        await ask_for_body(request)
+        # What is no gzip at all is refused in words; a body that is not encoded needs no look.
+        first = await anext(body, b"") if encoding_of(request.headers) else b""
+        try:
+            await writer.begin()
+            response.headers[POSITION] = str(writer.position)
+            await response.prepare(request)
+            if first:
+                await writer.write(first)
+            async for chunk in body:
+                await writer.write(chunk)
+            await writer.finish()
+            if end:
+                writer.end()
+        except (ChannelClosedError, ApiError):
+            # The head has said 200 or 202 already: only breaking off can still say that not all was taken.
+            if request.transport is not None:
+                request.transport.abort()
+            return response
     await response.write_eof()
     return response
 
@@ -205,9 +233,15 @@ async def converse(request: web.Request, writer: SinkWriter, output: Channel, *,
 
 async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
     try:
-        async for chunk in request.content.iter_any():
-            await writer.write(chunk)
-        if end:
-            writer.end()
+        with writer:
+            await writer.begin()
+            async for chunk in chunks(request):
+                await writer.write(chunk)
+            await writer.finish()
+            if end:
+                writer.end()
     except ChannelClosedError:
         return  # the Instance has ended; its output says so to the client
+    except ApiError:  # the answer has begun: only breaking off can still say that the body is damaged
+        if request.transport is not None:
+            request.transport.abort()

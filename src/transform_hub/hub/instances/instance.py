@@ -34,6 +34,10 @@ START_ANSWER = 5.0
 """Seconds that a start is answered at the latest after the runner dialled in, loaded or not."""
 
 
+ALWAYS_KEPT = 15.0
+"""Seconds that an ended Instance is kept before its retention begins, as in STH: who ran it still asks how it ended."""
+
+
 def _now(later: float = 0) -> str:
     """The time, or that ``later`` seconds from now, as the API tells it."""
     then = datetime.now(timezone.utc) + timedelta(seconds=later)
@@ -76,7 +80,7 @@ class Instance:
         order: what runs, and how.
         host: where it is kept.
         runtime: where its runners are started.
-        retention: seconds that it is kept after its end.
+        retention: seconds that it is kept after its end, on top of ``ALWAYS_KEPT``.
         backing: what its streams stand on; memory by default.
 
     Attributes:
@@ -96,7 +100,7 @@ class Instance:
         self.order = order
         self.runtime = runtime
         self._host = host
-        self._retention = retention
+        self._kept = ALWAYS_KEPT + retention
         # state
         self.life = Lifecycle(self._on_status)
         self.restarts = Restarts(order.policy)
@@ -272,7 +276,7 @@ class Instance:
     def kill(self, *, remove_immediately: bool = False) -> None:
         """End the Instance at once; may be called in any state, any number of times."""
         if remove_immediately:
-            self._retention = 0
+            self._kept = 0
             if self.life.has_ended:
                 self.discard()
         if not self.life.enter("killing"):
@@ -301,7 +305,7 @@ class Instance:
             self.streams.note("ERROR", self.error)
         self._wind_up()
         self.streams.end()
-        self._forgetting = asyncio.get_running_loop().call_later(self._retention, self.discard)
+        self._forgetting = asyncio.get_running_loop().call_later(self._kept, self.discard)
 
     def _goes_on(self, exit_status: ExitStatus) -> bool:
         """Whether the policy lets another run follow one that has ended, which is then prepared."""

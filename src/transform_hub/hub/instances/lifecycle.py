@@ -8,7 +8,7 @@
           v            v           v                 v             v
           └────────────┴───────────┴──── exit ───────┴─────────────┘
                                    │
-                       completed | errored ── retention ──> gone
+                       completed | errored ── 15 s, retention ──> gone
 
     initializing   the runner is being started and dials its channels; or there is none, and a restart follows
     starting       all channels are there, the Sequence is being loaded

@@ -26,7 +26,7 @@ class InstanceStore(Mapping[str, Instance]):
         connect: connects an Instance with a topic that it provides or requires.
         rules: what is added to a start, and allowed.
         max_running: how many may run at the same time; None sets no limit.
-        retention: seconds that an Instance is kept after its end.
+        retention: seconds that an Instance is kept after its end, on top of those that each is.
 
     Attributes:
         observers: who is told what becomes of them.

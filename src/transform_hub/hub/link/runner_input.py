@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from types import TracebackType
 
 from transform_hub.hub.channels.channel import ChannelClosedError
+from transform_hub.hub.link.line_turns import LineTurns
 from transform_hub.hub.link.protocols import shut
 from transform_hub.protocol import SOCKET_BUFFER
 
@@ -34,6 +36,7 @@ class Sink(asyncio.Protocol):
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         self._drained: asyncio.Future[None] | None = None
         self._writers = 0
+        self.turns = LineTurns()
         self.ended = False
         self.lost = False
         self._written = 0
@@ -84,6 +87,7 @@ class Sink(asyncio.Protocol):
 
     def _interrupt(self) -> None:
         """Have writers that wait look whether they may still write."""
+        self.turns.notify()
         if self._drained is not None:
             waited, self._drained = self._drained, asyncio.get_running_loop().create_future()
             waited.set_result(None)
@@ -92,6 +96,7 @@ class Sink(asyncio.Protocol):
         """Tell the runner that this was all."""
         if not self.ended and not self.lost:
             self.ended = True
+            self.turns.notify()
             self._on_end()
             if self._transport.get_write_buffer_size():
                 self._transport.write_eof()
@@ -114,12 +119,24 @@ class Sink(asyncio.Protocol):
 
 
 class SinkWriter:
-    """One writer of a sink."""
+    """One writer of a sink, to be entered before it is used; one that leaves without ``finish`` has broken off.
+
+    Attributes:
+        position: of its first byte.
+    """
 
     def __init__(self, sink: Sink, generation: int) -> None:
-        self._sink = sink
-        self._generation = generation
+        self.sink = sink
+        self.generation = generation
         self.position = sink.position
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it may still write."""
+        return self.sink.is_of_now(self.generation)
+
+    async def begin(self) -> None:
+        """Make way for the first byte; its position is known then."""
 
     async def write(self, data: bytes) -> None:
         """Write ``data``, then wait until the kernel has it.
@@ -127,7 +144,14 @@ class SinkWriter:
         Raises:
             ChannelClosedError: the runner is gone, the stream was ended, or another has gone on with it.
         """
-        await self._sink.write(data, self._generation)
+        await self.sink.write(data, self.generation)
+
+    async def finish(self) -> None:
+        """All was written; others may go on.
+
+        Raises:
+            ChannelClosedError: the runner is gone, the stream was ended, or another has gone on with it.
+        """
 
     def end(self) -> None:
         """Tell the runner that this was all.
@@ -135,6 +159,14 @@ class SinkWriter:
         Raises:
             ChannelClosedError: another has gone on with the stream.
         """
-        if not self._sink.is_of_now(self._generation) and not self._sink.ended and not self._sink.lost:
+        if not self.is_current and not self.sink.ended and not self.sink.lost:
             raise ChannelClosedError
-        self._sink.end()
+        self.sink.end()
+
+    def __enter__(self) -> SinkWriter:  # noqa: PYI034 - Self is in typing since 3.11
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass

@@ -25,6 +25,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from io import FileIO
 from pathlib import Path
+from tarfile import BLOCKSIZE
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ import msgspec
 from transform_hub.errors import HubStartError, PackageError
 from transform_hub.models import Model
 from transform_hub.package import Limits, PackageJson, unpack
+from transform_hub.package.refusals import not_gzip
 
 T = TypeVar("T")
 
@@ -170,14 +172,21 @@ class SequenceFiles:
     async def _spool(self, body: AsyncIterator[bytes], archive: Path) -> int:
         """Write the body to disk; stops early at what can't be a package."""
         size = 0
+        begun = b""
         with archive.open("wb", buffering=0) as file:
             async for chunk in body:
-                if size == 0 and not GZIP_MAGIC.startswith(chunk[:2]):
-                    raise PackageError("The package is not a tar.gz archive", code="not-an-archive")
+                if len(begun) < BLOCKSIZE:
+                    begun += chunk[:BLOCKSIZE]
+                if begun[:2] != GZIP_MAGIC[: len(begun)]:
+                    if len(begun) >= BLOCKSIZE:
+                        break  # enough to tell what it is
+                    continue
                 size += len(chunk)
                 if size > self.limits.max_archive_bytes:
                     raise too_large(self.limits)
                 await asyncio.to_thread(_write, file, chunk)
+        if begun[:2] != GZIP_MAGIC[: len(begun)]:
+            raise not_gzip(begun)
         return size
 
 

@@ -38,7 +38,7 @@ from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.setup.files import convert, read_document
 from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
-from transform_hub.models.rules import NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES
+from transform_hub.models.rules import NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES, media_type
 from transform_hub.package import Limits, pack, unpack
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,9 @@ class StartupTopic(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     name: str
     content_type: str = NDJSON
+
+    def __post_init__(self) -> None:
+        self.content_type = media_type(self.content_type)
 
 
 class StartupSequence(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -7,8 +7,9 @@
 What they promise:
 
     items      Where a topic carries text or ndjson an item is a line. A line is handed on whole, once its newline has
-               come or its writer has come to its end (it gets its newline then). Lines of different writers never
-               mix, up to LINE_LIMIT. A binary topic has no items: chunks of writers alternate, cut anywhere.
+               come or its writer has come to its end (in ndjson it gets its newline then; text stays as it is, and the
+               next writer goes on in that line). Lines of different writers never mix, up to
+               LINE_LIMIT. A binary topic has no items: chunks of writers alternate, cut anywhere.
     order      Each writer's items keep their order; writers take turns as they come. Nothing is doubled.
     readers    All readers that are there get everything, paced by the slowest. A reader that comes later starts with
                what no other has had yet, so what was written before the first one waits for it.
@@ -37,6 +38,8 @@ from typing import NamedTuple, Protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.topics.progress import Provided
 from transform_hub.models.rules import TOPIC_NAME, TOPIC_TYPES
+
+UNSUPPORTED = f"Unsupported content-type: a topic carries {', '.join(TOPIC_TYPES[:-1])} or {TOPIC_TYPES[-1]}"
 
 
 class TopicFigures(NamedTuple):
@@ -179,7 +182,7 @@ def check_type(name: str, content_type: str, carries: str | None) -> None:
         ApiError: it is refused.
     """
     if content_type not in TOPIC_TYPES:
-        raise ApiError(400, "Unsupported content-type")
+        raise ApiError(400, UNSUPPORTED)
     if carries not in (None, content_type):
         message = f"Topic {name} carries {carries}, not {content_type}"
         raise ApiError(415, message, reason="Unsupported content-type")

@@ -16,7 +16,7 @@ from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.topics.bus import Topic, TopicBus, TopicReader, TopicWriter
-from transform_hub.models.rules import BINARY
+from transform_hub.models.rules import BINARY, media_type
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Feeds:
         self, instance: Instance, carry: Callable[[Topic], Awaitable[None]], declared: TopicDeclaration
     ) -> None:
         try:
-            topic = await self._topics.topic(declared.topic, declared.content_type)
+            topic = await self._topics.topic(declared.topic, media_type(declared.content_type))
         except ApiError as error:
             instance.streams.note("ERROR", f"The topic {declared.topic!r} can't be connected: {error.error}")
             return

@@ -13,7 +13,7 @@ from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.topics.bus import Topic, TopicFigures, check_name, check_type
 from transform_hub.hub.topics.progress import Provided
-from transform_hub.models.rules import BINARY
+from transform_hub.models.rules import BINARY, NDJSON_TYPES
 from transform_hub.protocol import LineBuffer
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class LocalWriter:
 
     async def end(self) -> None:
         if self._lines is not None and self._lines.size:
-            await self._add(self._lines.flush(b"\n"))
+            await self._add(self._lines.flush(b"\n" if self._topic.content_type in NDJSON_TYPES else b""))
 
     async def _add(self, chunk: bytes) -> None:
         self._position += len(chunk)

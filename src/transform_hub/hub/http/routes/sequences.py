@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -14,10 +14,11 @@ from aiohttp import web
 from transform_hub.errors import PackageError
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.http.content_encoding import decoded_package, encoding_of
 from transform_hub.hub.http.json import body_as, json_response
 from transform_hub.hub.http.parts import PARTS
-from transform_hub.hub.http.route import Content, Header, route
-from transform_hub.hub.http.streaming import received
+from transform_hub.hub.http.route import Content, Header, ask_for_body, route
+from transform_hub.hub.http.streaming import sent_chunks
 from transform_hub.hub.observability.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.sequences.files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest
@@ -42,7 +43,7 @@ async def send_sequence(request: web.Request) -> web.Response:
     parts.readiness.require_accepting()
     _check_package(request)
     with _refusals():
-        sequence = await parts.sequences.add(received(request))
+        sequence = await parts.sequences.add(_received(request))
     log.info("Sequence %s (%s) was sent", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
     parts.audit.note(SEQUENCE_CREATED, sequence.id)
     return json_response(SequenceCreated(id=sequence.id))
@@ -59,7 +60,7 @@ async def replace_sequence(request: web.Request) -> web.Response:
     sequence = _sequence(request, "Sequence with id: {} not found")
     _check_package(request)
     with _refusals():
-        sequence = await parts.catalog.replace(sequence, received(request))
+        sequence = await parts.catalog.replace(sequence, _received(request))
     log.info("Sequence %s (%s) was replaced", sequence.id, sequence.config.name, extra={"sequence": sequence.id})
     return json_response(SequenceCreated(id=sequence.id))
 
@@ -72,6 +73,15 @@ def _check_package(request: web.Request) -> None:
     limits = request.app[PARTS].sequences.limits
     if (request.content_length or 0) > limits.max_archive_bytes:
         raise refusal(too_large(limits))
+
+
+async def _received(request: web.Request) -> AsyncIterator[bytes]:
+    """The package in a request's body."""
+    encoding = encoding_of(request.headers)
+    await ask_for_body(request)
+    sent = sent_chunks(request)
+    async for chunk in sent if encoding is None else decoded_package(sent, encoding):
+        yield chunk
 
 
 @contextlib.contextmanager
@@ -128,7 +138,7 @@ async def start_sequence(request: web.Request) -> web.Response:
     """
     parts = request.app[PARTS]
     parts.readiness.require_accepting()
-    start = await body_as(request, StartRequest)
+    start = await body_as(request, StartRequest, lenient=True)  # as in STH; the published client sends null
     order = parts.instances.order(_sequence(request, "Not Found"), start)
     instance = await to_the_end(parts.instances.start(order))
     about = {"instance": instance.id, "sequence": order.sequence.id}

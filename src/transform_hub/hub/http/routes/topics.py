@@ -14,7 +14,7 @@ from transform_hub.hub.http.route import Content, Header, require_acceptable, ro
 from transform_hub.hub.http.streaming import forward_to_topic, stream_response, wanted_place
 from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
-from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES
+from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES, media_type
 
 ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", TOPIC_TYPES)
 STREAM_OF_ITEMS = Content("Items of the topic.")
@@ -50,7 +50,7 @@ async def create_topic(request: web.Request) -> web.Response:
             raise ApiError(400, f"Missing body param: {parameter}")
     if await parts.topics.find(body["id"]) is not None:
         raise ApiError(400, "Topic with given id already exist")
-    topic = await parts.topics.topic(body["id"], body["content-type"])
+    topic = await parts.topics.topic(body["id"], media_type(body["content-type"]))
     origin = TopicOrigin(id=parts.host, type="hub")
     return json_response(TopicCreated(id=topic.name, origin=origin, state="flowing", content_type=topic.content_type))
 
@@ -66,7 +66,7 @@ async def delete_topic(request: web.Request) -> web.Response:
 @route("POST /api/v1/topic/{name}", scope=Scope.FULL, body=ITEMS, answer=dict[str, Any], refuses=(400, 404))
 async def send_topic(request: web.Request) -> web.Response:
     """Write to a topic, which is created if there is none."""
-    content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+    content_type = media_type(request.headers.get(hdrs.CONTENT_TYPE, ""))
     topic = await request.app[PARTS].topics.topic(request.match_info["name"], content_type)
     await forward_to_topic(request, topic.writer())
     return json_response({})
@@ -78,16 +78,14 @@ async def send_topic(request: web.Request) -> web.Response:
 )  # fmt: skip
 async def get_topic(request: web.Request) -> web.StreamResponse:
     """Read a topic, which is created if there is none."""
-    content_type = request.headers.get(hdrs.CONTENT_TYPE, NDJSON)
+    content_type = media_type(request.headers.get(hdrs.CONTENT_TYPE, NDJSON))
     name = request.match_info["name"]
     if request.method == hdrs.METH_HEAD and await request.app[PARTS].topics.find(name) is None:
         raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
     require_acceptable(request, BINARY)  # a refused reader creates nothing
     wanted_place(request)
-    try:
-        topic = await request.app[PARTS].topics.topic(name, content_type)
-    except ApiError as error:
-        if error.error == "Unsupported content-type":
-            raise ApiError(415, error.error, reason=error.error) from None
-        raise
+    bus.check_name(name)
+    if content_type not in TOPIC_TYPES:
+        raise ApiError(415, bus.UNSUPPORTED, reason="Unsupported content-type")
+    topic = await request.app[PARTS].topics.topic(name, content_type)
     return await stream_response(request, topic)
