@@ -32,6 +32,9 @@ export class Input {
   /** @type {unknown} */
   #failure;
   #isJson = false;
+  #isCut = false;
+  /** @type {NodeJS.Immediate | undefined} */
+  #watch;
   #sink; // what is fed: the stream, or the one that feeds the library's stream in its place
 
   /**
@@ -62,6 +65,25 @@ export class Input {
     if (this.#sink.readableFlowing !== null || this.#sink.readableDidRead) this.#read();
   }
 
+  /** Ends the input: the Sequence gets what has come, also what only the kernel has yet. */
+  end() {
+    this.#isCut = true;
+    if (this.#decode) this.#watchForEnd();
+    else this.#sink.push(null);
+  }
+
+  /** Ends the stream after a turn of the event loop that brings nothing; while the Sequence does not read, none can. */
+  #watchForEnd() {
+    const { bytesRead } = this.#socket;
+    clearImmediate(this.#watch);
+    this.#watch = setImmediate(() => {
+      if (this.#socket.isPaused()) return;
+      if (this.#socket.bytesRead !== bytesRead) return this.#watchForEnd();
+      this.#socket.pause().removeAllListeners("data");
+      this.#feed(null);
+    });
+  }
+
   #open() {
     const stream = new SequenceStream({
       read: () => this.#read(),
@@ -80,7 +102,9 @@ export class Input {
 
   #read() {
     this.#socket.ref();
-    if (this.#decode && !this.#failure) this.#socket.resume();
+    if (!this.#decode || this.#failure) return;
+    this.#socket.resume();
+    if (this.#isCut) this.#watchForEnd();
   }
 
   #feed(data) {
@@ -91,7 +115,9 @@ export class Input {
       if (data === null) this.#sink.push(null);
       else if (!room) this.#socket.pause();
     } catch (error) {
-      this.#fail(error);
+      if (data === null && this.#isCut)
+        this.#sink.push(null); // the last record was cut off
+      else this.#fail(error);
     }
   }
 
