@@ -177,6 +177,26 @@ async def test_what_was_accepted_before_a_stop_is_processed(kind, launch_js, api
     assert await reading == expected
 
 
+async def test_a_sender_that_goes_on_does_not_hold_a_stop_up(launch_js, api):
+    async def endless():
+        while True:
+            yield b"x" * 65536
+
+    instance = await launch_js("""
+        module.exports = async function* (input) {
+            this.addStopHandler(() => {});
+            let size = 0;
+            for await (const chunk of input) size += chunk.length;
+            yield size > 0 ? "summed" : "nothing";
+        }""")
+    sending = asyncio.ensure_future(api.input(instance, endless()))
+    await api.until(f"{instance}/health", lambda health: health["traffic"]["input"] > 1_000_000)
+    await stop(api, instance, timeout=100_000)
+    assert await verdict(api, instance) == STOPPED
+    assert await api.read(f"{instance}/output") == b'"summed"\n'
+    sending.cancel()
+
+
 async def test_a_sequence_that_fails_after_its_stop_handlers_has_failed(launch_js, api):
     instance = await launch_js("""
         module.exports = function () {

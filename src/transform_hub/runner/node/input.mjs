@@ -15,6 +15,8 @@ import { CARRIES_VALUES, SequenceStream } from "./stream.mjs";
 const NDJSON_TYPES = ["application/x-ndjson", "application/ndjson", "text/x-ndjson"];
 const DOCUMENT_TYPE = "application/json";
 
+const IN_KERNEL = 4 * 1024 * 1024; // bytes that the buffers of both ends of a channel hold at most
+
 export function isJson(contentType) {
   return [...NDJSON_TYPES, DOCUMENT_TYPE].includes(mediaType(contentType));
 }
@@ -33,6 +35,7 @@ export class Input {
   #failure;
   #isJson = false;
   #isCut = false;
+  #endsAt = 0;
   /** @type {NodeJS.Immediate | undefined} */
   #watch;
   #sink; // what is fed: the stream, or the one that feeds the library's stream in its place
@@ -68,6 +71,7 @@ export class Input {
   /** Ends the input: the Sequence gets what has come, also what only the kernel has yet. */
   end() {
     this.#isCut = true;
+    this.#endsAt = this.#socket.bytesRead + IN_KERNEL; // of a sender that goes on, no more than was there
     if (this.#decode) this.#watchForEnd();
     else this.#sink.push(null);
   }
@@ -78,7 +82,7 @@ export class Input {
     clearImmediate(this.#watch);
     this.#watch = setImmediate(() => {
       if (this.#socket.isPaused()) return;
-      if (this.#socket.bytesRead !== bytesRead) return this.#watchForEnd();
+      if (this.#socket.bytesRead !== bytesRead && bytesRead < this.#endsAt) return this.#watchForEnd();
       this.#socket.pause().removeAllListeners("data");
       this.#feed(null);
     });
