@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test stress lint fuzz bench sync docs clean
+.PHONY: demo test compat stress lint fuzz bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 4 --dist loadfile
+
+# Clients, si and libraries of npm and PyPI with our Hub; fetched when it runs.
+compat: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 tests/compat/published
 
 # Some of it in a quarter of the time: make stress STRESS_SCALE=quick
 stress: .venv/installed-test

@@ -29,7 +29,10 @@ Messages on control:
                      rate     perSecond                         of health messages
     runner -> Hub    running  provides?, requires?              the Sequence is loaded, run() is about to be called
                      topic    provides? | requires?             found on what run() returned
-                     health   health: {"healthy": bool, ...}
+                     checks   checks                            health checks were set, for the nth time: what was known
+                                                                of the health does not count until they have answered
+                     health   health: {"healthy": bool, ...},   the latest answer of the checks that were set then,
+                              age? (ms), checks?                and how old it is
                      event    eventName, message
                      alive    keepAlive (ms)                    calls off the kill that follows a stop
                      exit     code, error?                      last message; the process ends right after it

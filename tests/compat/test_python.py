@@ -424,6 +424,28 @@ async def test_what_run_yields_after_a_stop_handler_arrives(kind, launch, api):
     assert await api.read(f"{instance}/output") == b"last"
 
 
+ECHO = """
+async def run(context, input):
+    context.set_stop_handler(lambda: None)
+    async for item in input: yield repr(item)
+"""
+ACCEPTED = {
+    "text": ("text/plain", b"one\ntwo", "'one\\n''two'"),
+    "ndjson, the last record cut off": ("application/x-ndjson", b'1\n{"a"', "1"),
+    "a document": ("application/json", b"[\n1\n]", "[1]"),
+    "bytes": ("application/octet-stream", b"x" * 5, "b'xxxxx'"),
+}
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+async def test_what_was_accepted_before_a_stop_is_processed(kind, launch, api):
+    content_type, data, expected = ACCEPTED[kind]
+    instance = await launch(ECHO)
+    await api.input(instance, data, content_type, **{"x-end-stream": "false"})
+    assert (await stop(api, instance, timeout=100_000))["terminated"]["exitcode"] == 138
+    assert (await api.read(f"{instance}/output")).decode() == expected
+
+
 async def test_a_sequence_that_does_not_end_after_its_stop_handler_is_cancelled_within_the_timeout(launch, api):
     instance = await launch("""
         import asyncio

@@ -11,6 +11,7 @@ async def health(api, instance):
     answer = (await api.get(f"{instance}/health")).json
     assert isinstance(answer.pop("processId"), int)
     del answer["traffic"]
+    answer.pop("answeredAgo", None)
     return answer
 
 
@@ -127,8 +128,58 @@ async def test_a_check_that_hangs_does_not_hold_heartbeats_back(launch, api):
     await rate(api, instance, 100)
     said = {"healthy": False, "error": "The health check has not answered for 5 s"}
     assert await health(api, instance) == said
+    assert await health(api, instance) == said
     await api.post(f"{instance}/_stop", {"timeout": 7000})
     assert (await api.ended(instance))["terminated"]["exitcode"] == 138
+
+
+async def test_while_it_is_loaded_health_is_answered_all_the_same(launch, api):
+    instance = await launch("import time\ntime.sleep(1000)\ndef run(context, input): pass")
+    assert (await api.get(instance)).json["status"] == "starting"
+    assert await health(api, instance) == {"healthy": False, "error": "The Sequence has not answered for 5 s"}
+
+
+HOLD = "ctypes.PyDLL(None).sleep(1000)"
+"""Keeps Python's lock."""
+
+
+async def test_the_age_of_an_answer_is_told(launch, api):
+    instance = await launch(f"""
+        import ctypes
+        def run(context, input):
+            context.set_health_check(lambda: {{"healthy": False, "queue": 7}})
+            context.on("go", lambda message: {HOLD})
+            return input
+    """)
+    await rate(api, instance, 1000)
+    await api.until(f"{instance}/health", lambda health: health["answeredAgo"] < 500)
+    await api.post(f"{instance}/_event", [5001, {"eventName": "go", "message": None}])
+    told = await api.until(f"{instance}/health", lambda health: health["answeredAgo"] > 1000)
+    assert (told["healthy"], told["queue"]) == (False, 7)
+
+
+@pytest.mark.parametrize("block", ["time.sleep(1000)", HOLD])
+async def test_a_sequence_without_checks_that_blocks_is_healthy(block, launch, api):
+    instance = await launch(f"import ctypes, time\ndef run(context, input): {block}")
+    await api.until(f"{instance}/health", lambda health: health["healthy"] and health["answeredAgo"] > 1500)
+
+
+async def test_a_sequence_with_checks_that_blocks_before_they_answer_is_not(launch, api):
+    instance = await launch(f"""
+        import ctypes
+        def run(context, input):
+            context.set_health_check(lambda: True)
+            {HOLD}
+    """)
+    assert await health(api, instance) == {"healthy": False, "error": "The health check has not answered for 5 s"}
+
+
+@pytest.mark.parametrize("message", [{"age": -1}, {"age": 10**400}, {"checks": 0.5}, {"age": "old"}])
+async def test_heartbeats_of_a_sequences_own_are_checked(message, launch, api, hub):
+    instance = await launch("def run(context, input): return input")
+    before = (await api.get(f"{instance}/health")).json
+    api.instance(instance).run.receive({"type": "health", "health": {"healthy": False}, **message})
+    assert (await api.get(f"{instance}/health")).json["healthy"] is before["healthy"] is True
 
 
 NEVER_HEALTHY = {

@@ -1,6 +1,7 @@
 """What JavaScript Sequences have as `this`: events, handlers, health, logs, topics."""
 
 import asyncio
+import io
 import json
 
 import pytest
@@ -120,6 +121,101 @@ async def test_a_stop_handler_may_end_the_sequence(kind, launch_js, api):
     await stop(api, instance)
     assert await verdict(api, instance) == STOPPED
     assert await api.read(f"{instance}/output") == b"last words"
+
+
+LATER = {
+    "what a generator yields": """
+        let stopping = false;
+        this.addStopHandler(() => { stopping = true; });
+        return (async function* () {
+            while (!stopping) await new Promise((go) => setTimeout(go, 5));
+            for (const word of ["last ", "words"]) {
+                await new Promise((go) => setTimeout(go, 300));
+                yield word;
+            }
+        }).call(this)""",
+    "what is made of the input": """
+        this.addStopHandler(() => {});
+        return (async function* () {
+            for await (const chunk of input) yield chunk;
+            await new Promise((go) => setTimeout(go, 300));
+            yield "words";
+        })()""",
+    "what the library makes of the input": """
+        this.addStopHandler(() => {});
+        return input.toStringStream().append("words")""",
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+async def test_what_a_sequence_writes_after_its_stop_handlers_arrives(kind, launch_js, api):
+    instance = await launch_js(f"module.exports = function (input) {{ {LATER[kind]} }}")
+    await api.input(instance, b"last ", **{"x-end-stream": "false"})
+    await stop(api, instance)
+    assert await verdict(api, instance) == STOPPED
+    output = await api.read(f"{instance}/output")
+    assert b"".join(output.replace(b'"', b"").split(b"\n")) == b"last words"
+
+
+ACCEPTED = {
+    "text": ("text/plain", b"one\ntwo", b"one\ntwo"),
+    "ndjson, the last record cut off": ("application/x-ndjson", b'1\n{"a"', b"1\n"),
+    "a document": ("application/json", b"[\n1\n]", b"[1]\n"),
+    "bytes": ("application/octet-stream", b"x" * 5, b"xxxxx"),
+    "much": ("text/plain", b"x" * 3_000_000, b"x" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+async def test_what_was_accepted_before_a_stop_is_processed(kind, launch_js, api):
+    content_type, data, expected = ACCEPTED[kind]
+    instance = await launch_js("module.exports = function (input) { this.addStopHandler(() => {}); return input }")
+    reading = asyncio.ensure_future(api.read(f"{instance}/output"))
+    await api.input(instance, io.BytesIO(data), content_type, **{"x-end-stream": "false"})
+    await stop(api, instance)
+    assert await verdict(api, instance) == STOPPED
+    assert await reading == expected
+
+
+async def test_a_sender_that_goes_on_does_not_hold_a_stop_up(launch_js, api):
+    async def endless():
+        while True:
+            yield b"x" * 65536
+
+    instance = await launch_js("""
+        module.exports = async function* (input) {
+            this.addStopHandler(() => {});
+            let size = 0;
+            for await (const chunk of input) size += chunk.length;
+            yield size > 0 ? "summed" : "nothing";
+        }""")
+    sending = asyncio.ensure_future(api.input(instance, endless()))
+    await api.until(f"{instance}/health", lambda health: health["traffic"]["input"] > 1_000_000)
+    await stop(api, instance, timeout=100_000)
+    assert await verdict(api, instance) == STOPPED
+    assert await api.read(f"{instance}/output") == b'"summed"\n'
+    sending.cancel()
+
+
+async def test_a_sequence_that_fails_after_its_stop_handlers_has_failed(launch_js, api):
+    instance = await launch_js("""
+        module.exports = function () {
+            return new Promise((_, fail) => this.addStopHandler(() => setTimeout(fail, 50, new Error("late"))));
+        }""")
+    await stop(api, instance)
+    info = await api.ended(instance)
+    assert (info["status"], info["terminated"]["exitcode"], info["error"]) == ("errored", 23, "Error: late")
+
+
+async def test_a_sequence_that_goes_on_after_its_stop_handlers_is_ended_within_the_timeout(launch_js, api):
+    instance = await launch_js("""
+        module.exports = async function* () {
+            this.addStopHandler(() => {});
+            try { for (;;) { yield 1; await new Promise((go) => setTimeout(go, 5)) } } finally { console.log("clean") }
+        }""")
+    await stop(api, instance, timeout=1000)
+    assert await verdict(api, instance) == STOPPED
+    assert await api.read(f"{instance}/stdout") == b"clean\n"
 
 
 async def test_keep_alive(launch_js, api):

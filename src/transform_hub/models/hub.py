@@ -173,14 +173,15 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of ``GET /instance/:id/health``: the health that an Instance last reported.
 
     ``process_id`` is that of its runner, ``container_id`` that of its container; both are unset if it has none, and
-    ``traffic`` if the Hub does not count. ``answer`` is the whole answer, with what the Sequence's own health checks
-    add.
+    ``traffic`` if the Hub does not count. ``answered_ago`` is the age of the report in ms: a busy Sequence makes no new
+    one; it is unset if there is none. ``answer`` is the whole answer, with what the Sequence's own health checks add.
     """
 
     healthy: bool
     process_id: int | None = None
     container_id: str | None = None
     traffic: Traffic | None = None
+    answered_ago: int | None = None
     answer: dict[str, Any] = {}
 
     @classmethod
@@ -198,6 +199,7 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
             process_id=value("processId", int),
             container_id=value("containerId", str),
             traffic=value("traffic", Traffic),
+            answered_ago=value("answeredAgo", int),
             answer=answer,
         )
 

@@ -1,10 +1,10 @@
 """The Instance's health, as its Sequence's checks answer.
 
     unknown ──checks are set──> asked ──they answer──> known; asked again with each heartbeat
-       │                          └── PATIENCE s without an answer ──> unhealthy
-       └── run() waits for something, or has run for SETTLING s, and no checks are set ──> healthy
+       └── run() waits for something, and no checks are set ──> healthy
 
-While the health is unknown no heartbeat is sent, and the Hub lets ``GET /health`` wait.
+While the health is unknown no heartbeat is sent: the Hub decides what that means. A heartbeat tells how old the answer
+is, since a Sequence may block the event loop that gives it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from transform_hub.protocol import Message
 from transform_hub.runner import serialize
@@ -22,12 +22,6 @@ from transform_hub.runner.exit_status import describe
 
 Answer = dict[str, Any] | bool
 HealthCheck = Callable[[], Awaitable[Answer] | Answer]
-
-PATIENCE = 5.0
-"""Seconds that checks have for their first answer."""
-
-SETTLING = 1.0
-"""Seconds that a ``run`` which blocks the event loop has to set its checks."""
 
 IN_TIME = 0.05
 """Seconds that a heartbeat waits for the answer, before it goes out with the one before."""
@@ -45,16 +39,17 @@ class Health:
         self._loop = loop
         self._send = send
         self._checks: list[HealthCheck] = []
-        self._latest: dict[str, Any] | None = None
-        self._unknown_since: float | None = None
+        self._times_set = 0
+        self._known: _Known | None = None
         self._asking: asyncio.Task[None] | None = None
         self._answered = threading.Event()
 
     def set_checks(self, *checks: HealthCheck) -> None:
         """Replace all checks; these are asked at once."""
         self._checks = list(checks)
-        self._latest = None
-        self._unknown_since = monotonic()
+        self._known = None
+        self._times_set += 1
+        self._send({"type": "checks", "checks": self._times_set})
         self._loop.call_soon_threadsafe(self._ask_anew)
 
     def add_check(self, check: HealthCheck) -> None:
@@ -63,26 +58,32 @@ class Health:
 
     def begin(self) -> None:
         """The task that calls ``run`` was made: without checks the Instance is healthy when that first waits."""
-        self._unknown_since = monotonic()
         self._loop.call_soon(self._settle)
 
-    def beat(self) -> dict[str, Any] | None:
-        """The health for a heartbeat, None if it is unknown; called in the control thread."""
+    def beat(self) -> Message | None:
+        """The heartbeat, None if the health is unknown; called in the control thread."""
         if self._checks:
             self._answered.clear()
             self._loop.call_soon_threadsafe(self._ask)
             self._answered.wait(IN_TIME)
-        if self._latest is not None or self._unknown_since is None:
-            return self._latest
-        unknown_for = monotonic() - self._unknown_since
-        if self._checks and unknown_for > PATIENCE:
-            return {"healthy": False, "error": f"The health check has not answered for {PATIENCE:.0f} s"}
-        return {"healthy": True} if unknown_for > SETTLING and not self._checks else None
+        elif self._known is not None:
+            self._loop.call_soon_threadsafe(self._go_on)
+        known = self._known
+        return known.message() if known is not None else None
 
     def _settle(self) -> None:
         if not self._checks:
-            self._latest = {"healthy": True}
-            self._send({"type": "health", "health": self._latest})
+            self._know({"healthy": True}, self._times_set)
+
+    def _go_on(self) -> None:
+        if not self._checks and self._known is not None:
+            self._know(self._known.health, self._known.times_set)
+
+    def _know(self, health: dict[str, Any], times_set: int) -> None:
+        is_first = self._known is None
+        known = self._known = _Known(health, monotonic(), times_set)
+        if is_first:
+            self._send(known.message())
 
     def _ask_anew(self) -> None:
         if self._asking is not None:
@@ -96,15 +97,26 @@ class Health:
 
     async def _answer(self) -> None:
         health: dict[str, Any] = {"healthy": True}
+        times_set = self._times_set
         for check in list(self._checks):
             said = await _ask(check)
             health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
         if asyncio.current_task() is not self._asking:  # other checks were set meanwhile
             return
-        is_first, self._latest = self._latest is None, health
+        self._know(health, times_set)
         self._answered.set()
-        if is_first:
-            self._send({"type": "health", "health": health})
+
+
+class _Known(NamedTuple):
+    """What checks have answered, when, and how often checks had been set by then."""
+
+    health: dict[str, Any]
+    at: float
+    times_set: int
+
+    def message(self) -> Message:
+        age = round((monotonic() - self.at) * 1000)
+        return {"type": "health", "health": self.health, "age": age, "checks": self.times_set}
 
 
 async def _ask(check: HealthCheck) -> dict[str, Any]:

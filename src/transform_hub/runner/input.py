@@ -6,6 +6,7 @@ A line that should be JSON and is not ends the input; the Instance fails once th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import socket
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ class Input:
         self._content_type: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         # A StringStream has all operators; the first writer's type tells which items it will carry.
         self.stream = StringStream(max_parallel=64, name="input")
+        self._is_cut = False
 
     def set_content_type(self, content_type: str) -> None:
         """Set the content type of the input; only the first call counts."""
@@ -46,10 +48,18 @@ class Input:
                     break
                 await stream.feed(items)
         finally:
-            self.end()
+            self._end_stream()
 
     def end(self) -> None:
-        """End the stream: the Sequence gets what has come, and nothing more is read."""
+        """End the input: the Sequence gets what has come, also what only the kernel has yet."""
+        self._is_cut = True
+        if self._content_type.done():
+            with contextlib.suppress(OSError):  # the Hub is gone
+                self._sock.shutdown(socket.SHUT_RD)
+        else:
+            self._end_stream()
+
+    def _end_stream(self) -> None:
         if not self.stream._pyfca.ended:
             self.stream._pyfca.end()
 
@@ -69,9 +79,10 @@ class Input:
                 raise ValueError(f"line {reader.number + 1} of the input is longer than {LINE_LIMIT} bytes")
             yield reader.feed(lines)
             if reader.failure is not None:
-                raise reader.failure
-        yield reader.finish()
-        if reader.failure is not None:
+                break
+        else:
+            yield reader.finish()
+        if reader.failure is not None and not self._is_cut:
             raise reader.failure
 
     async def _lines(self) -> AsyncIterator[list[str]]:

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from transform_hub.protocol import EXIT_KILLED, SOCKET_BUFFER, Message, MessageBuffer, encode
 
@@ -80,13 +80,13 @@ class Control:
         self._due = time.monotonic()
         self._lock = threading.Lock()
 
-    def start(self, health: Callable[[], dict[str, Any] | None]) -> None:
+    def start(self, beat: Callable[[], Message | None]) -> None:
         """Start the control thread.
 
         Args:
-            health: called in it before each heartbeat; None is no heartbeat.
+            beat: called in it for each heartbeat; None is no heartbeat.
         """
-        threading.Thread(target=self._run, args=(health,), name="control", daemon=True).start()
+        threading.Thread(target=self._run, args=(beat,), name="control", daemon=True).start()
 
     def send(self, message: Message) -> None:
         """Send one message; ends this process if the Hub is gone."""
@@ -97,15 +97,15 @@ class Control:
         except OSError:
             leave_no_orphans()
 
-    def _run(self, ask_health: Callable[[], dict[str, Any] | None]) -> None:
+    def _run(self, beat: Callable[[], Message | None]) -> None:
         lines = MessageBuffer()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         while True:
             wait = self._due - time.monotonic()
             if wait <= 0:
-                if (health := ask_health()) is not None:
-                    self.send({"type": "health", "health": health})
+                if (message := beat()) is not None:
+                    self.send(message)
                 self._due = time.monotonic() + self._interval
             elif poll.poll(wait * 1000):
                 for message in lines.feed(self._read()):

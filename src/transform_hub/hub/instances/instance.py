@@ -176,12 +176,17 @@ class Instance:
         )
 
     async def health(self) -> dict[str, Any]:
-        """The latest health message, which is waited for, and what the Hub knows: the process and its traffic."""
-        while self.run.health is None and not self.run.is_over:
-            await self.life.change()
+        """The latest answer of the Sequence, for which it waits, and what the Hub knows: process and traffic."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._until_health_is_known(), self.run.health.patience)
+        health = self.run.health
+        told = health.tell() if health.is_known or not self.run.is_over else {}
         ended = {"healthy": False} if self.run.is_over else {}
-        known = {"processId": self.run.pid, "traffic": self.streams.traffic}
-        return {"healthy": False, **(self.run.health or {}), **ended, **known}
+        return {**told, **ended, "processId": self.run.pid, "traffic": self.streams.traffic}
+
+    async def _until_health_is_known(self) -> None:
+        while not self.run.health.is_known and not self.run.is_over:
+            await self.life.change()
 
     @property
     def was_cut_off(self) -> bool:

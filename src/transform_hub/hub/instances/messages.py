@@ -6,11 +6,13 @@ of that one Instance.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from transform_hub.protocol import Message
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class TopicDeclaration(msgspec.Struct, rename="camel"):
@@ -31,10 +33,18 @@ class Running(Declared, tag="running"):
     """The Sequence is loaded; what its module declares."""
 
 
-class Health(msgspec.Struct, tag="health"):
-    """The heartbeat."""
+class Checks(msgspec.Struct, tag="checks"):
+    """The Sequence has set health checks, for the nth time."""
+
+    checks: Count
+
+
+class Heartbeat(msgspec.Struct, tag="health"):
+    """The latest answer of the Sequence's health checks, and its age in ms."""
 
     health: dict[str, Any]
+    age: Count = 0
+    checks: Count = 0
 
 
 class Event(msgspec.Struct, tag="event", rename="camel"):
@@ -55,7 +65,7 @@ class LastWord(msgspec.Struct, tag="exit"):
     error: str | None = None
 
 
-RunnerMessage = Declared | Running | Health | Event | Alive | LastWord
+RunnerMessage = Declared | Running | Checks | Heartbeat | Event | Alive | LastWord
 
 
 def parse_message(message: Message) -> RunnerMessage:

@@ -20,12 +20,14 @@ import msgspec
 from transform_hub import protocol
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.exit_status import ExitStatus, exit_status
+from transform_hub.hub.instances.health import SETTLING, Health
 from transform_hub.hub.instances.lifecycle import Lifecycle
 from transform_hub.hub.instances.messages import (
     Alive,
+    Checks,
     Declared,
     Event,
-    Health,
+    Heartbeat,
     LastWord,
     Running,
     TopicDeclaration,
@@ -89,7 +91,7 @@ class Run:
         begun: when the runner had dialled all its channels, in seconds of the event loop.
         topics: what the Sequence provides and requires.
         input_type: content type of the input, once there is any.
-        health: its latest heartbeat.
+        health: as its Sequence has told it.
         stop_order: the latest stop that it was asked for.
         last_word: its last message.
     """
@@ -102,7 +104,7 @@ class Run:
         # what it has said
         self.pid: int | None = None
         self.topics: dict[TopicKind, TopicDeclaration] = {}
-        self.health: dict[str, Any] | None = None
+        self.health = Health()
         self.last_word: LastWord | None = None
         self._loaded: Running | None = None
         self._kept_alive = False
@@ -189,9 +191,11 @@ class Run:
         except ValueError as error:
             self._streams.note("WARN", f"A message of the runner is not understood and ignored: {error}")
             return
-        if isinstance(message, Health):
-            self.health = message.health
+        if isinstance(message, Heartbeat):
+            self.health.receive(message)
             self._life.notify()
+        elif isinstance(message, Checks):
+            self.health.set_checks(message)
         elif isinstance(message, Event):
             self._instance.emitted(message.event_name, message.message)
         elif isinstance(message, Running):
@@ -209,7 +213,13 @@ class Run:
         """Running begins when the Sequence is loaded and all channels are there, whichever comes last."""
         if self._loaded is not None and self._life.status == "starting":
             self._route_topics(self._loaded)
+            self.health.begin()
+            self._after(SETTLING, self._settle_health)
             self._life.enter("running")
+
+    def _settle_health(self) -> None:
+        self.health.settle()
+        self._life.notify()
 
     def _route_topics(self, declared: Declared) -> None:
         """Connect the topics that are declared, each kind once."""
@@ -323,7 +333,8 @@ class Run:
     def leave(self) -> None:
         """Another run will follow; what this one may have left behind has no more say."""
         self.secret = secrets.token_hex(16)
-        self.pid = self.health = None
+        self.pid = None
+        self.health = Health()
 
     def _after(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))

@@ -15,6 +15,8 @@ import { CARRIES_VALUES, SequenceStream } from "./stream.mjs";
 const NDJSON_TYPES = ["application/x-ndjson", "application/ndjson", "text/x-ndjson"];
 const DOCUMENT_TYPE = "application/json";
 
+const IN_KERNEL = 4 * 1024 * 1024; // bytes that the buffers of both ends of a channel hold at most
+
 export function isJson(contentType) {
   return [...NDJSON_TYPES, DOCUMENT_TYPE].includes(mediaType(contentType));
 }
@@ -32,6 +34,10 @@ export class Input {
   /** @type {unknown} */
   #failure;
   #isJson = false;
+  #isCut = false;
+  #endsAt = 0;
+  /** @type {NodeJS.Immediate | undefined} */
+  #watch;
   #sink; // what is fed: the stream, or the one that feeds the library's stream in its place
 
   /**
@@ -62,6 +68,26 @@ export class Input {
     if (this.#sink.readableFlowing !== null || this.#sink.readableDidRead) this.#read();
   }
 
+  /** Ends the input: the Sequence gets what has come, also what only the kernel has yet. */
+  end() {
+    this.#isCut = true;
+    this.#endsAt = this.#socket.bytesRead + IN_KERNEL; // of a sender that goes on, no more than was there
+    if (this.#decode) this.#watchForEnd();
+    else this.#sink.push(null);
+  }
+
+  /** Ends the stream after a turn of the event loop that brings nothing; while the Sequence does not read, none can. */
+  #watchForEnd() {
+    const { bytesRead } = this.#socket;
+    clearImmediate(this.#watch);
+    this.#watch = setImmediate(() => {
+      if (this.#socket.isPaused()) return;
+      if (this.#socket.bytesRead !== bytesRead && bytesRead < this.#endsAt) return this.#watchForEnd();
+      this.#socket.pause().removeAllListeners("data");
+      this.#feed(null);
+    });
+  }
+
   #open() {
     const stream = new SequenceStream({
       read: () => this.#read(),
@@ -80,7 +106,9 @@ export class Input {
 
   #read() {
     this.#socket.ref();
-    if (this.#decode && !this.#failure) this.#socket.resume();
+    if (!this.#decode || this.#failure) return;
+    this.#socket.resume();
+    if (this.#isCut) this.#watchForEnd();
   }
 
   #feed(data) {
@@ -91,7 +119,9 @@ export class Input {
       if (data === null) this.#sink.push(null);
       else if (!room) this.#socket.pause();
     } catch (error) {
-      this.#fail(error);
+      if (data === null && this.#isCut)
+        this.#sink.push(null); // the last record was cut off
+      else this.#fail(error);
     }
   }
 

@@ -4,7 +4,6 @@ import fs from "node:fs";
 import net from "node:net";
 
 import { Lines } from "./lines.mjs";
-import { acquire, BEATS, release } from "./lock.mjs";
 
 /**
  * What the Hub says of the Instance to run.
@@ -62,15 +61,9 @@ export function makeBlocking(stream) {
 
 /** Messages both ways; `onLost` is called when the Hub is gone. */
 export class Control {
-  /**
-   * @param {net.Socket} socket
-   * @param {Int32Array} state that is shared with the heartbeats' thread (lock.mjs)
-   * @param {(message: any) => void} onMessage
-   * @param {() => void} onLost
-   */
-  constructor(socket, state, onMessage, onLost) {
+  /** @param {net.Socket} socket @param {(message: any) => void} onMessage @param {() => void} onLost */
+  constructor(socket, onMessage, onLost) {
     this.socket = socket;
-    this.state = state;
     this.onLost = onLost;
     const lines = new Lines();
     socket.on("data", (data) => {
@@ -80,42 +73,24 @@ export class Control {
     socket.on("close", onLost);
   }
 
-  /** The socket's descriptor, once it is connected. @returns {number} */
-  get fd() {
-    return /** @type {any} */ (this.socket)._handle?.fd ?? -1;
-  }
-
   send(message) {
-    this.sendLine(toLine(message));
-  }
-
-  /** @param {string} line */
-  sendLine(line) {
-    acquire(this.state);
-    Atomics.add(this.state, BEATS, 1);
-    this.socket.write(line, () => this.#release());
-    this.#release();
-  }
-
-  #release() {
-    if (this.socket.writableLength === 0 && !this.socket.writableEnded) release(this.state);
+    if (!this.socket.writableEnded) this.socket.write(toLine(message));
   }
 
   /** Sends from within process.exit(), after which no event loop runs; false if that is not possible. */
   sendNow(message) {
     if (this.socket.writableLength > 0) return false;
-    acquire(this.state);
     try {
       const line = Buffer.from(toLine(message));
-      return fs.writeSync(this.fd, line) === line.length;
+      const { fd } = /** @type {any} */ (this.socket)._handle;
+      return fs.writeSync(fd, line) === line.length;
     } catch {
       return false;
     }
   }
 
-  /** Ends the channel, for the heartbeats' thread as well. @param {() => void} done */
+  /** @param {() => void} done called when the kernel has all that was sent */
   close(done) {
-    acquire(this.state);
     this.socket.removeListener("close", this.onLost);
     this.socket.end(done);
   }

@@ -3,7 +3,6 @@
 
 import fs from "node:fs";
 
-import { HeartbeatThread } from "./heartbeat.mjs";
 import { NodeRunner } from "./runner.mjs";
 
 const SPEC = 3;
@@ -22,5 +21,4 @@ function receiveSpec() {
   return JSON.parse(Buffer.concat(parts).toString());
 }
 
-const thread = new HeartbeatThread(); // comes up while this process waits
-new NodeRunner(receiveSpec(), thread).run();
+new NodeRunner(receiveSpec()).run();

@@ -12,6 +12,9 @@
 //   uncaught exception or unhandled rejection         101
 //   process.exit(n)                                     n
 //   killed                                            137
+//
+// A stop calls the stop handlers. If there are any, the input ends, and the Sequence has the rest of the timeout to come
+// to its end; otherwise, and when that time is over, the stream that is written is ended.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -35,7 +38,8 @@ const STOPPED = 138;
 const HAPPENED = { [FAILED_ON_START]: "can't be loaded", [UNCAUGHT]: "left an exception uncaught" };
 
 const KILL_GRACE = 1000; // ms that kill handlers have; the Hub itself waits 2 s
-const WIND_UP = 100; // ms that a Sequence has to come to its end, and then its stream to clean up, when it is stopped
+const STOP_MARGIN = 1000; // ms before the end of a stop's timeout, when the Hub kills, in which a stream cleans up
+const WIND_UP = 100; // ms that a stream has to clean up when it is stopped
 const SETTLE = 100; // ms without output after which a Sequence that failed is taken to have written all it can
 
 export class NodeRunner {
@@ -55,17 +59,17 @@ export class NodeRunner {
   /** @type {object[]} */
   #declared = [];
   #stopping = false;
+  #stopped = false;
   #heartbeat;
 
-  /** @param {import("./link.mjs").Spec} spec @param {import("./heartbeat.mjs").HeartbeatThread} thread */
-  constructor(spec, thread) {
+  /** @param {import("./link.mjs").Spec} spec */
+  constructor(spec) {
     this.#spec = spec;
     Object.assign(process.env, spec.env);
     this.#started = new Promise((resolve) => {
       this.#start = () => resolve(undefined);
     });
-    const receive = (message) => this.#receive(message);
-    this.#control = new Control(dial(spec, "control"), thread.state, receive, leaveNoOrphans);
+    this.#control = new Control(dial(spec, "control"), (message) => this.#receive(message), leaveNoOrphans);
     this.#log = dial(spec, "log");
     this.#log.on("error", () => {});
     for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
@@ -75,7 +79,10 @@ export class NodeRunner {
     this.#output = new Output(dial(spec, "output"), logger.warn);
     this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
     this.#calls = Context.internals(this.#context);
-    this.#heartbeat = new Heartbeat(this.#control, thread, () => this.#calls.health());
+    this.#heartbeat = new Heartbeat(
+      (message) => this.send(message),
+      () => this.#calls.health(),
+    );
   }
 
   async run() {
@@ -98,7 +105,6 @@ export class NodeRunner {
 
   async #execute({ functions, declared }) {
     this.#declare({ type: "running", ...topics(declared, "application/x-ndjson") });
-    this.#heartbeat.watch();
     try {
       const result = describe(await this.#call(functions));
       if (result) await this.#write(result);
@@ -106,7 +112,7 @@ export class NodeRunner {
     } catch (error) {
       return this.#fail(FAILED, error);
     }
-    return this.#end(OK);
+    return this.#end(this.#stopped ? STOPPED : OK);
   }
 
   async #call(functions) {
@@ -179,18 +185,25 @@ export class NodeRunner {
   async #stop({ timeout, canCallKeepalive }) {
     if (this.#stopping) return; // until its handlers are done or want to go on: a second stop adds nothing
     this.#stopping = true;
+    const overAt = performance.now() + timeout - Math.min(STOP_MARGIN, timeout / 4);
     const goesOn = await this.#calls.stop(timeout, canCallKeepalive);
-    this.#stopping = false;
+    this.#stopping = !goesOn;
     if (goesOn || this.#ending) return;
+    this.#stopped = true;
+    if (this.#calls.handlesStop()) {
+      this.#input.end();
+      await this.#come(overAt - performance.now());
+      if (this.#ending) return;
+    }
     this.#ending = true;
-    if (this.#calls.handlesStop()) await this.#windUp(); // which may just have ended what is running
     this.#output.stop();
-    await this.#windUp();
+    await this.#come(WIND_UP);
     await this.#leave(STOPPED);
   }
 
-  #windUp() {
-    return Promise.race([this.#execution, sleep(WIND_UP)]);
+  /** Waits until the Sequence has come to its end, at most so many ms. */
+  #come(ms) {
+    return Promise.race([this.#execution, sleep(Math.max(ms, 0))]);
   }
 
   async #kill() {

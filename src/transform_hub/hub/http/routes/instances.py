@@ -51,9 +51,10 @@ async def get_instance(request: web.Request) -> web.Response:
 
 @route("GET /api/v1/instance/{id}/health", scope=Scope.READ, answer=dict[str, Any], refuses=(404,), audit={"health": 8})
 async def get_health(request: web.Request) -> web.Response:
-    """The latest health message of an Instance, with its process and the bytes its streams have carried.
+    """The latest answer of a Sequence's health checks, with its process and the bytes its streams have carried.
 
-    The first message is waited for.
+    `answeredAgo` is the age of that answer in ms: a Sequence that is busy gives no new one. The first answer is waited
+    for, at most five seconds; then `healthy` is false, and `error` says why.
     """
     return json_response(await _instance(request).health())
 
