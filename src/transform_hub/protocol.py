@@ -71,7 +71,31 @@ EXIT_REASONS: dict[int, str] = {
 SOCKET_BUFFER = 1024 * 1024
 """Bytes that a data channel's sockets hold, as far as the system allows: fewer, larger turns of both ends."""
 
+MESSAGE_LIMIT = 4 * 1024 * 1024
+"""Bytes that a message, an event for example, or the JSON body of a request may have."""
+
+CONTAINER_LIMIT = 100_000
+"""Objects and arrays that one of them may have: each costs its reader far more time than a byte."""
+
 Message = dict[str, Any]
+
+
+def require_bounded(data: bytes, limit: int = MESSAGE_LIMIT) -> None:
+    """Refuse JSON that would hold up its reader.
+
+    Raises:
+        ValueError: it has more bytes than ``limit``, or more than :data:`CONTAINER_LIMIT` objects and arrays.
+    """
+    if len(data) > limit:
+        raise ValueError(f"it has {len(data)} bytes, at most {limit} are taken")
+    if _containers(data) > CONTAINER_LIMIT:
+        outside_of_text = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+        if _containers(b"".join(outside_of_text)) > CONTAINER_LIMIT:
+            raise ValueError(f"it has more than {CONTAINER_LIMIT} objects and arrays")
+
+
+def _containers(data: bytes) -> int:
+    return data.count(b"[") + data.count(b"{")
 
 
 def encode(message: Message) -> bytes:
@@ -127,10 +151,10 @@ class MessageBuffer:
     """Makes messages of a stream of bytes, one line of JSON each.
 
     Args:
-        limit: the longest line in bytes.
+        limit: the longest line in bytes; None takes any, from the other end of one's own program.
     """
 
-    def __init__(self, limit: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self._lines = LineBuffer()
         self._limit = limit
 
@@ -138,9 +162,12 @@ class MessageBuffer:
         """Add bytes; the messages that are whole now.
 
         Raises:
-            ValueError: a line is no JSON, or longer than the limit.
+            ValueError: a line is no JSON, or more than the limit.
         """
-        block = self._lines.block(data)
-        if self._lines.size > self._limit:
-            raise ValueError(f"a control message is longer than {self._limit} bytes")
-        return [json.loads(line) for line in block.split(b"\n") if line]
+        lines = self._lines.block(data).split(b"\n")
+        if self._limit is not None:
+            if self._lines.size > self._limit:
+                raise ValueError(f"a control message is longer than {self._limit} bytes")
+            for line in lines:
+                require_bounded(line, self._limit)
+        return [json.loads(line) for line in lines if line]

@@ -22,6 +22,7 @@ from transform_hub.hub.setting import Panel, Setting, settings_of
 from transform_hub.models import InstanceLimits
 from transform_hub.models.rules import is_loopback
 from transform_hub.package import Limits
+from transform_hub.protocol import MESSAGE_LIMIT
 
 LOG_LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
 
@@ -112,6 +113,8 @@ class HubConfig:
     )
     max_connections: int = _api(10_000, "--max-connections", "host.maxConnections",
                                 "Maximum number of connections.", min=1)
+    json_limit: int = _api(MESSAGE_LIMIT, "--json-limit", "host.jsonLimit",
+                           "Maximum size of a JSON body, in MiB.", min=1, unit=_MIB)
     cors_origins: tuple[str, ...] = _api((), "--cors-origin", "host.corsOrigins", metavar="URL",
                                          help="Web page that may use the API; repeat it for more, * allows all.")
     hub_id: str = _api("STH", "-I --id", "host.id", "Id of the Hub.", shown=True)

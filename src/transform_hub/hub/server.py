@@ -205,6 +205,7 @@ class Hub:
             log=self.log,
             config=lambda: config.public(self.port),
             load_check=self.load_check,
+            json_limit=config.json_limit,
         )
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transform_hub.protocol import Message
+from transform_hub.protocol import Message, encode, require_bounded
 from transform_hub.runner import apart, sequence
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
@@ -82,8 +82,15 @@ class Context:
 
         Raises:
             UnserializableError: ``message`` has no meaning in JSON; a TypeError.
+            ValueError: it has more than 4 MiB, or than 100,000 objects and arrays.
         """
-        self._send({"type": "event", "eventName": event_name, "message": plain(message)[0]})
+        event = {"type": "event", "eventName": event_name, "message": plain(message)[0]}
+        try:
+            require_bounded(encode(event))
+        except ValueError as error:
+            words = f"the event {event_name!r} can't be sent: {error}; large data is for output and topics"
+            raise ValueError(words) from None
+        self._send(event)
 
     def set_stop_handler(self, handler: StopHandler) -> None:
         """Call ``handler(timeout_s, can_keep_alive)``, sync or async, when the Instance is asked to stop.

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, NamedTuple
 
-from transform_hub.protocol import Message
+from transform_hub.protocol import Message, encode, require_bounded
 from transform_hub.runner import serialize
 from transform_hub.runner.exit_status import describe
 
@@ -127,6 +127,8 @@ async def _ask(check: HealthCheck) -> dict[str, Any]:
             answer = await answer
         if isinstance(answer, bool):
             return {"healthy": answer}
-        return {**serialize.plain(answer or {})[0]}
+        health: dict[str, Any] = {**serialize.plain(answer or {})[0]}
+        require_bounded(encode(health))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the check's own failure
         return {"healthy": False, "error": describe(error)}
+    return health

@@ -11,9 +11,9 @@ import pytest
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http import content_encoding
 from transform_hub.hub.http.content_encoding import Decoder
-from transform_hub.hub.http.json import MAX_JSON
 from transform_hub.hub.server import serve
 from transform_hub.package import Limits
+from transform_hub.protocol import MESSAGE_LIMIT
 
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
@@ -117,7 +117,7 @@ async def test_what_is_damaged_is_refused(body, api, package):
 
 
 async def test_bombs_are_refused_by_their_decoded_size(tmp_path, api_of):
-    bomb = gzip.compress(bytes(MAX_JSON + 1))
+    bomb = gzip.compress(bytes(MESSAGE_LIMIT + 1))
     limits = Limits(max_archive_bytes=1000)
     async with serve(data_dir=tmp_path, limits=limits) as hub, aiohttp.ClientSession() as session:
         api = api_of(hub, session)

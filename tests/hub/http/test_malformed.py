@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from transform_hub.hub.http.app import MAX_JSON
+from transform_hub.protocol import MESSAGE_LIMIT
 from until import until
 
 HOST = b"Host: localhost\r\n"
@@ -55,12 +55,12 @@ MALFORMED = {
     "not JSON": (json_post(b'{"id":'), 400),
     "not UTF-8": (json_post(b'{"id":"\xff"}'), 400),
     "half a surrogate": (json_post(rb'{"id":"\ud800"}'), 400),
-    "nested too deep": (json_post(b"[" * 200_000), 400),
+    "nested too deep": (json_post(b"[" * 99_000), 400),
     "latin-1": (json_post(b"{}", headers=b"Content-Type: application/json; charset=latin1\r\n"), 400),
     "no content type": (json_post(b"{}", headers=b""), 400),
     "content type is rubbish": (json_post(b"{}", headers=b"Content-Type: ;;/;\r\n"), 400),
     "compressed": (json_post(b"{}", headers=JSON + b"Content-Encoding: gzip\r\n"), 400),
-    "too large": (post(b"/topics", JSON + b"Content-Length: %d\r\n" % (MAX_JSON + 1)), 413),
+    "too large": (post(b"/topics", JSON + b"Content-Length: %d\r\n" % (MESSAGE_LIMIT + 1)), 413),
     "an expectation nobody meets": (post(b"/topics", JSON + b"Expect: miracles\r\nContent-Length: 0\r\n"), 417),
 }
 
@@ -111,7 +111,7 @@ async def test_half_a_request_is_given_up_and_leaves_nothing(request_, raw, api,
 
 async def test_large_arguments_arrive(api, package):
     sequence_id = await api.send(package("async def run(context, input, text):\n    yield str(len(text))\n"))
-    body = io.BytesIO(json.dumps({"args": ["a" * (8 << 20)]}).encode())
+    body = io.BytesIO(json.dumps({"args": ["a" * (3 << 20)]}).encode())
     answer = await api.post(f"/sequence/{sequence_id}/start", body, content_type="application/json")
     instance = f"/instance/{answer.json['id']}"
-    assert await api.read(f"{instance}/output") == str(8 << 20).encode()
+    assert await api.read(f"{instance}/output") == str(3 << 20).encode()

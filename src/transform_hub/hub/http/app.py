@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from transform_hub.hub.access.auth import Caller, Scope
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.json import MAX_JSON, error_response
+from transform_hub.hub.http.json import error_response
 from transform_hub.hub.http.parts import PARTS, Parts
 from transform_hub.hub.http.route import Route, route_of
 from transform_hub.hub.http.routes import host, instances, monitoring, sequences, topics
@@ -53,7 +53,7 @@ OPERATIONS = {word: number for each in ROUTES for word, number in each.audit.ite
 
 def make_app(parts: Parts) -> web.Application:
     """The web application that serves a Hub's API."""
-    app = web.Application(middlewares=[_common_rules], client_max_size=MAX_JSON)
+    app = web.Application(middlewares=[_common_rules], client_max_size=parts.json_limit)
     app[PARTS] = parts
     app.on_response_prepare.append(_add_headers)
     for route in ROUTES:
@@ -186,7 +186,7 @@ def _refused_by_aiohttp(request: web.Request, error: web.HTTPClientError) -> Api
     if isinstance(error, (web.HTTPNotFound, web.HTTPMethodNotAllowed)):
         return ApiError(404, f"There is no {request.method} {request.path}")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return ApiError(413, f"The body is larger than {MAX_JSON} bytes")
+        return ApiError(413, f"The body is larger than {request.client_max_size} bytes, the limit for JSON")
     return ApiError(error.status, error.reason)
 
 

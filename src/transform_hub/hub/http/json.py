@@ -11,13 +11,11 @@ from aiohttp import web
 
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import decoded_whole, encoding_of
+from transform_hub.protocol import require_bounded
 
 T = TypeVar("T")
 
 JSON = ("application/json", "text/json")
-
-MAX_JSON = 64 * 1024 * 1024
-"""Bytes that the JSON body of a request may have."""
 
 JSON_TIMEOUT = 60.0
 """Seconds that the JSON body of a request may take."""
@@ -61,6 +59,10 @@ async def json_body(request: web.Request) -> Any:
     charset = (request.charset or "utf-8").lower()
     if request.content_type not in JSON or charset != "utf-8":
         raise ApiError(400, f"{reason}: the content type must be {' or '.join(JSON)}, in UTF-8", reason=reason)
+    try:
+        require_bounded(data, request.client_max_size)
+    except ValueError as error:
+        raise ApiError(413, f"The body is too large: {error}") from None
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

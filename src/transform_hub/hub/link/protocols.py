@@ -19,12 +19,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.protocol import SOCKET_BUFFER, LineBuffer, Message, MessageBuffer, encode
+from transform_hub.protocol import MESSAGE_LIMIT, SOCKET_BUFFER, LineBuffer, Message, MessageBuffer, encode
 
 log = logging.getLogger(__name__)
 
 LOG_LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a log entry that are kept until it is complete; a longer one is cut in two."""
+
+WIRE_LIMIT = MESSAGE_LIMIT + 64 * 1024
+"""Bytes of a message of a runner, which takes what is around an event into account."""
 
 CONTROL_LIMIT = 8 * 1024 * 1024
 """Bytes of messages that wait for a runner which does not read them, before events are refused."""
@@ -155,7 +158,7 @@ class Control(asyncio.Protocol):
         self._transport = transport
         self._on_message = on_message
         self._on_lost = on_lost
-        self._messages = MessageBuffer()
+        self._messages = MessageBuffer(WIRE_LIMIT)
         self._start = LineBuffer() if resumed else None
 
     @property

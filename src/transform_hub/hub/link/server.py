@@ -84,7 +84,7 @@ class Greeting(asyncio.Protocol):
             return
         self._deadline.cancel()
         try:
-            hello = MessageBuffer().feed(line + b"\n")[0]
+            hello = MessageBuffer(4096).feed(line + b"\n")[0]
             peer = self._server.find(hello["instance"])
             known = (
                 hello["channel"] in CHANNELS

@@ -1,5 +1,7 @@
 // The context of a Sequence: its `this`.
 
+import { tooLarge } from "./link.mjs";
+
 export class Context {
   #runner;
   /** @type {Map<string, Function[]>} */
@@ -43,7 +45,11 @@ export class Context {
   }
 
   emit(name, message) {
-    this.#runner.send({ type: "event", eventName: name, message });
+    const event = { type: "event", eventName: name, message };
+    const problem = tooLarge(event);
+    if (problem)
+      throw new RangeError(`the event '${name}' can't be sent: ${problem}; large data is for output and topics`);
+    this.#runner.send(event);
     return this;
   }
 

@@ -3,6 +3,8 @@
 // Without handlers a Sequence is healthy once it is called. With handlers nothing is sent before they have answered. A
 // Sequence that keeps the event loop busy sends nothing: the Hub tells how old the latest answer is.
 
+import { tooLarge } from "./link.mjs";
+
 const ANSWER_TIMEOUT = 50; // ms that a beat waits for handlers: those that take longer answer for a later one
 
 export class Heartbeat {
@@ -63,7 +65,9 @@ export class Heartbeat {
 
   async #askHandlers() {
     const checks = this.#checks;
-    const health = await this.#ask();
+    const answer = await this.#ask();
+    const problem = tooLarge(answer);
+    const health = problem ? { healthy: false, error: `the answer can't be sent: ${problem}` } : answer;
     if (checks !== this.#checks) return; // there is one more now
     this.#asked = undefined;
     this.#answer = { health, at: performance.now() };
