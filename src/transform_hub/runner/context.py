@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.protocol import Message
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
+from transform_hub.runner.secrets import Secrets
 from transform_hub.runner.serialize import plain
 
 if TYPE_CHECKING:
@@ -30,13 +32,19 @@ class Context:
         config: the ``appConfig`` the Instance was started with.
         instance_id: the Instance's id.
         logger: a standard library logger; its entries are in the Instance's log.
+        secrets: the secrets the Instance was started with; its ``repr`` shows the names only.
+        data_dir: directory of the Instance, kept over its restarts and deleted with it.
+        cache_dir: directory that the Instances of the Sequence share; it may be emptied between two runs.
     """
 
     def __init__(self, spec: dict[str, Any], send: Callable[[Message], None], health: Health) -> None:
         self.config: dict[str, Any] = spec.get("config") or {}
         self.instance_id: str = spec["id"]
         self.logger = LOGGER
-        self._spec = spec
+        self.secrets: Mapping[str, str] = Secrets(spec["secrets"])
+        self.data_dir = Path(spec["data_dir"])
+        self.cache_dir = Path(spec["cache_dir"])
+        self._api, self._token = spec["hub"], f"{spec['id']}:{spec['secret']}"
         self._send = send
         self._hub: HostClient | None = None
         self._listeners: dict[str, list[Listener]] = {}
@@ -53,7 +61,7 @@ class Context:
             # Imported late: it brings packages, whose versions only a Sequence that uses it has to live with.
             from transform_hub.client.host import HostClient  # noqa: PLC0415
 
-            self._hub = HostClient(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
+            self._hub = HostClient(self._api, token=self._token)
         return self._hub
 
     def on(self, event_name: str, callback: Listener | None = None) -> Any:

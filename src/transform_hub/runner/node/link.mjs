@@ -19,6 +19,9 @@ import { acquire, BEATS, release } from "./lock.mjs";
  * @property {any[]} args
  * @property {Record<string, any>} config
  * @property {Record<string, string>} env
+ * @property {Record<string, string>} secrets
+ * @property {string} data_dir where the Instance may write
+ * @property {string} cache_dir where all of its Sequence may
  */
 
 /**
