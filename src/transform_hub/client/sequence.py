@@ -94,7 +94,7 @@ class SequenceClient:
             OverloadedError: the Hub has no room for it now.
             TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON; a variable
                 or a secret is no str.
-            ValueError: JSON has no such number as one in them, like NaN.
+            ValueError: JSON has no such number as one in them, like NaN; a variable or a secret is not Unicode.
         """
         request = start_request(
             args=args,
@@ -200,7 +200,18 @@ def start_request(
 
 
 def _texts(given: Mapping[str, Any] | None, kind: type[T], name: str) -> T | None:
+    """Texts by name, as they are sent; no error has more of them than a name."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dict, not {type(given).__name__}")
     try:
-        return None if given is None else msgspec.convert(dict(given), kind)
-    except msgspec.ValidationError as error:  # which names a type, not a value
+        texts = msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as error:
         raise TypeError(f"{name}: {error}") from None
+    for key, value in given.items():
+        try:
+            f"{key}{value}".encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name}: {key!a} is not text in UTF-8") from None
+    return texts

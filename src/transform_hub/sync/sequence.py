@@ -81,7 +81,7 @@ class SequenceClient(Mirror, of=native.SequenceClient):
             OverloadedError: the Hub has no room for it now.
             TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON; a variable
                 or a secret is no str.
-            ValueError: JSON has no such number as one in them, like NaN.
+            ValueError: JSON has no such number as one in them, like NaN; a variable or a secret is not Unicode.
         """
         return mirror(
             self._run(
