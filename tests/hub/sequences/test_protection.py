@@ -91,6 +91,12 @@ def test_links_are_not_followed(tmp_path):
     assert not (tmp_path / "moved").exists()
 
 
+@pytest.mark.parametrize("name", ["__pycache__", "__pycache__/main.py"])
+async def test_a_package_may_have_something_where_byte_code_goes(name, api, package):
+    sequence = await api.send(package("async def run(context, input): yield 'runs'", files={name: "x = 1"}))
+    assert await api.read(f"{await api.start(sequence)}/output") == b"runs"
+
+
 def test_a_move_that_fails_leaves_it_protected(tmp_path):
     package = tmp_path / "package"
     package.mkdir()

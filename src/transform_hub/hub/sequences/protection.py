@@ -28,7 +28,7 @@ def protect(package: Path) -> None:
         for name in files:
             if not (path := folder / name).is_symlink():
                 path.chmod(path.stat().st_mode & ~_WRITE)
-        if CACHE not in folders and any(name.endswith(".py") for name in files):
+        if CACHE not in {*folders, *files} and any(name.endswith(".py") for name in files):
             (folder / CACHE).mkdir()
         if folder.name != CACHE:
             folder.chmod(folder.stat().st_mode & ~_WRITE)
