@@ -48,6 +48,9 @@ from typing import Any
 
 CHANNELS = ("control", "stdin", "stdout", "stderr", "input", "output", "log")
 
+MARK = "INSTANCE_ID"
+"""Environment variable with the id of the Instance a process belongs to; Sequences may read it too."""
+
 EXIT_OK = 0
 EXIT_BAD_ENTRYPOINT = 21
 EXIT_FAILED_ON_START = 22

@@ -43,6 +43,22 @@ def run(context, input, data, port):
 ASKS = "async def run(context, input):\n    return [(await context.hub.get_version()).api_version]"
 DIES = "import os, signal\ndef run(context, input):\n    os.kill(os.getpid(), signal.SIGKILL)"
 WAITS = "async def run(context, input):\n    async for _ in input: pass"
+GIVEN = """
+import json, os
+async def run(context, input):
+    folders = context.data_dir, context.cache_dir
+    for folder in folders:
+        (folder / context.instance_id).touch()
+    yield json.dumps([os.environ["WORD"], context.secrets["KEY"], *(len(os.listdir(folder)) for folder in folders)])
+"""
+NODE_GIVEN = """
+const fs = require("node:fs");
+module.exports = function () {
+    const folders = [this.dataDir, this.cacheDir];
+    for (const folder of folders) fs.writeFileSync(`${folder}/${this.instanceId}`, "");
+    return [[process.env.WORD, this.secrets.KEY, ...folders.map((folder) => fs.readdirSync(folder).length)]];
+};
+"""
 NODE = {"main.js": "module.exports = async function () { return [(await this.hub.getVersion()).apiVersion]; };"}
 
 
@@ -71,6 +87,20 @@ async def test_it_sees_its_own_sequence_and_nothing_else_of_the_hub(on, package,
         "data": "done", "home": False, "write": "OSError", "tmp": "done",
         "network": "done" if network else "ConnectionRefusedError",
     }  # fmt: skip
+
+
+@needs_bwrap
+@pytest.mark.parametrize("engine", ["python", pytest.param("node", marks=needs_node)])
+async def test_it_writes_to_its_data_and_the_cache_and_has_what_it_was_given(on, package, engine):
+    archive = package(GIVEN)
+    if engine == "node":
+        archive = package(files={"main.js": NODE_GIVEN}, main="main.js", engines={"node": ">=18"})
+    async with on() as api:
+        sequence = await api.send(archive)
+        given = {"env": {"WORD": "word"}, "secrets": {"KEY": "hunter2"}}
+        instances = [await api.start(sequence, **given) for _ in range(2)]
+        seen = [json.loads(await api.read(f"{instance}/output")) for instance in instances]
+        assert seen == [["word", "hunter2", 1, 1], ["word", "hunter2", 1, 2]]
 
 
 @needs_bwrap

@@ -9,9 +9,11 @@ import typer
 from transform_hub.cli import event, instance_streams, session
 from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
+from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.instance_streams import Id
 from transform_hub.cli.names import find_instance
 from transform_hub.cli.output import show, show_list, show_made
+from transform_hub.cli.secret_options import Env, EnvFile, HubSecret, Secret, environment, secrets
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -138,11 +140,21 @@ def kill(
 
 
 @app.command()
-def restart(id: Id) -> None:
-    """Kill an Instance, and start one with the same id, arguments, configuration, topics and restart policy."""
+def restart(
+    id: Id, env: Env = None, env_file: EnvFile = None, secret: Secret = None, hub_secret: HubSecret = None
+) -> None:
+    """Kill an Instance, and start one with the same id, arguments, configuration, topics and restart policy.
+
+    Variables and secrets have to be given again: the Hub does not tell them.
+    """
+    variables, hidden = environment(env, env_file), secrets(secret, hub_secret)
 
     async def again(host: HostClient) -> InstanceClient:
-        return await (await find_instance(host, id)).restart()
+        instance = await find_instance(host, id)
+        try:
+            return await instance.restart(env=variables, secrets=hidden)
+        except ValueError as error:
+            raise CommandError(str(error), code=USAGE) from None
 
     instance = with_hub(again)
     session.remember("instance", instance.id)

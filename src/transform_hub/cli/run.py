@@ -25,6 +25,7 @@ from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import ERROR
 from transform_hub.cli.output import note
+from transform_hub.cli.secret_options import Env, EnvFile, HubSecret, Secret
 from transform_hub.cli.sending import Dependencies, Python, Source, package_of, send_package, start_instance
 from transform_hub.cli.start_options import Args, ConfigFile, ConfigString, start_options
 from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
@@ -51,6 +52,10 @@ def run(
     config_string: ConfigString = None,
     content_type: Annotated[str, typer.Option("-t", "--content-type", help="Content type of stdin.")] = "text/plain",
     stop_timeout: Annotated[int, typer.Option(help="Milliseconds to stop in after Ctrl-C.")] = 7000,
+    env: Env = None,
+    env_file: EnvFile = None,
+    secret: Secret = None,
+    hub_secret: HubSecret = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the Sequence on the Hub.")] = False,
     deps: Dependencies = True,
     python: Python = None,
@@ -60,7 +65,15 @@ def run(
     What it prints goes to stderr. Ctrl-C stops it, a second Ctrl-C kills it. The exit code is that of the Instance.
     The Sequence is deleted afterwards.
     """
-    options = start_options(args=args, config_file=config_file, config_string=config_string)
+    options = start_options(
+        args=args,
+        config_file=config_file,
+        config_string=config_string,
+        env=env,
+        env_file=env_file,
+        secret=secret,
+        hub_secret=hub_secret,
+    )
 
     async def go(host: HostClient, package: Path) -> int:
         sequence = await send_package(host, package)

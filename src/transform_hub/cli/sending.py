@@ -33,8 +33,15 @@ async def send_package(host: HostClient, package: Path) -> SequenceClient:
 
 
 async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> InstanceClient:
-    """Start an Instance; from now on ``-`` is the Instance."""
-    instance = await sequence.start(**options)
+    """Start an Instance; from now on ``-`` is the Instance.
+
+    Raises:
+        CommandError: an option has a type that it can't have, as a startup file may give it.
+    """
+    try:
+        instance = await sequence.start(**options)
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error), code=USAGE) from None
     session.remember("instance", instance.id)
     return instance
 

@@ -17,6 +17,7 @@ from transform_hub.cli.names import find_sequence
 from transform_hub.cli.output import is_pretty, note, show, show_id, show_list, show_made, size
 from transform_hub.cli.progress import progress
 from transform_hub.cli.run import run
+from transform_hub.cli.secret_options import Env, EnvFile, HubSecret, Secret
 from transform_hub.cli.sending import Dependencies, Python, Source, package_of, send_package, start_instance
 from transform_hub.cli.settings import settings
 from transform_hub.cli.start_options import (
@@ -163,6 +164,10 @@ def start(
     limits: Limits = None,
     restart: Restart = None,
     startup_config: StartupConfig = None,
+    env: Env = None,
+    env_file: EnvFile = None,
+    secret: Secret = None,
+    hub_secret: HubSecret = None,
 ) -> None:
     """Start an Instance of a Sequence."""
     options = start_options(
@@ -175,6 +180,10 @@ def start(
         limits=limits,
         restart=restart,
         startup_config=startup_config,
+        env=env,
+        env_file=env_file,
+        secret=secret,
+        hub_secret=hub_secret,
     )
 
     async def begin(host: HostClient) -> InstanceClient:
@@ -196,6 +205,10 @@ def deploy(
     limits: Limits = None,
     restart: Restart = None,
     startup_config: StartupConfig = None,
+    env: Env = None,
+    env_file: EnvFile = None,
+    secret: Secret = None,
+    hub_secret: HubSecret = None,
     deps: Dependencies = True,
     python: Python = None,
 ) -> None:
@@ -210,6 +223,10 @@ def deploy(
         limits=limits,
         restart=restart,
         startup_config=startup_config,
+        env=env,
+        env_file=env_file,
+        secret=secret,
+        hub_secret=hub_secret,
     )
 
     async def begin(host: HostClient, package: Path) -> InstanceClient:

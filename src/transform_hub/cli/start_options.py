@@ -10,6 +10,7 @@ import typer
 
 from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.names import topic_name
+from transform_hub.cli.secret_options import environment, secrets
 
 Args = Annotated[str | None, typer.Option("--args", help="Arguments, a JSON array: '[\"a\", 1]'.")]
 ConfigFile = Annotated[Path | None, typer.Option("-f", "--config-file", help="Configuration, a JSON or YAML file.")]
@@ -37,6 +38,10 @@ def start_options(
     limits: str | None = None,
     restart: str | None = None,
     startup_config: Path | None = None,
+    env: list[str] | None = None,
+    env_file: list[Path] | None = None,
+    secret: list[str] | None = None,
+    hub_secret: list[str] | None = None,
 ) -> dict[str, Any]:
     """What a Sequence is started with.
 
@@ -54,6 +59,9 @@ def start_options(
         options["app_config"] = _object(config_file)
     if limits is not None:
         options["limits"] = _json(limits, dict, "--limits")
+    for name, values in (("env", environment(env, env_file)), ("secrets", secrets(secret, hub_secret))):
+        if values:
+            options[name] = {**(options.get(name) or {}), **values}
     given = {"instance_id": instance_id, "input_topic": input_topic, "output_topic": output_topic, "restart": restart}
     return {**options, **{name: value for name, value in given.items() if value is not None}}
 
@@ -73,6 +81,8 @@ def _startup(file: Path | None) -> dict[str, Any]:
         "outputTopic": "output_topic",
         "limits": "limits",
         "restart": "restart",
+        "env": "env",
+        "secrets": "secrets",
     }
     return {option: value[key] for key, option in names.items() if key in value}
 

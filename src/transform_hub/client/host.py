@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transform_hub.client.address import segment, sequence_path
@@ -10,7 +11,7 @@ from transform_hub.client.delivery import deliver
 from transform_hub.client.instance import InstanceClient
 from transform_hub.client.overview import HubOverview
 from transform_hub.client.run import MAX_BYTES, CompletedInstance, run
-from transform_hub.client.sequence import SequenceClient
+from transform_hub.client.sequence import Secrets, SequenceClient
 from transform_hub.client.topic import TopicClient
 from transform_hub.errors import AmbiguousNameError, NotFoundError
 from transform_hub.models import (
@@ -195,6 +196,8 @@ class HostClient(HubOverview):
         input_topic: str | None = None,
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
         timeout: float | None = None,
         reconnect_timeout: float | None = 30.0,
         check: bool = False,
@@ -217,6 +220,8 @@ class HostClient(HubOverview):
             input_topic: name for the topic that the Sequence requires.
             output_topic: name for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
+            env: environment variables of the Sequence.
+            secrets: become ``context.secrets`` in the Sequence, see :meth:`SequenceClient.start`.
             timeout: seconds after the start until the Instance is killed; None is no limit.
             reconnect_timeout: seconds that the Hub may be away once it has all of the input, e.g. while it restarts:
                 output resumes where it was lost. None is no limit.
@@ -250,6 +255,8 @@ class HostClient(HubOverview):
             input_topic=input_topic,
             output_topic=output_topic,
             limits=limits,
+            env=env,
+            secrets=secrets,
             timeout=timeout,
             reconnect_timeout=reconnect_timeout,
             max_bytes=max_bytes,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from transform_hub.client import waiting
 from transform_hub.client.address import segment
 from transform_hub.client.instance_streams import InstanceStreams
 from transform_hub.client.json_value import json_value
+from transform_hub.client.sequence import Secrets
 from transform_hub.errors import BadRequestError, NotFoundError
 from transform_hub.models import InstanceHealth, InstanceInfo, KillRequest, StopRequest, Terminated
 
@@ -85,7 +87,13 @@ class InstanceClient(InstanceStreams):
         """
         return await waiting.in_time(self, waiting.running(self), timeout, "does not run")
 
-    async def restart(self, timeout: float | None = None) -> InstanceClient:
+    async def restart(
+        self,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
+    ) -> InstanceClient:
         """Kill the Instance, and start one with the same id, arguments, configuration, topics and restart policy.
 
         Calls ``POST /instance/:id/_kill``, ``GET /instance/:id`` and ``POST /sequence/:id/start``.
@@ -95,15 +103,23 @@ class InstanceClient(InstanceStreams):
 
         Args:
             timeout: seconds to wait until the Hub has forgotten it; None is no limit.
+            env: its environment variables again: the Hub tells only their names.
+            secrets: its secrets again, likewise.
 
         Returns:
             The new Instance.
 
         Raises:
+            ValueError: it has variables or secrets that are not given; nothing was killed.
             NotFoundError: there is no such Instance, or its Sequence is gone.
             InstanceTimeoutError: the Hub still has the old one; no new one was started.
         """
         info = await self.get_info()
+        for what, names, given in (("env", info.env, env), ("secrets", info.secrets, secrets)):
+            if missing := {*(names or ())} - {*(given or ())}:
+                raise ValueError(
+                    f"Instance {self.id} has {what} that the Hub does not tell: give {', '.join(sorted(missing))} again"
+                )
         with contextlib.suppress(BadRequestError, NotFoundError):  # STH, when it has ended
             await self.kill(remove_immediately=True)
         await waiting.in_time(self, waiting.gone(self), timeout, "was not forgotten")
@@ -114,6 +130,8 @@ class InstanceClient(InstanceStreams):
             input_topic=info.requires or None,
             output_topic=info.provides or None,
             restart=info.restart_policy,
+            env=env,
+            secrets=secrets,
         )
 
     async def stop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -10,13 +11,23 @@ from transform_hub.client.address import sequence_path
 from transform_hub.client.body import Progress, Sendable
 from transform_hub.client.delivery import deliver
 from transform_hub.client.json_value import json_value
-from transform_hub.models import InstanceStarted, RestartPolicy, SequenceCreated, SequenceInfo, StartRequest
+from transform_hub.models import (
+    InstanceStarted,
+    RestartPolicy,
+    SecretFile,
+    SequenceCreated,
+    SequenceInfo,
+    StartRequest,
+)
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
     from transform_hub.client.instance import InstanceClient
 
 T = TypeVar("T")
+
+Secrets = Mapping[str, "str | dict[str, str] | SecretFile"]
+"""Secrets of a start by name: the value, or ``{"file": name}`` for a file of the Hub."""
 
 
 class SequenceClient:
@@ -53,6 +64,8 @@ class SequenceClient:
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
         restart: str | RestartPolicy | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
     ) -> InstanceClient:
         """Start an Instance: ``POST /sequence/:id/start``.
 
@@ -66,6 +79,10 @@ class SequenceClient:
             restart: when the Hub runs it again: ``never``, ``on-failure``, ``always``, the last two also with a
                 maximum of restarts in a row, as in ``on-failure:5``; or a :class:`RestartPolicy`, which has the
                 pauses as well. None is the Hub's own setting. STH ignores it.
+            env: environment variables of the Sequence. The Hub tells the names again, never the values. STH ignores
+                them.
+            secrets: become ``context.secrets`` in the Sequence, and are in no environment: values by name, or
+                ``{"file": "db"}`` for a file in the Hub's ``--secrets-dir``. STH ignores them.
 
         Returns:
             The Instance.
@@ -75,8 +92,9 @@ class SequenceClient:
             NotFoundError: there is no such Sequence.
             ConflictError: the id is taken.
             OverloadedError: the Hub has no room for it now.
-            TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON.
-            ValueError: JSON has no such number as one in them, like NaN.
+            TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON; a variable
+                or a secret is no str.
+            ValueError: JSON has no such number as one in them, like NaN; a variable or a secret is not Unicode.
         """
         request = start_request(
             args=args,
@@ -86,6 +104,8 @@ class SequenceClient:
             output_topic=output_topic,
             limits=limits,
             restart=restart,
+            env=env,
+            secrets=secrets,
         )
         started = await self._start(request, InstanceStarted)
         return self.host.instance(started.id)
@@ -153,12 +173,15 @@ def start_request(
     app_config: dict[str, Any] | None = None,
     restart: str | RestartPolicy | None = None,
     limits: dict[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
     **options: Any,
 ) -> StartRequest:
     """Body of ``POST /sequence/:id/start``.
 
     Raises:
-        TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON.
+        TypeError: args is not a list, app_config not a dict, or a value in them can't be sent as JSON; a variable or a
+            secret is no str.
         ValueError: JSON has no such number as one in them.
     """
     if args is not None and not isinstance(args, (list, tuple)):
@@ -170,5 +193,25 @@ def start_request(
         app_config=msgspec.UNSET if app_config is None else json_value(app_config, "app_config"),
         restart=msgspec.to_builtins(restart),
         limits=json_value(limits, "limits"),
+        env=_texts(env, dict[str, str], "env"),
+        secrets=_texts(secrets, dict[str, str | SecretFile], "secrets"),
         **options,
     )
+
+
+def _texts(given: Mapping[str, Any] | None, kind: type[T], name: str) -> T | None:
+    """Texts by name, as they are sent; no error has more of them than a name."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dict, not {type(given).__name__}")
+    try:
+        texts = msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"{name}: {error}") from None
+    for key, value in given.items():
+        try:
+            f"{key}{value}".encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name}: {key!a} is not text in UTF-8") from None
+    return texts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances.directories import Directories
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.models import SequenceInfo
@@ -13,9 +14,10 @@ from transform_hub.models import SequenceInfo
 class Catalog:
     """Describes, replaces and removes Sequences; iterating gives descriptions."""
 
-    def __init__(self, sequences: SequenceStore, instances: InstanceStore) -> None:
+    def __init__(self, sequences: SequenceStore, instances: InstanceStore, directories: Directories) -> None:
         self._sequences = sequences
         self._instances = instances
+        self._directories = directories
 
     def __iter__(self) -> Iterator[SequenceInfo]:
         return map(self.describe, self._sequences)
@@ -61,6 +63,7 @@ class Catalog:
         if self._sequences.get(sequence.id) is None:
             raise ApiError(404, f"The sequence {sequence.id} does not exist.")
         await self._sequences.remove(sequence.id)
+        self._directories.discard_cache(sequence.id)
 
     async def _kill_instances(self, sequence: SequenceInfo) -> None:
         while instances := self._instances.of(sequence.id):  # more may be started meanwhile

@@ -152,6 +152,8 @@ class HubConfig:
                                    "ms between heartbeats in the audit.", min=1, shown=True)
     runner_envs: dict[str, str] = _instances({}, "--runner-envs", "runnerEnvs", "Environment variables for Sequences.",
                                              metavar="A=1;B=2", parse=_pairs, secret=True)
+    secrets_dir: Path | None = _instances(None, "--secrets-dir", "secretsDir",
+                                          "Directory with files that a start may name as secrets.")
     max_instances: int | None = _instances(None, "--max-instances", "maxInstances",
                                            "Maximum number of running Instances.", min=1)
     sandbox: bool = _instances(False, "--sandbox/--no-sandbox", "sandbox.enabled",

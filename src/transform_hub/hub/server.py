@@ -20,8 +20,10 @@ from transform_hub.hub.config import HubConfig
 from transform_hub.hub.http.app import make_app
 from transform_hub.hub.http.cors import CorsPolicy
 from transform_hub.hub.http.parts import Parts
+from transform_hub.hub.instances.directories import Directories
 from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
+from transform_hub.hub.instances.secret_files import SecretFiles
 from transform_hub.hub.instances.start_order import StartRules
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.link.backing import Backing, MemoryBacking
@@ -101,14 +103,18 @@ class Hub:
         own_topics = self.survival.topics if self.survival is not None else None
         self.topics: TopicBus = topics if topics is not None else own_topics or LocalTopics()
         self.feeds = Feeds(self.topics)
+        self.directories = Directories(state)
+        self.secret_files = SecretFiles(config.secrets_dir)
         self.instances = InstanceStore(
             self.runtime,
             self.feeds.connect,
+            directories=self.directories,
+            secret_files=self.secret_files,
             rules=StartRules(config.instance_limits, config.restart_policy),
             max_running=config.max_instances,
             retention=config.retention_ms / 1000,
         )
-        self.catalog = Catalog(self.sequences, self.instances)
+        self.catalog = Catalog(self.sequences, self.instances, self.directories)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
         own = () if config.token is None else (Token.of(config.token),)
@@ -167,6 +173,7 @@ class Hub:
         self.config.check()
         self.auth.load()
         self.listener.load()
+        self.secret_files.check()
         bytes(HEAP_HINT)
         self.lock.acquire()
         self.sequences.open()
@@ -181,6 +188,7 @@ class Hub:
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
             await self.survival.restore(self.instances, self.sequences)
+        self.directories.clear(but_instances=self.instances, but_sequences=[each.id for each in self.sequences])
         self.history.close_lost(self.instances)
         self.readiness.can_answer.set()
         self.lag.start()
@@ -223,6 +231,7 @@ class Hub:
         await self.topics.close()
         for instance in list(self.instances.values()):
             instance.discard()
+        await self.directories.close()
         self.log.close()
         self.audit.close()
         self.history.close()

@@ -129,7 +129,7 @@ class InstanceInfo(Model, kw_only=True):
 
     ``status`` is one of :data:`InstanceStatus`, or a state that only a newer Hub has.
     Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
-    ``limits`` are those it was started with.
+    ``limits`` are those it was started with; ``env`` and ``secrets`` only the names.
     ``error`` says what went wrong in an Instance that is ``errored``.
     ``restarts`` counts the restarts by ``restart_policy``; ``next_restart`` is set between two runs: when the next one
     begins.
@@ -148,6 +148,8 @@ class InstanceInfo(Model, kw_only=True):
     status: InstanceStatus | str = msgspec.field(default_factory=lambda: "initializing")
     terminated: Terminated | None = None
     limits: dict[str, Any] | None = None
+    env: list[str] | None = None
+    secrets: list[str] | None = None
     error: str | None = None
     restarts: int = 0
     restart_policy: RestartPolicy | None = None
@@ -248,6 +250,12 @@ class InstanceStarted(Model):
     message: str = ""
 
 
+class SecretFile(Model, forbid_unknown_fields=True):
+    """A secret that the Hub reads from a file in its secrets directory, at each start of a run."""
+
+    file: str
+
+
 class StartRequest(Model):
     """Body of ``POST /sequence/:id/start``; every field is optional.
 
@@ -259,6 +267,8 @@ class StartRequest(Model):
         output_topic: name for the topic that the Sequence provides.
         limits: resource limits, e.g. ``{"memory": 512}`` (MB), see :class:`InstanceLimits`.
         restart: a :class:`RestartPolicy`, or a short form of one: ``never``, ``on-failure``, ``on-failure:5``, ...
+        env: environment variables.
+        secrets: become ``context.secrets`` in the Sequence: a value each, or a file of the Hub, ``{"file": "db"}``.
     """
 
     app_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
@@ -268,6 +278,13 @@ class StartRequest(Model):
     output_topic: str | None = None
     limits: dict[str, Any] | None = None
     restart: str | dict[str, Any] | None = None
+    env: dict[str, str] | None = None
+    secrets: dict[str, str | SecretFile] | None = None
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        hidden = {name: shown[name] and sorted(shown[name]) for name in ("env", "secrets")}
+        return f"StartRequest({', '.join(f'{name}={value!r}' for name, value in {**shown, **hidden}.items())})"
 
 
 class InstanceLimits(Model, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from transform_hub.protocol import Message, encode, require_bounded
 from transform_hub.runner import apart, sequence
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
+from transform_hub.runner.secrets import Secrets
 from transform_hub.runner.serialize import plain
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Context:
         instance_id: the Instance's id.
         logger: a standard library logger; its entries are in the Instance's log.
         log_handler: what writes entries to the log, for other libraries: ``loguru.logger.add(context.log_handler)``.
+        secrets: the secrets the Instance was started with; its ``repr`` shows the names only.
+        data_dir: directory of the Instance, kept over its restarts and deleted with it.
+        cache_dir: directory that the Instances of the Sequence share; it may be emptied between two runs.
     """
 
     log_handler: logging.Handler
@@ -42,7 +46,11 @@ class Context:
         self.config: dict[str, Any] = spec.get("config") or {}
         self.instance_id: str = spec["id"]
         self.logger = LOGGER
-        self._spec = spec
+        self.secrets: Mapping[str, str] = Secrets(spec["secrets"])
+        self.data_dir = Path(spec["data_dir"])
+        self.cache_dir = Path(spec["cache_dir"])
+        self._api, self._token = spec["hub"], f"{spec['id']}:{spec['secret']}"
+        self._folders = sequence.folders(Path(spec["dir"]), Path(spec["dir"], spec["main"]))
         self._send = send
         self._hub: HostClient | None = None
         self._listeners: dict[str, list[Listener]] = {}
@@ -56,9 +64,7 @@ class Context:
     def hub(self) -> HostClient:
         """A client of the Hub that the Instance runs on; it may use the whole API while the Instance runs."""
         if self._hub is None:
-            root = Path(self._spec["dir"])
-            host_client = apart.host_client(sequence.folders(root, root / self._spec["main"]))
-            self._hub = host_client(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
+            self._hub = apart.host_client(self._folders)(self._api, token=self._token)
         return self._hub
 
     def on(self, event_name: str, callback: Listener | None = None) -> Any:

@@ -16,7 +16,7 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from transform_hub.protocol import encode
 from transform_hub.runner.limits import node_options
@@ -70,11 +70,18 @@ class NodeProcess:
 def become(spec: dict[str, Any]) -> NoReturn:
     """Make this process itself the runner of an Instance."""
     standard = [dial(spec["link"], spec["id"], spec["secret"], channel) for channel in STANDARD]
-    with tempfile.TemporaryFile() as file:  # a pipe would hold only so much before anybody reads it
+    with _memory_file() as file:  # a pipe would hold only so much before anybody reads it
         file.write(encode(spec))
         file.seek(0)
         options = node_options(spec.get("limits") or {})
         _exec(spec["node"], [sock.fileno() for sock in standard], file.fileno(), options)
+
+
+def _memory_file() -> IO[bytes]:
+    """A file that is on no disk, which secrets must not get to; a temporary one where there is none."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("spec"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _exec(node: str, standard: list[int], spec: int, options: Sequence[str] = ()) -> NoReturn:

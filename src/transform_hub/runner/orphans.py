@@ -18,8 +18,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-MARK = "INSTANCE_ID"
-"""Environment variable with the id of the Instance a process belongs to; Sequences may read it too."""
+from transform_hub.protocol import MARK
 
 EXEC = 20
 """Milliseconds for which a process may show no environment, because it is in the middle of an exec."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from transform_hub.protocol import MARK
 from transform_hub.runner import limits, nodejs, orphans
 from transform_hub.runner.python import PythonRunner
 
@@ -19,7 +21,9 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     spec = with_mark(spec)
     orphans.sign(spec["id"])
     random.seed()  # scramjet's import seeds it with a constant
-    os.environ.update(spec["env"])
+    # Node.js takes the rest once it runs: nothing in it changes how Node.js starts, prepared or not.
+    os.environ.update({MARK: spec["id"]} if "node" in spec else spec["env"])
+    time.tzset()
     if (group := spec.get("group")) is not None:
         Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
     limits.apply(spec.get("limits") or {})
@@ -30,7 +34,7 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
 
 def with_mark(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec, with the environment variable that marks the processes of its Instance."""
-    return {**spec, "env": {**(spec.get("env") or {}), orphans.MARK: spec["id"]}}
+    return {**spec, "env": {**(spec.get("env") or {}), MARK: spec["id"]}}
 
 
 def forget_hub(*kept: int) -> None:

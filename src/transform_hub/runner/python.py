@@ -66,7 +66,8 @@ class PythonRunner:
 
     Args:
         spec: what to run, from the Hub: ``id, secret, link`` (the Hub's address), ``dir`` (of the Sequence),
-            ``main`` (its file, relative), ``args`` and ``config``, ``hub`` (URL of the Hub's API).
+            ``main`` (its file, relative), ``args`` and ``config``, ``hub`` (URL of the Hub's API), ``secrets``,
+            ``data_dir`` and ``cache_dir``.
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:

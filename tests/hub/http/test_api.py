@@ -136,17 +136,17 @@ async def test_the_hubs_log_is_replayed_and_goes_on(hub, api, package):
 
 
 async def test_a_token_is_required_once_it_is_set(tmp_path):
-    async with serve(data_dir=tmp_path, token="secret") as hub, aiohttp.ClientSession() as session:
+    async with serve(data_dir=tmp_path, token="let-me-in") as hub, aiohttp.ClientSession() as session:
         for headers, status in (
             ({}, 401),
             ({"Authorization": "Bearer wrong"}, 401),
-            ({"Authorization": "Basic secret"}, 401),
-            ({"Authorization": "bearer secret"}, 200),
+            ({"Authorization": "Basic let-me-in"}, 401),
+            ({"Authorization": "bearer let-me-in"}, 200),
         ):
             async with session.get(hub.url + "/version", headers=headers) as response:
                 assert response.status == status
                 assert status == 200 or "token" in (await response.json())["error"]
-        assert "secret" not in repr(hub.config)
+        assert "let-me-in" not in repr(hub.config)
         async with session.options(hub.url + "/sequences") as response:  # a browser asks before it sends the token
             assert response.status == 200
             assert "Authorization" in response.headers["Access-Control-Allow-Headers"]

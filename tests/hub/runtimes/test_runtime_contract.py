@@ -1,5 +1,6 @@
 """The life of Instances is the same in any runtime: the processes of this machine, and one that is none of ours."""
 
+import json
 import signal
 
 import aiohttp
@@ -78,6 +79,19 @@ async def test_from_start_to_end(start_hub):
     assert await api.read(f"{instance}/stdout") == b"ready\n"
     ended = await api.ended(instance)
     assert (ended["status"], ended["terminated"]) == ("completed", {"exitcode": 0, "reason": "Instance completed"})
+
+
+async def test_what_a_start_gives(start_hub, package):
+    api, _, _ = await start_hub()
+    source = """
+    import json, os
+    async def run(context, input):
+        (context.data_dir / "own").touch()
+        (context.cache_dir / "shared").touch()
+        yield json.dumps([os.environ["WORD"], dict(context.secrets), len(list(context.data_dir.iterdir()))])
+    """
+    instance = await api.start(await api.send(package(source)), env={"WORD": "é"}, secrets={"KEY": "hunter2"})
+    assert json.loads(await api.read(f"{instance}/output")) == ["é", {"KEY": "hunter2"}, 1]
 
 
 async def test_stop(start_hub):

@@ -224,7 +224,7 @@ async def test_a_hub_that_is_killed_between_two_steps_has_the_old_or_the_new_one
         expected = "old" if steps == 0 else "new"  # the first step decides
         assert (sequence.id, sequence.name) == (sequence_id, expected)
         assert answered == (steps == 5)
-        files = {path.name for path in (hub.sequences.root / sequence_id).iterdir()}
+        files = {path.name for path in (hub.sequences.root / sequence_id).iterdir()} - {"__pycache__"}
         assert files == {"package.json", "main.py", f"{expected}.txt"}
         assert sequence.config.package_size == len(says(expected))
         for aside in (".incoming", ".replacing"):

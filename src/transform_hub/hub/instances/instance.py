@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, Protocol
 
 from transform_hub import protocol
@@ -44,6 +46,10 @@ def _now(later: float = 0) -> str:
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _names(given: Iterable[str] | None) -> list[str] | None:
+    return sorted(given) if given else None
+
+
 class Feed(Protocol):
     """What connects a run with a topic."""
 
@@ -65,6 +71,12 @@ class InstanceHost(Protocol):
 
     def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
         """Its Sequence provides or requires a topic."""
+
+    def secrets_of(self, instance: Instance) -> dict[str, str]:
+        """The values of its secrets as they are now."""
+
+    def directories_of(self, instance: Instance) -> dict[str, Path]:
+        """Where it may write: ``data_dir`` and ``cache_dir``."""
 
     def ended(self, instance: Instance) -> None:
         """It has ended."""
@@ -171,6 +183,8 @@ class Instance:
             status=self.status,
             terminated=self.terminated,
             limits=self.order.request.limits,
+            env=_names(self.order.request.env),
+            secrets=_names(self.order.request.secrets),
             error=self.error,
             **self.restarts.info(),
         )
@@ -213,6 +227,11 @@ class Instance:
             self.streams.note("INFO", "The Sequence is still being loaded")
 
     def _launch_order(self, *, is_restart: bool = False) -> LaunchOrder:
+        """What the next runner is started with.
+
+        Raises:
+            ApiError: a secret can't be read, or a directory not be made.
+        """
         request = self.order.request
         return LaunchOrder(
             id=self.id,
@@ -221,6 +240,9 @@ class Instance:
             args=request.args or [],
             config=request.app_config or {},
             limits=request.limits or {},
+            env=request.env or {},
+            secrets=self._host.secrets_of(self),
+            **self._host.directories_of(self),
             is_restart=is_restart,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import msgspec
 
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances.environment import check
 from transform_hub.hub.instances.limits import limits_for
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.models import InstanceLimits, RestartPolicy, SequenceInfo, StartRequest
@@ -56,7 +57,7 @@ class StartRules:
             id: that the Instance has already.
 
         Raises:
-            ApiError: an id, a limit or a restart policy is not possible.
+            ApiError: an id, a limit, a restart policy, a variable or a secret is not possible.
         """
         if request.instance_id is not None and not OBJECT_ID.fullmatch(request.instance_id):
             raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
@@ -65,6 +66,10 @@ class StartRules:
             policy = policy_of(self.restart_policy if request.restart is None else request.restart)
         except ValueError as error:
             raise ApiError(400, f"Invalid restart format: {error}") from None
+        try:
+            check(request.env, request.secrets)
+        except ValueError as error:
+            raise ApiError(400, f"Invalid {error}") from None
         return StartOrder(
             id=id or request.instance_id or str(uuid.uuid4()),
             sequence=sequence,

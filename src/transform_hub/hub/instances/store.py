@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from transform_hub.hub.errors import ApiError, NoRoomError
+from transform_hub.hub.instances.directories import Directories
 from transform_hub.hub.instances.instance import Feed, Instance
 from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.instances.run import TopicKind
+from transform_hub.hub.instances.secret_files import SecretFiles
 from transform_hub.hub.instances.start_order import StartOrder, StartRules
 from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.runtimes.runtime import Runtime
@@ -24,6 +27,8 @@ class InstanceStore(Mapping[str, Instance]):
     Args:
         runtime: where they run.
         connect: connects an Instance with a topic that it provides or requires.
+        directories: where they may write.
+        secret_files: what they may name as secrets.
         rules: what is added to a start, and allowed.
         max_running: how many may run at the same time; None sets no limit.
         retention: seconds that an Instance is kept after its end, on top of those that each is.
@@ -38,12 +43,16 @@ class InstanceStore(Mapping[str, Instance]):
         runtime: Runtime,
         connect: Callable[[Instance, TopicKind, TopicDeclaration], Feed],
         *,
+        directories: Directories,
+        secret_files: SecretFiles,
         rules: StartRules = StartRules(),  # noqa: B008 - it is frozen
         max_running: int | None = None,
         retention: float = 180.0,
     ) -> None:
         self.runtime = runtime
         self._connect = connect
+        self._directories = directories
+        self._secret_files = secret_files
         self._rules = rules
         self._max_running = max_running
         self._retention = retention
@@ -51,7 +60,7 @@ class InstanceStore(Mapping[str, Instance]):
         self._observed: set[str] = set()
         self._unclaimed: list[Instance] = []
         self._gone = asyncio.Event()
-        self.observers: list[InstanceObserver] = []
+        self.observers: list[InstanceObserver] = [directories]
         self.make_backing: Callable[[], Backing] = MemoryBacking
 
     def __getitem__(self, instance_id: str) -> Instance:
@@ -148,6 +157,13 @@ class InstanceStore(Mapping[str, Instance]):
 
     def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
         return self._connect(instance, kind, topic)
+
+    def secrets_of(self, instance: Instance) -> dict[str, str]:
+        given = instance.order.request.secrets or {}
+        return {name: each if isinstance(each, str) else self._secret_files.read(each) for name, each in given.items()}
+
+    def directories_of(self, instance: Instance) -> dict[str, Path]:
+        return self._directories.make(instance.id, instance.sequence.id)
 
     def ended(self, instance: Instance) -> None:
         if instance.id in self._observed:

@@ -2,6 +2,7 @@
 
     <sequences root>/.hub/instances/<id>.json     one per Instance that can outlive the Hub; removed with it
 
+Only the Hub's user can read them: they have the secrets of Instances, environment and arguments.
 A record is replaced in one step, so it is never half there. It is not forced to the disk: it has to survive the
 Hub's death, not the machine's, which ends the Instances too.
 """
@@ -9,6 +10,7 @@ Hub's death, not the machine's, which ends the Instances too.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -110,7 +112,8 @@ class Records:
             HubStartError: it can't be made.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
         except OSError as error:
             raise HubStartError(f"{self._folder} can't be a directory for records: {error.strerror}") from error
 
@@ -119,7 +122,8 @@ class Records:
         path = self._path(record.id)
         incoming = path.with_suffix(".new")
         try:
-            incoming.write_bytes(msgspec.json.encode(record))
+            with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(record))
             incoming.replace(path)
         except OSError as error:
             log.warning("Instance %s would not survive the Hub as it is now: %s", record.id, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Protocol
 
 from transform_hub.hub.instances.limits import for_runner
@@ -39,6 +40,8 @@ class LaunchOrder:
         sequence: what it runs; ``sequence_dir`` is the directory on the Hub's machine.
         args, config: what the Sequence gets.
         limits: those of :class:`transform_hub.models.InstanceLimits` that it has, by name.
+        env, secrets: by name, with their values.
+        data_dir, cache_dir: where it may write on the Hub's machine.
         is_restart: whether it follows another of the same Instance, whose room it takes.
     """
 
@@ -48,6 +51,10 @@ class LaunchOrder:
     args: list[Any]
     config: dict[str, Any]
     limits: dict[str, Any]
+    env: dict[str, str] = dataclasses.field(repr=False)
+    secrets: dict[str, str] = dataclasses.field(repr=False)
+    data_dir: Path
+    cache_dir: Path
     is_restart: bool = False
 
     def spec(self, *, link: str, api: str, **of_node: str) -> dict[str, Any]:
@@ -56,7 +63,8 @@ class LaunchOrder:
         Args:
             link: address where it dials the Hub, as seen from its machine.
             api: base of the Hub's API, as seen from its machine.
-            of_node: what else is of its machine: ``dir`` of the Sequence there, ``node`` for the path of Node.js.
+            of_node: what else is of its machine: ``dir`` of the Sequence, ``data_dir`` and ``cache_dir`` there,
+                ``node`` for the path of Node.js.
         """
         return {
             "id": self.id,
@@ -68,6 +76,10 @@ class LaunchOrder:
             "args": self.args,
             "config": self.config,
             "limits": for_runner(self.limits),
+            "env": self.env,
+            "secrets": self.secrets,
+            "data_dir": str(self.data_dir),
+            "cache_dir": str(self.cache_dir),
             **of_node,
         }
 

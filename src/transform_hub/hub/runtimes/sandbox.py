@@ -2,6 +2,7 @@
 
     read-only    the system's programs and libraries, Python, the Sequence
     its own      /proc with its own processes, /dev, /tmp, which is empty at first and gone with it
+    writable     the directories for its data and its Sequence's cache
     the Hub      the sockets of the runner link and, if it is on one, of the API
     not there    home directories, the Hub's data, other Sequences, and without network any interface but loopback
 
@@ -51,8 +52,8 @@ class Sandbox:
         """
         folder = spec["dir"]
         command = [*self._base(), "--ro-bind", folder, folder]
-        for socket in _sockets(spec):
-            command += ["--bind", socket, socket]
+        for path in (spec["data_dir"], spec["cache_dir"], *_sockets(spec)):
+            command += ["--bind", path, path]
         if "node" in spec:
             command += _read_only(_prefix(spec["node"]))
         return [*command, "--chdir", folder, "--"]

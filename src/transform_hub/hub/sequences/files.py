@@ -1,6 +1,6 @@
 """The directory in which a Hub keeps its Sequences.
 
-    <root>/<id>/                the unpacked package, package.json at its top
+    <root>/<id>/                the unpacked package, package.json at its top; see protection.py
     <root>/.meta/<id>.json      what is known of it besides
     <root>/.incoming/<upload>/  uploads on their way, and what is to be deleted; emptied when a Hub starts
     <root>/.replacing/<id>/     an upload that takes the place of a Sequence
@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
 from io import FileIO
@@ -31,6 +30,7 @@ from typing import TypeVar
 import msgspec
 
 from transform_hub.errors import HubStartError, PackageError
+from transform_hub.hub.sequences.protection import move, protect, remove_tree
 from transform_hub.models import Model
 from transform_hub.package import Limits, PackageJson, unpack
 from transform_hub.package.refusals import not_gzip
@@ -109,7 +109,7 @@ class SequenceFiles:
         try:
             archive = folder / "package.tar.gz"
             meta = Meta(package_size=await self._spool(body, archive))
-            package = await _in_thread(lambda: unpack(archive, folder / "package", limits=self.limits))
+            package = await _in_thread(lambda: self._unpack(archive, folder / "package"))
             (folder / "meta.json").write_bytes(msgspec.json.encode(meta))
             yield Upload(folder, package, meta)
         finally:
@@ -118,7 +118,7 @@ class SequenceFiles:
     def place(self, sequence_id: str, upload: Upload) -> None:
         """Make an upload a new Sequence."""
         (upload.folder / "meta.json").replace(self._meta_of(sequence_id))
-        (upload.folder / "package").rename(self.root / sequence_id)
+        move(upload.folder / "package", self.root / sequence_id)
 
     def swap(self, sequence_id: str, upload: Upload) -> None:
         """Put an upload in the place of a Sequence.
@@ -131,7 +131,7 @@ class SequenceFiles:
             self._finish(staged)
         except OSError:
             if not (self.root / sequence_id).exists():
-                (staged / "old").rename(self.root / sequence_id)
+                move(staged / "old", self.root / sequence_id)
             raise
         finally:
             staged.rename(upload.folder)  # where it is removed
@@ -142,7 +142,8 @@ class SequenceFiles:
         Raises:
             OSError: its directory can't be moved.
         """
-        doomed = (self.root / sequence_id).rename(self._incoming / str(uuid.uuid4()))
+        doomed = self._incoming / str(uuid.uuid4())
+        move(self.root / sequence_id, doomed)
         self._meta_of(sequence_id).unlink(missing_ok=True)
         return doomed
 
@@ -164,10 +165,15 @@ class SequenceFiles:
         place = self.root / staged.name
         if (staged / "package").exists():
             if place.exists():
-                place.rename(staged / "old")
-            (staged / "package").rename(place)
+                move(place, staged / "old")
+            move(staged / "package", place)
         if (staged / "meta.json").exists():
             (staged / "meta.json").replace(self._meta_of(staged.name))
+
+    def _unpack(self, archive: Path, folder: Path) -> PackageJson:
+        package = unpack(archive, folder, limits=self.limits)
+        protect(folder)
+        return package
 
     async def _spool(self, body: AsyncIterator[bytes], archive: Path) -> int:
         """Write the body to disk; stops early at what can't be a package."""
@@ -213,6 +219,6 @@ def _write(file: FileIO, chunk: bytes) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)

@@ -12,6 +12,8 @@
         instanceId: 5f2c8a1e-3a51-4a0e-9d6c-0b9f6d1f7a11
         limits: {memory: 512}
         restart: on-failure:5
+        env: {TZ: Europe/Warsaw}
+        secrets: {DB_PASSWORD: {file: db}}    # in the Hub's --secrets-dir
 
 The id of a Sequence given by its path is made from the content: a restart finds it, and a change makes a new one.
 """
@@ -32,12 +34,13 @@ import msgspec
 
 from transform_hub.errors import HubStartError, PackageError
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.instances.environment import check
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.setup.files import convert, read_document
 from transform_hub.hub.topics.bus import TopicBus
-from transform_hub.models import InstanceLimits, SequenceInfo, StartRequest
+from transform_hub.models import InstanceLimits, SecretFile, SequenceInfo, StartRequest
 from transform_hub.models.rules import NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES, media_type
 from transform_hub.package import Limits, pack, unpack
 
@@ -75,6 +78,8 @@ class StartupSequence(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     output_topic: str | None = None
     limits: InstanceLimits | None = None
     restart: str | dict[str, Any] | None = None
+    env: dict[str, str] | None = None
+    secrets: dict[str, str | SecretFile] | None = None
 
     def __str__(self) -> str:
         return self.path or self.name or self.id or "?"
@@ -144,6 +149,10 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
         policy_of(sequence.restart or "never")
     except ValueError as error:
         raise HubStartError(f"{where}.restart: {error}") from None
+    try:
+        check(sequence.env, sequence.secrets)
+    except ValueError as error:
+        raise HubStartError(f"{where}.{error}") from None
     for key, name in (("inputTopic", sequence.input_topic), ("outputTopic", sequence.output_topic)):
         if name is not None:
             _check_topic_name(name, f"{where}.{key}")
@@ -211,6 +220,8 @@ async def _start(instances: InstanceStore, each: StartupSequence, sequence: Sequ
         output_topic=each.output_topic,
         limits=None if each.limits is None else msgspec.to_builtins(each.limits),
         restart=each.restart,
+        env=each.env,
+        secrets=each.secrets,
     )
     try:
         order = instances.order(sequence, request)

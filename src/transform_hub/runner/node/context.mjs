@@ -15,19 +15,30 @@ export class Context {
   #keepAliveCalls = 0;
   /** @type {number | undefined} */
   #exitTimeout;
+  /** @type {Readonly<Record<string, string>>} */
+  #secrets;
 
   /**
    * @param {import("./runner.mjs").NodeRunner} runner
-   * @param {{id: string, config: Record<string, any>, hub: import("./hub/host.mjs").HostClient, logger: import("./logger.mjs").Logger}} parts
+   * @param {import("./link.mjs").Spec} spec
+   * @param {{hub: import("./hub/host.mjs").HostClient, logger: import("./logger.mjs").Logger}} parts
    */
-  constructor(runner, { id, config, hub, logger }) {
+  constructor(runner, spec, { hub, logger }) {
     this.#runner = runner;
-    this.instanceId = id;
-    this.config = config;
+    this.#secrets = Object.freeze(spec.secrets);
+    this.instanceId = spec.id;
+    this.config = spec.config;
+    this.dataDir = spec.data_dir;
+    this.cacheDir = spec.cache_dir;
     this.logger = logger;
     this.hub = hub;
     this.definition = undefined;
     this.initialState = undefined;
+  }
+
+  /** By name. A getter, so that `console.log(this)` does not show them. */
+  get secrets() {
+    return this.#secrets;
   }
 
   /** ms that timers and connections of the Sequence have after its end; unless set, the Instance ends with it. */

@@ -18,6 +18,9 @@ import { Lines } from "./lines.mjs";
  * @property {any[]} args
  * @property {Record<string, any>} config
  * @property {Record<string, string>} env
+ * @property {Record<string, string>} secrets
+ * @property {string} data_dir where the Instance may write
+ * @property {string} cache_dir where all of its Sequence may
  */
 
 /**

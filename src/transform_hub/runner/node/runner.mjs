@@ -77,7 +77,7 @@ export class NodeRunner {
     const logger = new Logger(this.#log);
     this.#input = new Input(dial(spec, "input"), logger.warn, () => this.#outputSettled());
     this.#output = new Output(dial(spec, "output"), logger.warn);
-    this.#context = new Context(this, { id: spec.id, config: spec.config, hub, logger });
+    this.#context = new Context(this, spec, { hub, logger });
     this.#calls = Context.internals(this.#context);
     this.#heartbeat = new Heartbeat(
       (message) => this.send(message),
