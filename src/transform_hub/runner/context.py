@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from transform_hub.protocol import Message
 from transform_hub.runner.health import Health, HealthCheck
@@ -16,9 +16,11 @@ from transform_hub.runner.serialize import plain
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
-StopHandler = Callable[..., Awaitable[None] | None]
-KillHandler = Callable[[], Awaitable[None] | None]
-Listener = Callable[[Any], Any]
+StopHandler = Callable[[float, bool], object] | Callable[[float], object] | Callable[[], object]
+KillHandler = Callable[[], object]
+Listener = Callable[[Any], object]
+AListener = TypeVar("AListener", bound=Listener)
+Result = TypeVar("Result")
 
 _source: contextvars.ContextVar[str | None] = contextvars.ContextVar("event source", default=None)
 
@@ -56,6 +58,10 @@ class Context:
             self._hub = HostClient(self._spec["hub"], token=f"{self.instance_id}:{self._spec['secret']}")
         return self._hub
 
+    @overload
+    def on(self, event_name: str) -> Callable[[AListener], AListener]: ...
+    @overload
+    def on(self, event_name: str, callback: Callable[[Any], Result]) -> Callable[[Any], Result]: ...
     def on(self, event_name: str, callback: Listener | None = None) -> Any:
         """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
         if callback is None:
