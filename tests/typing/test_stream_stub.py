@@ -15,7 +15,7 @@ METHODS = [node for node in CLASS.body if isinstance(node, ast.FunctionDef | ast
 
 def parameters(node):
     """Name of each, and whether it has a default."""
-    first, *positional = node.args.args
+    _, *positional = node.args.args
     optional = [False] * (len(positional) - len(node.args.defaults)) + [True] * len(node.args.defaults)
     yield from zip((each.arg for each in positional), optional, strict=True)
     yield from (

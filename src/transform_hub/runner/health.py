@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Any
 
@@ -95,16 +95,22 @@ class Health:
             self._asking = self._loop.create_task(self._answer())
 
     async def _answer(self) -> None:
-        health: dict[str, Any] = {"healthy": True}
-        for check in list(self._checks):
-            said = await _ask(check)
-            health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
+        health = await ask(self._checks)
         if asyncio.current_task() is not self._asking:  # other checks were set meanwhile
             return
         is_first, self._latest = self._latest is None, health
         self._answered.set()
         if is_first:
             self._send({"type": "health", "health": health})
+
+
+async def ask(checks: Iterable[HealthCheck]) -> dict[str, Any]:
+    """The answers of checks, merged; healthy is what all call healthy."""
+    health: dict[str, Any] = {"healthy": True}
+    for check in list(checks):
+        said = await _ask(check)
+        health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
+    return health
 
 
 async def _ask(check: HealthCheck) -> dict[str, Any]:
