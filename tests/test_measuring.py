@@ -93,7 +93,7 @@ def test_only_what_was_asked_for(project, pytester):
 def test_coverage_itself_without_a_plugin(project, pytester):
     pytester.makepyfile(TESTS)
     pytester.run(
-        "python", "-m", "coverage", "run", "--source=sequences", "-m", "pytest", "-q", "-p", "no:cacheprovider"
+        sys.executable, "-m", "coverage", "run", "--source=sequences", "-m", "pytest", "-q", "-p", "no:cacheprovider"
     )
     result = pytester.run(sys.executable, "-m", "coverage", "report", "-m")
     result.stdout.re_match_lines([r"sequences/shout/main\.py +14 +1 +93% +7"])
