@@ -99,6 +99,16 @@ def test_a_post_mortem(terminal, folder):
     assert seen.end() == 0
 
 
+def test_an_instance_is_debugged_by_attaching_to_it(terminal, si, folder):
+    instance = si("-q", "seq", "deploy", folder(FAILS)).text.strip()
+    seen = terminal("inst", "attach", instance)
+    seen.until("(Pdb) ")
+    seen.type("p number\n")
+    seen.until("\n41\n(Pdb) ")
+    seen.type("c\n")
+    assert si("inst", "output", instance).text == "42\n"
+
+
 @pytest.mark.parametrize("end", ["q\n", "\x04"])
 def test_the_debugger_is_left_by_quit_and_by_the_end_of_input(end, terminal, folder):
     seen = terminal("run", folder(STOPS), "-q")

@@ -1,7 +1,6 @@
 """``si run --watch``: a Sequence runs again whenever its folder is saved."""
 
 import contextlib
-import os
 import signal
 import subprocess
 
@@ -49,10 +48,11 @@ def until(stream, text):
 def save(folder, source):
     """As editors do: the new file takes the place of the old one."""
     (folder / "main.py.new").write_text(source)
-    os.replace(folder / "main.py.new", folder / "main.py")
+    (folder / "main.py.new").replace(folder / "main.py")
 
 
 def test_it_runs_again_when_a_file_is_saved(start, si, folder):
+    before = si("seq", "ls").json  # of other tests
     place = folder(SERVICE.replace("{mark}", "first"))
     process = start("run", place, "--watch")
     process.stdin.write(b"one\n")
@@ -80,7 +80,7 @@ def test_it_runs_again_when_a_file_is_saved(start, si, folder):
     assert process.stdout.read() == b"stopped\n"
     assert process.wait(30) == 130
     assert b"Traceback" not in process.stderr.read()
-    assert si("seq", "ls").json == []
+    assert si("seq", "ls").json == before
 
 
 def test_ctrl_c_while_it_waits_for_a_change(start, folder):

@@ -79,7 +79,6 @@ def run(
     The Sequence is deleted afterwards. At a terminal `breakpoint()` opens a debugger.
     """
     options = start_options(args=args, config_file=config_file, config_string=config_string)
-
     stdin = Stdin(again=watch)
 
     async def go(host: HostClient, package: Path, change: asyncio.Future[None] | None = None) -> int:
