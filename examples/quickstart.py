@@ -8,9 +8,10 @@ With ``SCRAMJET_HUB_URL`` set, that Hub is used instead of an embedded one.
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from transform_hub import HostClient, serve
+from transform_hub import HostClient, InstanceClient, serve
 
 HERE = Path(__file__).parent
 SEQUENCE = HERE / "sequences" / "reading-ease"
@@ -18,7 +19,7 @@ TEXT = HERE / "data" / "declaration.txt"
 
 
 @contextlib.asynccontextmanager
-async def hub_url():
+async def hub_url() -> AsyncGenerator[str]:
     if url := os.environ.get("SCRAMJET_HUB_URL"):
         yield url
     else:
@@ -26,7 +27,7 @@ async def hub_url():
             yield hub.url
 
 
-async def main():
+async def main() -> None:
     async with hub_url() as url, HostClient(url) as host:
         version = await host.get_version()
         print(f"Hub        {url}  ({version.service} {version.version}, {version.build})")
@@ -45,7 +46,8 @@ async def main():
         print(f"Health     {await instance.get_health()}")
         info = await instance.stop(timeout=5)
         await reading
-        print(f"Ended      {info.status}: {info.terminated.reason} (exit code {info.terminated.exitcode})")
+        if end := info.terminated:
+            print(f"Ended      {info.status}: {end.reason} (exit code {end.exitcode})")
         print(f"Stdout     {(await instance.get_stdout().read()).decode()!r}")
         print("Log")
         async for entry in instance.get_log().json():
@@ -54,7 +56,7 @@ async def main():
         await sequence.delete()
 
 
-async def show_output(instance):
+async def show_output(instance: InstanceClient) -> None:
     async for line in instance.get_output().lines():
         print(line)
 

@@ -114,6 +114,35 @@ def test_async_tests(project):
     result.assert_outcomes(passed=2)
 
 
+def test_async_tests_of_other_kinds(project):
+    result = project(
+        """
+        import pytest
+        from transform_hub.testing import FakeContext, input_of
+        from shout.main import run
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        async def check(hub):
+            assert [line async for line in run(FakeContext(), input_of("one\\n"))] == ["ONE!\\n"]
+            async with hub.connect() as host:
+                assert (await host.run("shout", input="two\\n")).output == b"TWO!\\n"
+
+        @pytest.mark.asyncio
+        async def test_strict(hub):
+            await check(hub)
+
+        @pytest.mark.anyio
+        async def test_anyio(hub):
+            await check(hub)
+        """,
+        "-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function",
+    )  # fmt: skip
+    result.assert_outcomes(passed=2)
+
+
 def test_the_documentation(project):
     """All of its tests, in one file."""
     text = (Path(__file__).parents[1] / "docs" / "testing.md").read_text(encoding="utf-8")

@@ -26,20 +26,28 @@ if TYPE_CHECKING:
     from transform_hub.hub.server import Hub as Hub
     from transform_hub.hub.server import serve as serve
     from transform_hub.package import pack as pack
+    from transform_hub.runner.context import Context as Context
+    from transform_hub.runner.stream import DropChunk as DropChunk
+    from transform_hub.runner.stream import Input as Input
+    from transform_hub.runner.stream import Stream as Stream
 
 _HOME = {
     "CompletedInstance": "transform_hub.client.run",
+    "Context": "transform_hub.runner.context",
+    "DropChunk": "transform_hub.runner.stream",
     "Follower": "transform_hub.client.follower",
     "Gap": "transform_hub.client.readable",
     "HostClient": "transform_hub.client.host",
     "Hub": "transform_hub.hub.server",
     "HubError": "transform_hub.errors",
+    "Input": "transform_hub.runner.stream",
     "InstanceClient": "transform_hub.client.instance",
     "ManagerClient": "transform_hub.client.manager",
     "MiddlewareClient": "transform_hub.client.middleware",
     "MultiManagerClient": "transform_hub.client.multi_manager",
     "Reader": "transform_hub.client.reader",
     "SequenceClient": "transform_hub.client.sequence",
+    "Stream": "transform_hub.runner.stream",
     "TLS": "transform_hub.client.tls",
     "TopicClient": "transform_hub.client.topic",
     "Writer": "transform_hub.client.writer",

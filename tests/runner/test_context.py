@@ -86,6 +86,22 @@ async def test_without_use_of_the_hub_its_packages_are_not_loaded(result):
     assert output == b""
 
 
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"], ids=["evaluated", "not evaluated"])
+async def test_its_types_can_be_imported_and_bring_nothing_else(future, result):
+    output, info = await result(
+        f"""{future}
+import sys
+from transform_hub import Context, Input, Stream
+def run(context: Context, input: Input[str]) -> Stream[str]:
+    assert isinstance(context, Context) and isinstance(input, Input) and isinstance(input, Stream)
+    loaded = [name for name in ("aiohttp", "msgspec", "typing_extensions") if name in sys.modules]
+    return input.map(lambda line: line + repr(loaded))
+""",
+        data="a",
+    )
+    assert output == b"a[]", info
+
+
 async def test_kill_handlers(launch, api):
     instance = await launch("""
         import asyncio

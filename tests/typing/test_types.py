@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-RIGHT = [str(HERE / f"{name}_program.py") for name in ("async", "sync", "published")]
+ROOT = HERE.parents[1]
+RIGHT = [str(HERE / f"{name}_program.py") for name in ("async", "sync", "published", "sequence")]
 WRONG = HERE / "wrong_program.py"
+SHOWN = sorted([*ROOT.glob("examples/**/*.py"), *ROOT.glob("src/transform_hub/cli/templates/**/*.py")])
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a checker without a cache reads aiohttp, too
 
@@ -19,9 +21,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a checker without a
 def mypy(tmp_path):
     def check(*files):
         # Elsewhere, as a user has it: no settings of this project, nothing but what is installed.
-        command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", HERE.parents[1] / ".mypy_cache" / "users"]
+        command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache" / "users"]
         done = subprocess.run([*command, *files], check=False, capture_output=True, text=True, cwd=tmp_path)
-        return re.findall(r"(\w+\.py):(\d+): error: (.*)", done.stdout), done.stdout + done.stderr
+        return re.findall(r"([\w-]+\.py):(\d+): error: (.*)", done.stdout), done.stdout + done.stderr
 
     return check
 
@@ -33,7 +35,7 @@ def pyright(tmp_path):
         project.write_text(json.dumps({"typeCheckingMode": "strict", "include": [*map(str, files)]}))
         command = [sys.executable, "-m", "basedpyright", "--project", project, "--pythonpath", sys.executable]
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
-        return re.findall(r"(\w+\.py):(\d+):\d+ - error: (.*)", done.stdout), done.stdout + done.stderr
+        return re.findall(r"([\w-]+\.py):(\d+):\d+ - error: (.*)", done.stdout), done.stdout + done.stderr
 
     return check
 
@@ -42,7 +44,7 @@ def pyright(tmp_path):
 def test_the_public_types_are_what_they_were(checker, request):
     found, said = request.getfixturevalue(checker)(*RIGHT)
     assert found == [], said
-    assert re.search("no issues found in 3|0 errors", said), said
+    assert re.search("no issues found in 4|0 errors", said), said
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
@@ -50,3 +52,14 @@ def test_mistakes_are_found(checker, request):
     found, said = request.getfixturevalue(checker)(WRONG)
     expected = {number for number, line in enumerate(WRONG.read_text().splitlines(), 1) if "# wrong" in line}
     assert {int(line) for _, line, _ in found} == expected, said
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_examples_and_templates_are_typed(checker, request, tmp_path):
+    """Under names of their own: mypy takes all that are called main.py for one module."""
+    copies = [tmp_path / f"{'_'.join(path.relative_to(ROOT).with_suffix('').parts)}.py" for path in SHOWN]
+    for path, copy in zip(SHOWN, copies, strict=True):
+        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    found, said = request.getfixturevalue(checker)(*copies)
+    assert found == [], said
+    assert re.search(f"no issues found in {len(SHOWN)}|0 errors", said), said

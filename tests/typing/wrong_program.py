@@ -1,6 +1,8 @@
 """What type checkers have to find: each line that is wrong says so."""
 
-from transform_hub import HostClient
+from typing import Any
+
+from transform_hub import Context, HostClient, Input, Stream
 from transform_hub.sync import HostClient as SyncHostClient
 
 
@@ -22,3 +24,29 @@ async def wrong(host: HostClient, sync: SyncHostClient) -> None:
         maybe.upper()  # wrong
     for piece in sync.instance("id").get_output(follow=True):
         piece.decode()  # wrong
+
+
+async def double(number: int) -> int:
+    return number * 2
+
+
+async def wrong_sequence(context: Context, input: Input[str], numbers: Stream[int]) -> None:
+    input.map(double)  # wrong
+    input.map(len).map(str.upper)  # wrong
+    numbers.batch("5")  # wrong
+    numbers.batch(double)  # wrong
+    numbers.window()  # wrong
+    numbers.decode("utf-8")  # wrong
+    numbers.split(",")  # wrong
+    await numbers  # wrong
+    (await input.to_list()).upper()  # wrong
+    (await input.read()).upper()  # wrong
+    context.emitt("done")  # wrong
+    context.on("done", double, 5)  # wrong
+    context.logger.info(5 + context.instance_id)  # wrong
+
+    @context.on("size")
+    def on_size(message: Any) -> int:
+        return len(message)
+
+    on_size(5).upper()  # wrong

@@ -7,8 +7,15 @@ Flesch's reading ease: 100 is easy, 0 is very hard, and legal prose is below tha
     config   {"width": columns}     cut what is shown of a sentence (default 60)
 """
 
+from __future__ import annotations
+
 import asyncio
 import re
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transform_hub import Context, Input
 
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n")
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
@@ -18,10 +25,10 @@ VOWELS = re.compile(r"[aeiouy]+")
 class Tally:
     """What has been counted so far."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sentences = self.words = self.syllables = 0
 
-    def add(self, words):
+    def add(self, words: Sequence[str]) -> float:
         syllables = sum(count_syllables(word) for word in words)
         self.sentences += 1
         self.words += len(words)
@@ -29,18 +36,18 @@ class Tally:
         return reading_ease(1, len(words), syllables)
 
 
-def count_syllables(word):
+def count_syllables(word: str) -> int:
     word = word.lower()
     groups = len(VOWELS.findall(word))
     silent_e = word.endswith("e") and not word.endswith(("le", "ee")) and groups > 1
     return max(1, groups - silent_e)
 
 
-def reading_ease(sentences, words, syllables):
+def reading_ease(sentences: int, words: int, syllables: int) -> float:
     return 206.835 - 1.015 * words / sentences - 84.6 * syllables / words
 
 
-async def sentences(lines):
+async def sentences(lines: Input[str]) -> AsyncIterator[str]:
     """The sentences of a text that comes in lines; a blank line ends one too."""
     rest = ""
     async for line in lines:
@@ -50,7 +57,7 @@ async def sentences(lines):
     yield " ".join(rest.split())
 
 
-async def run(context, input, shortest=1):
+async def run(context: Context, input: Input[str], shortest: int = 1) -> AsyncIterator[str]:
     tally = Tally()
     width = context.config.get("width", 60)
     context.set_health_check(lambda: {"healthy": True, "sentences": tally.sentences})

@@ -10,6 +10,7 @@ node_modules already is packed as it is.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shlex
 import shutil
@@ -44,7 +45,14 @@ class Made:
     dependencies: tuple[str, ...] = ()
 
 
-def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, python: str | None = None) -> Made:
+def make(
+    folder: Path,
+    target: Path | BinaryIO,
+    *,
+    dependencies: bool = True,
+    python: str | None = None,
+    cache: Path | None = None,
+) -> Made:
     """Pack a folder together with its dependencies.
 
     Args:
@@ -52,6 +60,7 @@ def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, py
         target: path of the package, or a file to write to.
         dependencies: install them.
         python: version of Python to install for, like ``3.12``; by default that of this process.
+        cache: folder that keeps the dependencies for the next time, if there is one.
 
     Raises:
         CommandError: a dependency can't be installed.
@@ -65,10 +74,16 @@ def make(folder: Path, target: Path | BinaryIO, *, dependencies: bool = True, py
         python = python or ".".join(map(str, sys.version_info[:2]))
         _require_engine(folder, python)
     with _copy(folder, target) as copy:
-        if language == "py":
-            _install_python(folder, copy / VENDORED["py"], wanted, python or "")
+        kept = cache / _key(folder, language, wanted, python) if cache else None
+        vendored = copy / VENDORED[language]
+        if kept is not None and kept.exists():
+            shutil.copytree(kept, vendored, symlinks=True)
+        elif language == "py":
+            _install_python(folder, vendored, wanted, python or "")
         else:
             _install_javascript(copy)
+        if kept is not None and vendored.exists() and not kept.exists():
+            shutil.copytree(vendored, kept, symlinks=True)
         return Made(pack(copy, target), tuple(_installed(copy, language)))
 
 
@@ -111,6 +126,15 @@ def _dependencies_of(pyproject: Path) -> list[str]:
     except ValueError as error:
         raise CommandError(f"{pyproject} is not TOML: {error}") from None
     return [str(each) for each in project.get("dependencies", [])]
+
+
+def _key(folder: Path, language: str, wanted: list[str], python: str | None) -> str:
+    """The same for the same dependencies."""
+    requirements = folder / "requirements.txt"
+    named = requirements.read_text(encoding="utf-8", errors="replace") if "-r" in wanted else ""
+    described = _json(folder / "package.json").get("dependencies") if language == "js" else None
+    text = json.dumps([language, wanted, python, named, described], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@
                                ├ stdout ──┐
                                └ stderr ──┴> stderr
 
+    a line typed at a debugger's prompt goes to the Instance's stdin: see run_input.py
+
     first Ctrl-C or SIGTERM    stop, which the Instance can handle      exit code 130, or 143
     second                     kill
 
@@ -14,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterable, Awaitable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,17 +26,29 @@ import typer
 
 from transform_hub.cli.command import App
 from transform_hub.cli.connection import with_hub
-from transform_hub.cli.exits import ERROR
+from transform_hub.cli.exits import ERROR, CommandError
 from transform_hub.cli.output import note
+from transform_hub.cli.run_input import Debugger, Stdin, type_in
 from transform_hub.cli.secret_options import Env, EnvFile, HubSecret, Secret
-from transform_hub.cli.sending import Dependencies, Python, Source, package_of, send_package, start_instance
+from transform_hub.cli.sending import (
+    Dependencies,
+    Python,
+    Source,
+    package_of,
+    packing_again,
+    send_package,
+    start_instance,
+)
 from transform_hub.cli.start_options import Args, ConfigFile, ConfigString, start_options
-from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
+from transform_hub.cli.stdio import reader_gone, write_stdout
+from transform_hub.cli.watching import changed, look
 from transform_hub.errors import (
     HubError,
+    HubResponseError,
     InstanceGoneError,
     MethodNotAllowedError,
     NotFoundError,
+    PackageError,
     StreamError,
 )
 
@@ -42,6 +57,8 @@ if TYPE_CHECKING:
     from transform_hub.client.instance import InstanceClient
 
 app = App(help="")
+
+_BY_SIGNAL = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 @app.command("run")
@@ -59,11 +76,12 @@ def run(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the Sequence on the Hub.")] = False,
     deps: Dependencies = True,
     python: Python = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Run again whenever a file in the folder is saved.")] = False,
 ) -> None:
     """Run a Sequence as a program: stdin is its input, its output goes to stdout.
 
     What it prints goes to stderr. Ctrl-C stops it, a second Ctrl-C kills it. The exit code is that of the Instance.
-    The Sequence is deleted afterwards.
+    The Sequence is deleted afterwards. At a terminal `breakpoint()` opens a debugger.
     """
     options = start_options(
         args=args,
@@ -74,34 +92,57 @@ def run(
         secret=secret,
         hub_secret=hub_secret,
     )
+    stdin = Stdin(again=watch)
 
-    async def go(host: HostClient, package: Path) -> int:
+    async def go(host: HostClient, package: Path, change: asyncio.Future[None] | None = None) -> int:
         sequence = await send_package(host, package)
         try:
             instance = await start_instance(sequence, options)
-            return await _Run(instance, content_type, stop_timeout).result()
+            return await _Run(instance, stdin, content_type, stop_timeout).result(change)
         finally:
             if not keep:
                 with suppress(HubError):
                     await sequence.delete(force=True)
 
+    if watch:
+        with packing_again(source, deps=deps, python=python) as repack:
+            raise typer.Exit(with_hub(lambda host: _run_again(partial(go, host), source, repack)))
     with package_of(source, deps=deps, python=python) as package:
         code = with_hub(lambda host: go(host, package))
     raise typer.Exit(code)
 
 
+async def _run_again(go: Callable[..., Awaitable[int]], folder: Path, repack: Callable[[], Path]) -> int:
+    """Run the Sequence, and again after each change of its folder, until a signal comes."""
+    while True:
+        seen = look(folder)
+        change = asyncio.ensure_future(changed(folder, seen))
+        try:
+            code = await go(await asyncio.to_thread(repack), change)
+            if code in _BY_SIGNAL:
+                return code
+            if not change.done():
+                note(f"Ended with exit code {code}; it runs again when a file is saved, Ctrl-C ends this")
+        except (CommandError, PackageError, HubResponseError) as error:
+            note(f"{error}; it runs again when a file is saved, Ctrl-C ends this")
+        await change
+        note(f"{folder} has changed")
+
+
 class _Run:
     """One Instance, its streams connected to those of this process."""
 
-    def __init__(self, instance: InstanceClient, content_type: str, stop_timeout: int) -> None:
+    def __init__(self, instance: InstanceClient, stdin: Stdin, content_type: str, stop_timeout: int) -> None:
         self._instance = instance
+        self._stdin = stdin
+        self._debugger = Debugger()
         self._content_type = content_type
         self._stop_timeout = stop_timeout / 1000
         self._signals: list[int] = []
         self._ending: set[asyncio.Future[Any]] = set()
 
-    async def result(self) -> int:
-        """Wait for the end; the exit code.
+    async def result(self, change: asyncio.Future[None] | None = None) -> int:
+        """Wait for the end, or stop the Instance at a change; the exit code.
 
         Raises:
             BrokenPipeError: stdout has lost its reader; the Instance was stopped.
@@ -110,17 +151,19 @@ class _Run:
         gone = asyncio.ensure_future(reader_gone())
         streams: asyncio.Future[Any] = asyncio.gather(
             self._pour(self._instance.get_output(), 1),
-            self._pour(self._instance.get_stdout(), 2),
+            self._pour(self._instance.get_stdout(), 2, self._debugger.see),
             self._pour(self._instance.get_stderr(), 2),
         )
         try:
             with self._handling_signals():
-                either: set[asyncio.Future[Any]] = {streams, gone}
+                either: set[asyncio.Future[Any]] = {streams, gone, *([change] if change else ())}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if not streams.done():
-                    await self._instance.stop(self._stop_timeout)
-                    raise BrokenPipeError
-                streams.result()
+                    with suppress(InstanceGoneError, NotFoundError):  # it may just have ended
+                        await self._instance.stop(self._stop_timeout)
+                    if gone.done():
+                        raise BrokenPipeError
+                await streams
                 return await self._exit_code()
         finally:
             for task in (feeding, gone, streams):
@@ -131,13 +174,12 @@ class _Run:
     async def _feed(self) -> None:
         # The Instance may end before all of stdin is read, or take its input from a topic.
         with suppress(MethodNotAllowedError, StreamError, NotFoundError):
-            async with self._instance.open_input(self._content_type) as writer, aclosing(read_stdin()) as chunks:
-                async for chunk in chunks:
-                    await writer.write(chunk)
+            await type_in(self._stdin, self._instance, self._content_type, self._debugger)
 
-    async def _pour(self, stream: AsyncIterable[bytes], fd: int) -> None:
+    async def _pour(self, stream: AsyncIterable[bytes], fd: int, see: Callable[[bytes], None] = lambda _: None) -> None:
         async for chunk in stream:
             await write_stdout(chunk, fd)
+            see(chunk)
 
     @contextmanager
     def _handling_signals(self) -> Iterator[None]:

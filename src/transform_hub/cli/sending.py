@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,3 +66,20 @@ def package_of(source: Path, *, deps: bool, python: str | None, keep: Path | Non
         if keep:
             session.remember("package", str(keep.resolve()))
         yield package
+
+
+@contextmanager
+def packing_again(source: Path, *, deps: bool, python: str | None) -> Iterator[Callable[[], Path]]:
+    """What packs the folder anew at each call; dependencies are installed when they have changed."""
+    if not source.is_dir():
+        raise CommandError(f"{source} is no folder: --watch needs the folder of a Sequence", code=USAGE)
+    from transform_hub.cli.packing import make
+
+    with tempfile.TemporaryDirectory(prefix="si-") as place:
+        package, cache = Path(place, f"{source.resolve().name}.tar.gz"), Path(place, "dependencies")
+
+        def repack() -> Path:
+            make(source, package, dependencies=deps, python=python, cache=cache)
+            return package
+
+        yield repack

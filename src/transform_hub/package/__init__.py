@@ -20,7 +20,7 @@ Codes of PackageError:
 
 from transform_hub.package.gunzip import Limits
 from transform_hub.package.package_json import PackageJson, entrypoint, read_package_json
-from transform_hub.package.packing import Packed, pack
+from transform_hub.package.packing import Packed, contents, pack
 from transform_hub.package.unpacking import unpack
 
-__all__ = ["Limits", "PackageJson", "Packed", "entrypoint", "pack", "read_package_json", "unpack"]
+__all__ = ["Limits", "PackageJson", "Packed", "contents", "entrypoint", "pack", "read_package_json", "unpack"]

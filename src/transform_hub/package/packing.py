@@ -78,6 +78,17 @@ def pack(directory: str | os.PathLike[str], target: str | os.PathLike[str] | Bin
     return _write(root, entries, targets, target)
 
 
+def contents(directory: Path) -> list[str]:
+    """Paths of the files and links that :func:`pack` would take, relative to the directory.
+
+    Raises:
+        PackageError: something in it can't be packed.
+        OSError: it can't be read.
+    """
+    entries, _ = _scan(directory, None)
+    return [path for path, kind in entries.items() if kind != "directory"]
+
+
 def _needed(root: Path, file: Path) -> Iterator[str]:
     """The file behind a path, and the links on the way to it."""
     yield os.path.relpath(file.resolve(), root.resolve())

@@ -6,9 +6,9 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from transform_hub.protocol import Message, encode, require_bounded
 from transform_hub.runner import apart, sequence
@@ -20,9 +20,11 @@ from transform_hub.runner.serialize import plain
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
 
-StopHandler = Callable[..., Awaitable[None] | None]
-KillHandler = Callable[[], Awaitable[None] | None]
-Listener = Callable[[Any], Any]
+StopHandler = Callable[[float, bool], object] | Callable[[float], object] | Callable[[], object]
+KillHandler = Callable[[], object]
+Listener = Callable[[Any], object]
+AListener = TypeVar("AListener", bound=Listener)
+Result = TypeVar("Result")
 
 _source: contextvars.ContextVar[str | None] = contextvars.ContextVar("event source", default=None)
 
@@ -67,6 +69,10 @@ class Context:
             self._hub = apart.host_client(self._folders)(self._api, token=self._token)
         return self._hub
 
+    @overload
+    def on(self, event_name: str) -> Callable[[AListener], AListener]: ...
+    @overload
+    def on(self, event_name: str, callback: Callable[[Any], Result]) -> Callable[[Any], Result]: ...
     def on(self, event_name: str, callback: Listener | None = None) -> Any:
         """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
         if callback is None:

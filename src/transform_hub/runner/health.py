@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -96,11 +96,8 @@ class Health:
             self._asking = self._loop.create_task(self._answer())
 
     async def _answer(self) -> None:
-        health: dict[str, Any] = {"healthy": True}
         times_set = self._times_set
-        for check in list(self._checks):
-            said = await _ask(check)
-            health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
+        health = await ask(self._checks)
         if asyncio.current_task() is not self._asking:  # other checks were set meanwhile
             return
         self._know(health, times_set)
@@ -117,6 +114,15 @@ class _Known(NamedTuple):
     def message(self) -> Message:
         age = round((monotonic() - self.at) * 1000)
         return {"type": "health", "health": self.health, "age": age, "checks": self.times_set}
+
+
+async def ask(checks: Iterable[HealthCheck]) -> dict[str, Any]:
+    """The answers of checks, merged; healthy is what all call healthy."""
+    health: dict[str, Any] = {"healthy": True}
+    for check in list(checks):
+        said = await _ask(check)
+        health = {**health, **said, "healthy": health["healthy"] and said.get("healthy", True)}
+    return health
 
 
 async def _ask(check: HealthCheck) -> dict[str, Any]:

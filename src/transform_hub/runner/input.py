@@ -12,10 +12,9 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-from scramjet.streams import StringStream
-
 from transform_hub.protocol import LineBuffer
 from transform_hub.runner.content import is_document, is_json, is_text
+from transform_hub.runner.stream import Input as InputStream
 from transform_hub.runner.values import ValueReader
 
 READ_SIZE = 256 * 1024
@@ -30,8 +29,8 @@ class Input:
         sock.setblocking(False)
         self._sock = sock
         self._content_type: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        # A StringStream has all operators; the first writer's type tells which items it will carry.
-        self.stream = StringStream(max_parallel=64, name="input")
+        # The first writer's content type tells which items it will carry.
+        self.stream: Any = InputStream(name="input")
         self._is_cut = False
 
     def set_content_type(self, content_type: str) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Coroutine
 from time import monotonic
+from types import GenericAlias
 from typing import Any
 
 from scramjet import streams as framework
@@ -271,6 +272,9 @@ def install() -> None:
     operators = (_map, _filter, _each, _flatmap, _batch, _window, _sequence, _pipe, _to_list, _write_to, _reduce)
     for operator in operators:
         setattr(framework.Stream, operator.__name__.removeprefix("_"), operator)
+    for name in ("parse", "match", "split"):  # every Stream may carry text
+        setattr(framework.Stream, name, vars(framework.StringStream)[name])
+    framework.Stream.__class_getitem__ = classmethod(GenericAlias)  # annotations: Stream[str]
     framework.Stream.__aiter__ = _items
     framework.Stream.__anext__ = _next
     if not framework.DEBUG:  # its log() formats a message per chunk even when nothing is logged

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import MARK
-from transform_hub.runner import limits, nodejs, orphans
+from transform_hub.runner import limits, measuring, nodejs, orphans
 from transform_hub.runner.python import PythonRunner
 
 
@@ -29,6 +29,7 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)
+    measuring.begin()
     PythonRunner(spec).run()
 
 

@@ -34,7 +34,7 @@ from typing import Any, NoReturn
 
 from transform_hub import protocol
 from transform_hub.protocol import CHANNELS, Message
-from transform_hub.runner import exit_status, log, operators, origin, sequence, stdio, stream_tasks, threads
+from transform_hub.runner import exit_status, log, measuring, operators, origin, sequence, stdio, stream_tasks, threads
 from transform_hub.runner.context import Context
 from transform_hub.runner.health import Health
 from transform_hub.runner.input import Input
@@ -211,6 +211,7 @@ class PythonRunner:
         os._exit(code)
 
     def _leave(self, code: int, error: str | None) -> NoReturn:
+        measuring.save()
         message: Message = {"type": "exit", "code": code}
         self.control.send({**message, "error": error} if error else message)
         for name in ("stdout", "stderr", "log", "control"):
@@ -281,6 +282,7 @@ class PythonRunner:
         if self.context._kill_handlers:
             with contextlib.suppress(Exception):
                 asyncio.run_coroutine_threadsafe(self.context._kill(), self.loop).result(timeout=KILL_GRACE)
+        measuring.save()
 
     def _fail(self, error: BaseException) -> None:
         if not self.failure.done():

@@ -16,6 +16,7 @@ from transform_hub.hub.config import HubConfig
 from transform_hub.hub.server import Hub
 from transform_hub.sync import HostClient, InstanceClient, SequenceClient
 from transform_hub.sync.portal import Portal
+from transform_hub.testing.measuring import measured
 from transform_hub.testing.record import Record, Records
 
 RUNNING: list[LocalHub] = []
@@ -93,9 +94,11 @@ def local_hub(*, data_dir: str | os.PathLike[str] | None = None, **settings: Any
     with contextlib.ExitStack() as stack:
         if data_dir is None:
             data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="sth-data-"))
+        environment = {**stack.enter_context(measured(Path(data_dir))), **settings.pop("runner_envs", {})}
         portal = Portal("transform-hub-server")
         stack.callback(portal.close)
-        hub = portal.run(_made, HubConfig(**{"port": 0, "data_dir": Path(data_dir), **settings}))
+        config = HubConfig(**{"port": 0, "data_dir": Path(data_dir), "runner_envs": environment, **settings})
+        hub = portal.run(_made, config)
         stack.callback(portal.run, hub.close)
         portal.run(hub.start)
         local = LocalHub(hub, hub.records)

@@ -1,12 +1,18 @@
 """Goes on until it is stopped."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transform_hub import Context, Input
 
 
-async def run(context, input):
+async def run(context: Context, input: Input[str]) -> None:
     healthy = True
 
-    def set_health(value):
+    def set_health(value: bool) -> None:
         nonlocal healthy
         healthy = value
 
