@@ -169,6 +169,7 @@ class HubConfig:
                       min=LEAST_FILES),
         processes=Setting("--instance-processes", "instanceLimits.processes",
                           "Maximum number of processes and threads of each.", min=LEAST_PROCESSES),
+        disk=Setting("--instance-disk", "instanceLimits.disk", "Maximum size of the data_dir of each, in MB.", min=1),
     )
     cgroups: bool = _instances(False, "--cgroups/--no-cgroups", "cgroups", sth_default=True,
                                help="Limit the processes of an Instance together, by cgroups v2, if possible.")

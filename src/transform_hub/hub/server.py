@@ -21,6 +21,7 @@ from transform_hub.hub.http.app import make_app
 from transform_hub.hub.http.cors import CorsPolicy
 from transform_hub.hub.http.parts import Parts
 from transform_hub.hub.instances.directories import Directories
+from transform_hub.hub.instances.disk_limit import DiskLimit
 from transform_hub.hub.instances.history import History
 from transform_hub.hub.instances.limits import NO_GROUPS
 from transform_hub.hub.instances.secret_files import SecretFiles
@@ -114,6 +115,7 @@ class Hub:
             max_running=config.max_instances,
             retention=config.retention_ms / 1000,
         )
+        self.disk_limit = DiskLimit(self.instances.values, self.directories.data_dir)
         self.catalog = Catalog(self.sequences, self.instances, self.directories)
         self.log = HubLog(config.log_level)
         self.audit = Audit(config.hub_id, self.instances.values, interval=config.heartbeat_ms / 1000)
@@ -183,7 +185,8 @@ class Hub:
         await self.runtime.start(_Addresses(self.link, self.listener))
         if self.config.instance_limits.processes is not None and "processes" not in self.runtime.limits:
             raise HubStartError(f"Instances can't be limited: {NO_GROUPS}")
-        await self.listener.open(make_app(self._parts()), beside=Path(self.link.address.removeprefix("unix:")))
+        app = make_app(self._parts(), json_limit=self.config.json_limit)
+        await self.listener.open(app, beside=Path(self.link.address.removeprefix("unix:")))
         log.info("API on %s", self.url)
         if self.survival is not None:  # not before: a Hub that can't listen must leave them to another
             self.survival.open()
@@ -192,6 +195,7 @@ class Hub:
         self.history.close_lost(self.instances)
         self.readiness.can_answer.set()
         self.lag.start()
+        self.disk_limit.start()
         if ready:
             self.readiness.begin()
 
@@ -213,12 +217,12 @@ class Hub:
             log=self.log,
             config=lambda: config.public(self.port),
             load_check=self.load_check,
-            json_limit=config.json_limit,
         )
 
     async def close(self) -> None:
         """End all Instances, then the API, the link and the runtime."""
         self.readiness.drain()
+        await self.disk_limit.close()
         for instance in self.instances.values():
             instance.kill()
         alive = [asyncio.ensure_future(instance.ended.wait()) for instance in self.instances.values()]

@@ -291,13 +291,14 @@ class InstanceLimits(Model, forbid_unknown_fields=True):
     """The ``limits`` of a :class:`StartRequest`.
 
     ``memory`` in MB, ``cpu`` in seconds of CPU time, ``files`` that may be open, number of ``processes`` with their
-    threads, and whether a GPU is needed.
+    threads, MB of ``disk`` that the ``data_dir`` may take, and whether a GPU is needed.
     """
 
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     cpu: Annotated[int, msgspec.Meta(gt=0)] | None = None
     files: Annotated[int, msgspec.Meta(gt=0)] | None = None
     processes: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    disk: Annotated[float, msgspec.Meta(gt=0)] | None = None
     gpu: bool | None = None
 
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.server import serve
+from transform_hub.models import InstanceLimits
 from until import until
 
 KEEPS = """
@@ -155,3 +156,34 @@ async def test_many_at_once_leave_nothing(api, package):
         await api.post(f"{instance}/_kill", {"removeImmediately": True})
     state = api.hub.sequences.root / ".hub"
     await until(lambda: not list((state / "data").iterdir()) and not list((state / "trash").iterdir()))
+
+
+async def test_a_limit_of_the_disk_ends_who_exceeds_it(api, package, monkeypatch):
+    monkeypatch.setattr("transform_hub.hub.instances.disk_limit.PERIOD", 0.01)
+    source = """
+        async def run(context, input, size):
+            (context.data_dir / "file").write_bytes(b"x" * size)
+            async for line in input: yield line
+    """
+    sequence = await api.send(package(source))
+    within = await api.start(sequence, args=[500_000], limits={"disk": 1})
+    beyond = await api.start(sequence, args=[3_000_000], limits={"disk": 1})
+    info = await api.ended(beyond)
+    assert info["status"] == "errored"
+    assert info["error"] == "Disk limit of 1 MB: its data_dir has 3 MB"
+    log = [json.loads(line) for line in (await api.read(f"{beyond}/log")).splitlines()]
+    assert ("ERROR", info["error"]) in [(entry["level"], entry["msg"]) for entry in log]
+    await api.input(within, b"a\n")
+    assert await api.read(f"{within}/output") == b"a\n"
+
+
+async def test_a_limit_of_the_hub_holds_for_all(tmp_path, package, api_of):
+    limits = InstanceLimits(disk=5)
+    async with serve(port=0, data_dir=tmp_path, instance_limits=limits) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        sequence = await api.send(package("def run(context, input): return []"))
+        refused = await api.post(f"/sequence/{sequence}/start", {"limits": {"disk": 6}})
+        assert refused.status == 400
+        assert "limits.disk: 6 is more than this Hub allows, 5" in refused.json["error"]
+        info = await api.ended(await api.start(sequence))
+        assert info["limits"] == {"disk": 5}

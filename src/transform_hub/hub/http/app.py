@@ -25,6 +25,7 @@ from transform_hub.hub.http.parts import PARTS, Parts
 from transform_hub.hub.http.route import Route, route_of
 from transform_hub.hub.http.routes import host, instances, monitoring, sequences, topics
 from transform_hub.hub.observability.requests import Answered, current_request, id_of
+from transform_hub.protocol import MESSAGE_LIMIT
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("transform_hub.hub.access")
@@ -51,9 +52,9 @@ OPERATIONS = {word: number for each in ROUTES for word, number in each.audit.ite
 """Numbers by words of paths; ``monitoring`` is STH's, and no route of ours."""
 
 
-def make_app(parts: Parts) -> web.Application:
-    """The web application that serves a Hub's API."""
-    app = web.Application(middlewares=[_common_rules], client_max_size=parts.json_limit)
+def make_app(parts: Parts, *, json_limit: int = MESSAGE_LIMIT) -> web.Application:
+    """The web application that serves a Hub's API; ``json_limit`` is of the body of a request, in bytes."""
+    app = web.Application(middlewares=[_common_rules], client_max_size=json_limit)
     app[PARTS] = parts
     app.on_response_prepare.append(_add_headers)
     for route in ROUTES:

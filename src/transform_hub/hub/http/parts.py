@@ -31,7 +31,6 @@ class Parts:
         host: the address that the Hub was told to listen on.
         config: gives what ``GET /config`` answers.
         load_check: measures the machine.
-        json_limit: bytes that the JSON body of a request may have.
     """
 
     host: str
@@ -49,7 +48,6 @@ class Parts:
     log: HubLog
     config: Callable[[], dict[str, Any]]
     load_check: Callable[[], LoadCheck]
-    json_limit: int
 
 
 PARTS = web.AppKey("parts", Parts)

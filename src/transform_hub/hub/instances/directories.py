@@ -43,7 +43,7 @@ class Directories(InstanceObserver):
         Raises:
             ApiError: they can't be made.
         """
-        made = {"data_dir": self._data / instance_id, "cache_dir": self._cache / sequence_id}
+        made = {"data_dir": self.data_dir(instance_id), "cache_dir": self._cache / sequence_id}
         try:
             for path in made.values():
                 path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -52,6 +52,10 @@ class Directories(InstanceObserver):
             status = 507 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 500
             raise ApiError(status, f"No directory for the Instance's data could be made: {error.strerror}") from error
         return made
+
+    def data_dir(self, instance_id: str) -> Path:
+        """Where an Instance may write, whether it is there or not."""
+        return self._data / instance_id
 
     def gone(self, instance: Instance) -> None:
         self._discard(self._data / instance.id)

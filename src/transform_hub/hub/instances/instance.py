@@ -256,6 +256,11 @@ class Instance:
                 self.set_monitoring_rate(self._rate)
         return connected
 
+    def end_for(self, error: str) -> None:
+        """End the run for a reason of the Hub's own."""
+        self.streams.note("ERROR", error)
+        self.run.end_for(error)
+
     def announce_input(self, content_type: str) -> None:
         """Tell the Sequence what its input is; only the first time counts."""
         self.run.announce_input(content_type)

@@ -31,7 +31,8 @@ LEAST_PROCESSES = 16
 NO_GROUPS = "processes are counted in control groups (cgroups v2), and this Hub has none for itself"
 
 MB = 1024 * 1024
-NAMES = ("memory", "cpu", "files", "processes")
+_OF_PROCESS = ("memory", "cpu", "files", "processes")
+NAMES = (*_OF_PROCESS, "disk")
 
 
 def limits_for(
@@ -50,6 +51,8 @@ def limits_for(
     limits = _parse(asked or {})
     if limits.processes is not None and "processes" not in supported:
         raise ApiError(400, f"Invalid limits.processes: {NO_GROUPS}")
+    if limits.disk is not None and "disk" not in supported:
+        raise ApiError(400, "Invalid limits.disk: the directories of Instances are not on the Hub's machine")
     for name in NAMES:
         wanted, most = getattr(limits, name), getattr(of_hub, name)
         if wanted is not None and most is not None and wanted > most:
@@ -84,7 +87,7 @@ def limit_defect(limits: InstanceLimits) -> str | None:
 
 def for_runner(limits: dict[str, Any] | None) -> dict[str, int]:
     """Limits as :mod:`transform_hub.runner.limits` takes them: bytes, seconds, numbers."""
-    limits = {name: each for name, each in (limits or {}).items() if name in NAMES and each is not None}
+    limits = {name: each for name, each in (limits or {}).items() if name in _OF_PROCESS and each is not None}
     if "memory" in limits:
         limits["memory"] = int(limits["memory"] * MB)
     return limits

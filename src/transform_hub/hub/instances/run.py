@@ -304,6 +304,11 @@ class Run:
         if not self.is_over:  # without control nobody could stop it
             self._after(KILL_GRACE, self._end_process)
 
+    def end_for(self, error: str) -> None:
+        """End its process, with an error of the Hub's own."""
+        self._error = error
+        self._end_process()
+
     def fail(self, error: str) -> None:
         """It was not launched."""
         self._error = error
