@@ -145,7 +145,7 @@ def contained():
         ({"a": {(1, 2): 3}}, "a key of $.a", "is a tuple; make it a string"),
         ([int], "$[0]", "type has no meaning"),
         ([Kept], "$[0]", "type has no meaning"),
-        (contained(), "$[0][0]", "contains itself"),
+        (contained(), "$[0]", "is what contains it"),
     ],
     ids=["object", "field", "complex", "generator", "key", "type", "class", "circle"],
 )

@@ -67,6 +67,7 @@ def is_record(value: Any) -> bool:
 class _Walk:
     def __init__(self) -> None:
         self.not_finite: str | None = None
+        self._open: set[int] = set()
 
     def plain(self, value: Any, path: str, depth: int) -> Any:
         if value is None or isinstance(value, (bool, int, str)):
@@ -76,19 +77,26 @@ class _Walk:
                 return value
             self.not_finite = self.not_finite or path
             return None
+        if id(value) in self._open:
+            raise UnserializableError(f"{path} is what contains it")
         if depth > DEPTH_LIMIT:
-            raise UnserializableError(f"{path} is nested more than {DEPTH_LIMIT} levels deep, or contains itself")
+            raise UnserializableError(f"{path[:60]}... is nested more than {DEPTH_LIMIT} levels deep")
+        self._open.add(id(value))
+        try:
+            return self._parts(value, path, depth + 1)
+        finally:
+            self._open.discard(id(value))
+
+    def _parts(self, value: Any, path: str, depth: int) -> Any:
         if isinstance(value, dict):
-            return {
-                (name := _key(key, path)): self.plain(item, f"{path}.{name}", depth + 1) for key, item in value.items()
-            }
+            return {(name := _key(key, path)): self.plain(item, f"{path}.{name}", depth) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+            return [self.plain(item, f"{path}[{index}]", depth) for index, item in enumerate(value)]
         try:
             converted = convert(value)
         except UnserializableError as error:
             raise UnserializableError(f"{path}: {error}") from None
-        return self.plain(converted, path, depth + 1)
+        return self.plain(converted, path, depth)
 
 
 def _key(key: Any, path: str) -> str:
