@@ -317,7 +317,7 @@ async def test_beyond_loopback_a_token_is_needed():
         ({"limits": {"memory": "much"}}, "Invalid limits format: Expected `float"),
         ({"limits": {"memory": 0}}, "Invalid limits format: Expected `float` > 0.0"),
         ({"limits": {"gpu": 1}}, "Invalid limits format: Expected `bool"),
-        ({"limits": {"disk": 1}}, "Invalid limits format: Object contains unknown field `disk`"),
+        ({"limits": {"network": 1}}, "Invalid limits format: Object contains unknown field `network`"),
         ({"instanceId": "short"}, "Invalid instanceId format"),
         ({"instanceId": 5}, "Invalid instanceId format"),
         ({"instanceId": "../" * 12}, "Invalid instanceId format"),
