@@ -29,8 +29,8 @@ class NamedStream:
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Manager.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     def __init__(self, name: str, host: ApiClient, content_type: str = NDJSON) -> None:
@@ -170,8 +170,8 @@ class TopicClient(NamedStream):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Hub.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     host: HostClient

@@ -33,8 +33,8 @@ class NamedStream(Mirror, of=native.NamedStream):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Manager.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     _async: native.NamedStream
@@ -162,8 +162,8 @@ class TopicClient(NamedStream, of=native.TopicClient):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Hub.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     _async: native.TopicClient

@@ -122,16 +122,15 @@ async def test_the_item_of_a_member_that_dies_while_there_is_no_hub_goes_to_anot
 
 
 async def test_what_a_client_was_being_given_goes_to_another(sth, package, tmp_path):
-    path, item = tmp_path / "done", b"9" * 8_000_000
+    path, item = tmp_path / "done", b'"%s"' % (b"9" * 8_000_000)
     api = await sth.start("--reattach")
     async with api.session.get(f"{api.url}/topic/jobs?group=billing") as reader:
         await api.post("/topic/jobs", io.BytesIO(item + b"\n1\n"), content_type=NDJSON)
         assert await reader.content.readexactly(100) == item[:100]
         await sth.kill()
     api = await sth.start("--reattach", port=sth.port)
-    await api.start(await api.send(package(WORK.replace("{number}", "{len(str(number)[:9])}").replace(
-        "async for", "import sys; sys.set_int_max_str_digits(0)\n        async for"))), args=[str(path)])  # fmt: skip
-    await until(lambda: sorted(lines_of(path)) == ["1", "9"])
+    await api.start(await api.send(package(WORK.replace("{number}", "{str(number)[:9]}"))), args=[str(path)])
+    await until(lambda: sorted(lines_of(path)) == ["1", "999999999"])
 
 
 async def test_items_and_members_killed_with_their_hub_at_random(sth, package, tmp_path):

@@ -131,7 +131,8 @@ class Metrics(InstanceObserver, Collector):
             "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
         }
         for topic, figures in self._of_each_topic:
-            for name, value in figures._asdict().items():
+            for name in families:
+                value = getattr(figures, name)
                 families[name].add_metric([topic], value)
         yield from families.values()
 

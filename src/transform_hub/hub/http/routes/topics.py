@@ -17,7 +17,9 @@ from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES, media_type
 
-ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", TOPIC_TYPES)
+ITEMS = Content(
+    "Items of the topic: lines of text or ndjson, or messages behind 4 bytes that say how long they are.", TOPIC_TYPES
+)
 STREAM_OF_ITEMS = Content("Items of the topic.")
 TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
 
