@@ -152,6 +152,17 @@ async def test_an_item_that_was_given_and_not_taken_goes_to_another(launch, api,
     await until(lambda: numbers_in(path) == [5])
 
 
+@pytest.mark.parametrize("end", ["_kill", "_stop"])
+async def test_no_item_is_to_blame_for_an_end_that_was_asked_for(end, launch, api, tmp_path):
+    path = tmp_path / "done"
+    await api.post("/topic/jobs", lines(1), content_type=NDJSON)
+    for number in range(5):
+        instance = await launch(HANG, args=[str(path)])
+        await until(lambda number=number: numbers_in(path) == [1] * (number + 1))
+        await api.post(f"{instance}/{end}", {"timeout": 200})
+        await api.ended(instance)
+
+
 @pytest.mark.parametrize("poison", [b"1\n", b"{not json}\n"], ids=["it fails on", "no JSON"])
 async def test_a_poisonous_item_is_dropped_after_three_runs(poison, launch, api, tmp_path, caplog):
     path = tmp_path / "done"

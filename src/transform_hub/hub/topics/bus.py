@@ -105,8 +105,13 @@ class TopicMember(AbstractContextManager["TopicMember"], Protocol):
     def done(self) -> None:
         """The item that it got last is done."""
 
-    def fail(self, tell: Callable[[str], object]) -> None:
-        """It has failed on the item that it got last; what becomes of that is told."""
+    def fail(self, tell: Callable[[str], object], *, counts: bool = True) -> None:
+        """It has not done the item that it got last; what becomes of that is told.
+
+        Args:
+            tell: is called with it.
+            counts: whether the item may be to blame.
+        """
 
 
 class TopicWriter(AbstractAsyncContextManager["TopicWriter"], Protocol):

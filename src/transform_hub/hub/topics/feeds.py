@@ -275,7 +275,8 @@ class ItemsToInstance(ToInstance):
         if last_word is not None and last_word.code == EXIT_OK and not last_word.left:
             member.done()
         else:
-            member.fail(lambda told: self._instance.streams.note("WARN", told))
+            was_asked_to = self._instance.status == "completed"  # stopped or killed, for which no item is to blame
+            member.fail(lambda told: self._instance.streams.note("WARN", told), counts=not was_asked_to)
 
 
 def _framed(topic: Topic, item: TopicItem) -> bytes:

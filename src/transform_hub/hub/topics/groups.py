@@ -266,12 +266,12 @@ class Member:
             self.group.done(self.item)
             self.item = None
 
-    def fail(self, tell: Callable[[str], object]) -> None:
-        """It has failed on its item; what becomes of that is told."""
+    def fail(self, tell: Callable[[str], object], *, counts: bool = True) -> None:
+        """It has not done its item, and if that ``counts`` has failed on it; what becomes of the item is told."""
         item, self.item = self.item, None
         if item is None:
             return
-        if self.group.give_back(item, failed=True):
+        if self.group.give_back(item, failed=counts):
             tell(f"An item of the {self.group} was not done and goes to another member: {item}")
         else:
             tell(f"An item of the {self.group} is dropped after {item.tries} members have failed on it: {item}")
