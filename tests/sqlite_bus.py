@@ -10,6 +10,7 @@ import sqlite3
 from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.topics.bus import TopicFigures, check_name, check_type
+from transform_hub.models.rules import MESSAGES
 
 LINE_LIMIT = 1 << 24
 
@@ -45,6 +46,8 @@ class SqliteTopics:
         check_name(name)
         there = self._topics.get(name)
         check_type(name, content_type, there.content_type if there else None)
+        if content_type == MESSAGES:
+            raise ApiError(400, "This bus carries no messages")
         if there is None:
             there = self._topics[name] = SqliteTopic(self, name, content_type)
         return there
@@ -105,6 +108,9 @@ class SqliteTopic:
     def writer(self, provided=None):
         return SqliteWriter(self, provided)
 
+    def member(self, group):
+        raise ApiError(400, "This bus has no groups of readers")
+
     def reader(self, at=None, *, tap=False):
         return SqliteReader(self, at, tap=tap)
 
@@ -150,6 +156,8 @@ class SqliteTopic:
 
 
 class SqliteWriter:
+    missing = 0
+
     def __init__(self, topic, provided):
         self.topic, self.provided = topic, provided
         self.begun = b""

@@ -22,22 +22,28 @@ Messages on control:
     Hub -> runner    start                                      all channels are there: nothing of the Sequence is lost;
                                                                 again from a Hub that goes on with it: say once more
                                                                 what you are and have declared
-                     input    contentType                       what the first writer of the input sends
+                     input    contentType, byItem?              what the first writer of the input sends; by item: each
+                                                                stands behind 4 bytes, big-endian, that say how long
+                                                                it is, and comes when the runner wants it
                      event    eventName, message, source
                      stop     timeout (ms), canCallKeepalive
                      kill
                      rate     perSecond                         of health messages
     runner -> Hub    running  provides?, requires?              the Sequence is loaded, run() is about to be called
                      topic    provides? | requires?             found on what run() returned
+                     output   contentType                       what the output is declared to be
+                     wants    position                          by item: the Sequence asks for another, and is done
+                                                                with all before this byte of the input
                      checks   checks                            health checks were set, for the nth time: what was known
                                                                 of the health does not count until they have answered
                      health   health: {"healthy": bool, ...},   the latest answer of the checks that were set then,
                               age? (ms), checks?                and how old it is
                      event    eventName, message
                      alive    keepAlive (ms)                    calls off the kill that follows a stop
-                     exit     code, error?                      last message; the process ends right after it
+                     exit     code, error?, left?               last message; the process ends right after it; whether
+                                                                it has left an item untouched that it was given
 
-A topic is {"topic": name, "contentType": type}. The standard library alone is imported here: a runner
+A topic is {"topic": name, "contentType": type, "group"?: name}. The standard library alone is imported here: a runner
 shares its process with the Sequence and must not bring versions of packages that the Sequence may want itself.
 """
 

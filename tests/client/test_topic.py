@@ -1,6 +1,7 @@
 """Topics of a real Hub, through their client."""
 
 import asyncio
+import os
 
 import pytest
 from aiohttp import web
@@ -8,6 +9,7 @@ from faulty import serving
 
 from transform_hub import errors
 from transform_hub.client import HostClient, TopicClient
+from transform_hub.models.rules import MESSAGES
 
 
 async def test_create_list_delete(client):
@@ -153,3 +155,73 @@ def test_identity():
     assert len({host.topic("a"), same.topic("a"), host.topic("b")}) == 2
     assert host.topic("a") != host.sequence("a")
     assert repr(host.topic("a", "text/plain")) == "TopicClient('a', HostClient('http://h/api/v1'), 'text/plain')"
+
+
+async def test_messages_arrive_as_they_were_sent(client):
+    topic = client.topic("images", MESSAGES)
+    sent = [os.urandom(size) for size in (0, 1, 70_000, 2_000_000)]
+
+    async def one_by_one():
+        for message in sent:
+            yield message
+
+    sending = asyncio.ensure_future(topic.send_messages(one_by_one()))
+    async with topic.get() as reader:
+        messages = reader.messages()
+        assert [await anext(messages) for _ in sent] == sent
+        await sending
+        await topic.send_messages([memoryview(b"abc"), bytearray(b"de")])
+        assert [await anext(messages) for _ in range(2)] == [b"abc", b"de"]
+        await topic.delete()
+        assert [message async for message in messages] == []
+
+
+async def test_what_can_not_be_sent_as_messages(client):
+    with pytest.raises(ValueError, match=r"a topic of application/vnd\.scramjet\.messages"):
+        await client.topic("lines").send_messages([b"a"])
+    topic = client.topic("images", MESSAGES)
+    with pytest.raises(TypeError, match=r"use \[message\]"):
+        await topic.send_messages(b"one")
+    with pytest.raises(TypeError, match="must be bytes, not str"):
+        await topic.send_messages([b"one", "two"])
+    with pytest.raises(ValueError, match="a message of 67108865 bytes"):
+        await topic.send_messages([bytes(64 * 1024 * 1024 + 1)])
+    with pytest.raises(errors.BadRequestError, match="not whole"):
+        await topic.send(b"\0\0\0\5half")
+
+
+async def test_what_is_no_stream_of_messages(client):
+    topic = client.topic("raw", "application/octet-stream")
+    for data, why in ((b"\xff\xff\xff\xff", "no stream of messages"), (b"\0\0\0\5half", "ends within a message")):
+        await topic.send(data)
+        async with topic.get() as reader:
+            messages = reader.messages()
+            if why.startswith("ends"):
+                reading = asyncio.ensure_future(anext(messages))
+                await until_read(client)
+                await topic.delete()
+            else:
+                reading = anext(messages)
+            with pytest.raises(errors.StreamError, match=why):
+                await reading
+
+
+async def until_read(client):
+    while any(topic.held for topic in await client.list_topics()):
+        await asyncio.sleep(0)
+
+
+async def test_members_of_a_group_share_the_items(client):
+    topic = client.topic("jobs")
+    async with topic.get(group="billing") as one, topic.get(group="billing") as two:
+        [listed] = await client.list_topics()
+        assert (listed.groups, listed.readers) == ({"billing": 2}, 1)
+        await topic.send("".join(f"{number}\n" for number in range(100)))
+        await topic.delete()
+        got = [[number async for number in one.json()], [number async for number in two.json()]]
+    assert sorted(got[0] + got[1]) == list(range(100))
+    assert all(got)
+    with pytest.raises(ValueError, match="can't follow or tap"):
+        topic.get(group="billing", follow=True)
+    with pytest.raises(errors.BadRequestError, match="Invalid group"):
+        await topic.get(group="a b")

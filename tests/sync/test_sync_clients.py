@@ -92,6 +92,14 @@ def test_events(start):
         instance.get_next_event("pong", timeout=0.05)
 
 
+def test_messages_and_groups(client):
+    topic = client.topic("files", "application/vnd.scramjet.messages")
+    with topic.get(group="g") as reader:
+        topic.send_messages(bytes([number]) * number for number in range(3))
+        topic.delete()
+        assert list(reader.messages()) == [b"", b"\1", b"\2\2"]
+
+
 def test_topics(client):
     topic = client.topic("words", "text/plain")
     assert isinstance(topic, TopicClient)

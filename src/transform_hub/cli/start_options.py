@@ -17,6 +17,9 @@ ConfigFile = Annotated[Path | None, typer.Option("-f", "--config-file", help="Co
 ConfigString = Annotated[str | None, typer.Option("-s", "--config-string", help="Configuration, a JSON object.")]
 InstanceId = Annotated[str | None, typer.Option("--inst-id", help="36 characters to use as id of the Instance.")]
 InputTopic = Annotated[str | None, typer.Option("--input-topic", help="Topic to read as input.", callback=topic_name)]
+InputGroup = Annotated[
+    str | None, typer.Option("--input-group", help="Group of readers of that topic, which share its items.")
+]
 OutputTopic = Annotated[
     str | None, typer.Option("--output-topic", help="Topic to send the output to.", callback=topic_name)
 ]
@@ -34,6 +37,7 @@ def start_options(
     config_string: str | None,
     instance_id: str | None = None,
     input_topic: str | None = None,
+    input_group: str | None = None,
     output_topic: str | None = None,
     limits: str | None = None,
     restart: str | None = None,
@@ -62,7 +66,13 @@ def start_options(
     for name, values in (("env", environment(env, env_file)), ("secrets", secrets(secret, hub_secret))):
         if values:
             options[name] = {**(options.get(name) or {}), **values}
-    given = {"instance_id": instance_id, "input_topic": input_topic, "output_topic": output_topic, "restart": restart}
+    given = {
+        "instance_id": instance_id,
+        "input_topic": input_topic,
+        "input_group": input_group,
+        "output_topic": output_topic,
+        "restart": restart,
+    }
     return {**options, **{name: value for name, value in given.items() if value is not None}}
 
 
@@ -78,6 +88,7 @@ def _startup(file: Path | None) -> dict[str, Any]:
         "appConfig": "app_config",
         "instanceId": "instance_id",
         "inputTopic": "input_topic",
+        "inputGroup": "input_group",
         "outputTopic": "output_topic",
         "limits": "limits",
         "restart": "restart",

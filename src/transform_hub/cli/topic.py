@@ -32,6 +32,9 @@ Name = Annotated[
 ContentType = Annotated[
     str, typer.Option("-t", "--content-type", help="Content type of the topic.", callback=_checked_type)
 ]
+Group = Annotated[
+    str | None, typer.Option("--group", help="Share the items with the other members of this group of readers.")
+]
 
 
 @app.command("list|ls")
@@ -64,12 +67,14 @@ def delete(name: Name) -> None:
 
 
 @app.command()
-def get(name: Name, content_type: ContentType = NDJSON, tap: Tap = False) -> None:
+def get(name: Name, content_type: ContentType = NDJSON, tap: Tap = False, group: Group = None) -> None:
     """Write to stdout what is sent to a topic from now on."""
+    if tap and group is not None:
+        raise typer.BadParameter("use either --tap or --group", param_hint="--group")
 
     async def opened(host: HostClient) -> Any:
         topic = host.topic(name, content_type)
-        return await (topic.get(tap=True) if tap else topic.get())
+        return await (topic.get(tap=True) if tap else topic.get(group=group))
 
     pour(opened)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from transform_hub.messages import head
 from transform_hub.models.rules import BINARY, NDJSON
 
 Chunk = bytes | bytearray | memoryview | str
@@ -27,6 +28,9 @@ Progress = Callable[[int, int | None], object]
 
 PIECE = 256 * 1024
 """Bytes that are handed to the connection, or read from a file, at once."""
+
+Messages = Iterable[bytes | bytearray | memoryview] | AsyncIterable[bytes | bytearray | memoryview]
+"""Whole messages."""
 
 TEXT = "text/plain"
 
@@ -91,6 +95,31 @@ def pieces(chunk: Chunk) -> Iterator[bytes | memoryview]:
         piece = view[start : start + PIECE]
         # The connection may hold on to a piece while its owner changes it.
         yield piece if view.readonly else bytes(piece)
+
+
+async def framed(messages: Messages) -> AsyncGenerator[bytes, None]:
+    """Messages, each with its length before it.
+
+    Raises:
+        TypeError: one is not bytes, or it is one message and not several.
+        ValueError: one is too long.
+    """
+    if isinstance(messages, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"messages must be an iterable of messages, not {type(messages).__name__}: use [message]")
+    if isinstance(messages, AsyncIterable):
+        async for message in messages:
+            yield _framed(message)
+        return
+    for message in messages:
+        yield _framed(message)
+        await asyncio.sleep(0)  # a long list must not block the loop
+
+
+def _framed(message: bytes | bytearray | memoryview) -> bytes:
+    if not isinstance(message, (bytes, bytearray, memoryview)):
+        raise TypeError(f"A message must be bytes, not {type(message).__name__}")
+    data = bytes(message)
+    return head(len(data)) + data
 
 
 def _whole(chunk: Chunk) -> Body:

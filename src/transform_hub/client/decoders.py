@@ -11,6 +11,7 @@ import msgspec
 
 from transform_hub.client.json_line import decode_damaged
 from transform_hub.errors import StreamError
+from transform_hub.messages import MessageBuffer, MessageTooLongError
 from transform_hub.protocol import LineBuffer
 
 T = TypeVar("T")
@@ -116,6 +117,32 @@ class Json(_ByLine[T]):
             except (ValueError, RecursionError) as error:
                 raise self._error(f"Line {self._number} is not what was expected: {error}") from None
         return value
+
+
+class Messages(Decoder[bytes]):
+    """Whole binary messages, each with its length before it.
+
+    Args:
+        error: makes the error for what is no such stream.
+    """
+
+    def __init__(self, error: Callable[[str], StreamError]) -> None:
+        self._buffer = MessageBuffer()
+        self._error = error
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        try:
+            yield from self._buffer.messages(chunk)
+        except MessageTooLongError as error:
+            raise self._error(f"This is no stream of messages: {error}") from None
+
+    def cut(self) -> bytes:
+        return self._buffer.flush()
+
+    def finish(self) -> Iterator[bytes]:
+        if self._buffer.size:
+            raise self._error(f"The stream ends within a message, of which {self._buffer.size} bytes have come")
+        return iter(())
 
 
 def _without_end(line: bytes) -> bytes:

@@ -128,6 +128,7 @@ class InstanceClient(InstanceStreams):
             app_config=info.app_config or None,
             instance_id=self.id,
             input_topic=info.requires or None,
+            input_group=info.input_group,
             output_topic=info.provides or None,
             restart=info.restart_policy,
             env=env,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from transform_hub.client.decoders import Chunks, Decoder, Json, Lines, Text
+from transform_hub.client.decoders import Chunks, Decoder, Json, Lines, Messages, Text
 from transform_hub.errors import StreamError
 
 if TYPE_CHECKING:
@@ -116,6 +116,14 @@ class Readable(ABC, Generic[G]):
             StreamError: a line is not such a value; the message has its number.
         """
         return self._decoded(Json(type, self._error))
+
+    def messages(self) -> AsyncIterator[bytes | G]:
+        """Iterate over whole binary messages: of a topic of ``application/vnd.scramjet.messages``, or such an output.
+
+        Raises:
+            StreamError: it is no such stream, or ends within a message.
+        """
+        return self._decoded(Messages(self._error))
 
     async def _decoded(self, decoder: Decoder[T]) -> AsyncIterator[T | G]:
         async with self:

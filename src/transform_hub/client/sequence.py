@@ -61,6 +61,7 @@ class SequenceClient:
         app_config: dict[str, Any] | None = None,
         instance_id: str | None = None,
         input_topic: str | None = None,
+        input_group: str | None = None,
         output_topic: str | None = None,
         limits: dict[str, Any] | None = None,
         restart: str | RestartPolicy | None = None,
@@ -74,6 +75,8 @@ class SequenceClient:
             app_config: becomes ``context.config`` in the Sequence.
             instance_id: id to use instead of a random one, 36 characters.
             input_topic: name for the topic that the Sequence requires.
+            input_group: group of readers of that topic, which share its items: each goes to one of them. Needs a Hub of
+                this package.
             output_topic: name for the topic that the Sequence provides.
             limits: resource limits, e.g. ``{"memory": 512}`` (MB).
             restart: when the Hub runs it again: ``never``, ``on-failure``, ``always``, the last two also with a
@@ -101,6 +104,7 @@ class SequenceClient:
             app_config=app_config,
             instance_id=instance_id,
             input_topic=input_topic,
+            input_group=input_group,
             output_topic=output_topic,
             limits=limits,
             restart=restart,

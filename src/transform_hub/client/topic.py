@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
+from urllib.parse import quote
 
 from transform_hub.client.address import segment
-from transform_hub.client.body import Progress, Sendable, body_of
+from transform_hub.client.body import Messages, Progress, Sendable, body_of, framed
 from transform_hub.client.follower import Follower
 from transform_hub.client.reader import Reader
 from transform_hub.client.reading import Follow, Take, reading
 from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
-from transform_hub.models.rules import NDJSON
+from transform_hub.models.rules import MESSAGES, NDJSON
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing since 3.11
@@ -28,8 +29,8 @@ class NamedStream:
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Manager.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     def __init__(self, name: str, host: ApiClient, content_type: str = NDJSON) -> None:
@@ -75,8 +76,32 @@ class NamedStream:
         """
         return self._writer()
 
+    async def send_messages(self, messages: Messages, *, progress: Progress | None = None) -> None:
+        """Send whole binary messages, such as images or Parquet files: ``POST /topic/:name``.
+
+        The topic is one of ``application/vnd.scramjet.messages``: its readers get each message as it was sent.
+
+        Args:
+            messages: bytes each, 64 MiB at most; the iterable must not block, or be an async one.
+            progress: called with the bytes sent so far, 4 more for each message.
+
+        Raises:
+            ValueError: the topic's content type is another, or a message is too long.
+            TypeError: a message is not bytes.
+        """
+        if self.content_type != MESSAGES:
+            raise ValueError(f"messages need a topic of {MESSAGES}; this client's is {self.content_type}")
+        await self.send(framed(messages), progress=progress)
+
     @overload
-    def get(self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]) -> Reader: ...
+    def get(
+        self,
+        *,
+        follow: Literal[False] = ...,
+        tap: Literal[False] = ...,
+        group: str | None = ...,
+        **options: Unpack[Take],
+    ) -> Reader: ...
     @overload
     def get(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
     @overload
@@ -87,6 +112,7 @@ class NamedStream:
         *,
         follow: bool = False,
         tap: bool = False,
+        group: str | None = None,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
@@ -97,6 +123,8 @@ class NamedStream:
             follow: reconnect when the connection is lost; the reader gives a :class:`Gap` there.
             tap: read a copy: it holds no writer, and takes nothing from other readers. There is a :class:`Gap` where
                 it was too slow. The Hub must be one of this package.
+            group: be a member of this group of readers: each item goes to one of them. The Hub must be one of this
+                package; others let this reader have everything.
             reconnect_timeout: seconds for reconnecting; None is no limit.
             idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
             progress: called after each chunk with the bytes so far.
@@ -109,11 +137,13 @@ class NamedStream:
             * StreamError: it broke off; with ``follow`` and ``tap`` only StreamTimeoutError.
 
         Raises:
-            ValueError: both ``follow`` and ``tap``.
+            ValueError: more than one of ``follow``, ``tap`` and ``group``.
         """
+        if group is not None and (follow or tap):
+            raise ValueError("a member of a group can't follow or tap")
         return reading(
             self.host.transport,
-            self._path,
+            self._path if group is None else f"{self._path}?group={quote(group, safe='')}",
             follow=follow,
             tap=tap,
             reconnect_timeout=reconnect_timeout,
@@ -140,8 +170,8 @@ class TopicClient(NamedStream):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Hub.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     host: HostClient

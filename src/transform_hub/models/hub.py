@@ -128,7 +128,8 @@ class InstanceInfo(Model, kw_only=True):
     """An Instance on a Hub: ``GET /instance/:id`` and the items of ``GET /instances``.
 
     ``status`` is one of :data:`InstanceStatus`, or a state that only a newer Hub has.
-    Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads.
+    Times are ISO 8601 in UTC. ``provides`` and ``requires`` name the topics the Instance writes and reads,
+    ``input_group`` the group of readers that it is a member of there.
     ``limits`` are those it was started with; ``env`` and ``secrets`` only the names.
     ``error`` says what went wrong in an Instance that is ``errored``.
     ``restarts`` counts the restarts by ``restart_policy``; ``next_restart`` is set between two runs: when the next one
@@ -140,6 +141,7 @@ class InstanceInfo(Model, kw_only=True):
     args: list[Any] | msgspec.UnsetType = msgspec.UNSET
     provides: str | None = None
     requires: str | None = None
+    input_group: str | None = None
     sequence: SequenceInfo
     ports: dict[str, int] | None = None
     created: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -264,6 +266,7 @@ class StartRequest(Model):
         args: positional arguments after the input stream.
         instance_id: id of the Instance instead of a random one, 36 characters.
         input_topic: name for the topic that the Sequence requires.
+        input_group: group of readers of that topic, which share its items.
         output_topic: name for the topic that the Sequence provides.
         limits: resource limits, e.g. ``{"memory": 512}`` (MB), see :class:`InstanceLimits`.
         restart: a :class:`RestartPolicy`, or a short form of one: ``never``, ``on-failure``, ``on-failure:5``, ...
@@ -275,6 +278,7 @@ class StartRequest(Model):
     args: list[Any] | msgspec.UnsetType = msgspec.UNSET
     instance_id: str | None = None
     input_topic: str | None = None
+    input_group: str | None = None
     output_topic: str | None = None
     limits: dict[str, Any] | None = None
     restart: str | dict[str, Any] | None = None
@@ -379,7 +383,8 @@ class TopicDeleted(Model):
 class Topic(Model, omit_defaults=False):
     """An item of ``GET /topics``; ``held`` is in bytes, ``waiting`` counts writers that are held back.
 
-    STH leaves the last four out.
+    ``groups`` has the members of each group of readers, which counts as one of the ``readers``; it is left out if there
+    is none. STH leaves out all from ``readers`` on.
     """
 
     content_type: str
@@ -390,6 +395,7 @@ class Topic(Model, omit_defaults=False):
     writers: int | None = None
     waiting: int | None = None
     held: int | None = None
+    groups: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LogEntry(Model, omit_defaults=False):

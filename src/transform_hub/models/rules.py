@@ -8,7 +8,16 @@ from typing import Literal, get_args
 
 BINARY = "application/octet-stream"
 NDJSON = "application/x-ndjson"
-TopicType = Literal["application/x-ndjson", "text/x-ndjson", "text/plain", "application/octet-stream"]
+MESSAGES = "application/vnd.scramjet.messages"
+"""Whole binary messages, each with its length before it: 4 bytes, big-endian."""
+
+TopicType = Literal[
+    "application/x-ndjson",
+    "text/x-ndjson",
+    "text/plain",
+    "application/octet-stream",
+    "application/vnd.scramjet.messages",
+]
 TOPIC_TYPES: tuple[TopicType, ...] = get_args(TopicType)
 """What a topic may carry."""
 
@@ -23,6 +32,14 @@ def media_type(content_type: str) -> str:
 
 TOPIC_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 """What a topic may be called; the backslash is STH's."""
+
+CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(\s*;[ -~]{0,200})?", re.ASCII)
+"""What may be the content type of an output."""
+
+GROUP_NAME = re.compile(r"[a-zA-Z0-9_.+-]{1,100}")
+"""What a group of readers may be called."""
+
+GROUP_RULE = "up to 100 letters, digits, '_', '.', '+' and '-'"
 
 OBJECT_ID = re.compile(r"[\w.-]{36}")
 """What may be asked for as the id of a Sequence or Instance."""

@@ -5,6 +5,8 @@
                             newline
     application/x-ndjson,   values, one per line of JSON     any JSON value, one per line
     application/json        (json: or one of several lines)
+    application/vnd.        bytes, a whole message each      bytes, a message each
+    scramjet.messages
     anything else           bytes as they come, <= 256 KiB   bytes, str; other values become JSON lines
 
 Text is UTF-8. Invalid bytes become lone surrogates, so they leave a text Sequence as they came in.
@@ -13,6 +15,8 @@ Text is UTF-8. Invalid bytes become lone surrogates, so they leave a text Sequen
 from __future__ import annotations
 
 import codecs
+
+from transform_hub.messages import MESSAGES
 
 RAW = "transform_hub.raw"
 """Error handler of encoders: a lone surrogate that stands for a byte becomes that byte, any other an escape."""
@@ -38,6 +42,10 @@ def is_json(content_type: str) -> bool:
         "application/ndjson",
         "text/x-ndjson",
     )
+
+
+def is_messages(content_type: str) -> bool:
+    return media_type(content_type) == MESSAGES
 
 
 def is_document(content_type: str) -> bool:

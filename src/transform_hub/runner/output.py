@@ -12,8 +12,9 @@ from typing import Any
 
 from scramjet.streams import Stream
 
+from transform_hub.messages import head
 from transform_hub.runner import frames, origin, serialize
-from transform_hub.runner.content import RAW, is_json, media_type
+from transform_hub.runner.content import RAW, is_json, is_messages, media_type
 from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
 from transform_hub.runner.serialize import dumps
@@ -118,14 +119,17 @@ class Encoder:
     """
 
     def __init__(self, content_type: str) -> None:
+        self._is_messages = is_messages(content_type)
         table = TABLES.get(media_type(content_type))
         self._table: Table | None = table and table()
-        self.direct = _TEXT if self._table is not None else _PLAIN
+        self.direct = _NONE if self._is_messages else _TEXT if self._table is not None else _PLAIN
         self.encode = encode_json if is_json(content_type) else encode
 
     def parts(self, item: Any, number: int) -> Iterator[str | bytes]:
         """What is written for an item of no ``direct`` type: a frame has many lines."""
-        if isinstance(item, (str, bytes, bytearray, memoryview)):
+        if self._is_messages:
+            yield from _message(item, number)
+        elif isinstance(item, (str, bytes, bytearray, memoryview)):
             yield self.encode(item, number)
         elif self._table is not None:
             with _refusing(number):
@@ -146,6 +150,7 @@ class OutputError(TypeError):
     """An item of the output can't be written."""
 
 
+_NONE: frozenset[type] = frozenset()
 _TEXT = frozenset((str, bytes))
 _FAST = frozenset((dict, list))
 _PLAIN = _TEXT | {dict, list, int, float, bool, type(None)}
@@ -157,6 +162,14 @@ def _refusing(number: int) -> Iterator[None]:
         yield
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise OutputError(f"item {number} of the output can't be written: {error}") from error
+
+
+def _message(item: Any, number: int) -> Iterator[bytes]:
+    with _refusing(number):
+        if not isinstance(item, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a message is bytes, not {type(item).__name__}")
+        data = bytes(item)
+        yield head(len(data)) + data
 
 
 def encode(item: Any, number: int) -> str | bytes:

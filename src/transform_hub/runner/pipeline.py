@@ -54,6 +54,7 @@ class Pipeline:
     Attributes:
         ended: nothing more will be written.
         ready: items that can be read.
+        asked: called when somebody reads, and there is no item for it, or no more.
         strict: every item has to be taken with ``read``, since each read makes room for another.
     """
 
@@ -63,6 +64,7 @@ class Pipeline:
         self.ended = False
         self.ready: deque[Any] = deque()
         self.strict = False
+        self.asked: Callable[[], object] = lambda: None
         self._loop = asyncio.get_event_loop()
         self._steps: list[Step] = []
         self._raw: deque[Any] = deque()
@@ -87,7 +89,7 @@ class Pipeline:
     def write(self, chunk: Any) -> asyncio.Future[None]:
         """Write an item; the future is done when there is room for more."""
         self._put((chunk,))
-        if self._unread() < self.max_parallel:
+        if self.unread < self.max_parallel:
             return self._drained
         drained: asyncio.Future[None] = self._loop.create_future()
         self._writers.append(drained)
@@ -125,11 +127,16 @@ class Pipeline:
             if self.strict:
                 self._advance(freed=1)
             return chunk
-        return END if self._over() else await self._arrival()
+        if self._over():
+            self.asked()
+            return END
+        return await self._arrival()
 
     async def _arrival(self) -> Any:
         reader = self._loop.create_future()
         self._readers.append(reader)
+        if not self.unread:
+            self.asked()
         try:
             return await reader
         except asyncio.CancelledError:
@@ -138,15 +145,22 @@ class Pipeline:
                 self._hand_out()
             raise
 
-    def _unread(self) -> int:
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody reads, and nothing is left of what was written."""
+        return not self.unread and any(not reader.done() for reader in self._readers)
+
+    @property
+    def unread(self) -> int:
+        """Items that were written and not read."""
         return len(self._raw) + len(self._running) + len(self.ready)
 
     def _hungry(self) -> bool:
         # Without functions nothing runs ahead: a block is read when the one before it was.
-        return self._unread() < (self.max_parallel if self._steps else 1)
+        return self.unread < (self.max_parallel if self._steps else 1)
 
     def _over(self) -> bool:
-        return self.ended and not self._unread()
+        return self.ended and not self.unread
 
     def _put(self, chunks: Iterable[Any]) -> None:
         if self.ended:
@@ -222,13 +236,15 @@ class Pipeline:
             reader = self._readers.popleft()
             if not reader.done():
                 reader.set_result(self.ready.popleft() if self.ready else END)
-        room = max(self.max_parallel - self._unread(), freed)
+        room = max(self.max_parallel - self.unread, freed)
         while self._writers and room > 0:
             drained = self._writers.popleft()
             if not drained.done():
                 drained.set_result(None)
                 room -= 1
         self.strict = self._concurrent or bool(self._writers)
+        if self._readers and not self.unread:  # the functions have dropped an item
+            self.asked()
         if self._feeder is not None and self._hungry():
             if not self._feeder.done():
                 self._feeder.set_result(None)

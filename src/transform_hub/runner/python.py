@@ -111,7 +111,7 @@ class PythonRunner:
         self._end(protocol.EXIT_STOPPED if self._stopped and code == protocol.EXIT_OK else code, error)
 
     async def _main(self) -> tuple[int, str | None]:
-        self.input = Input(self.channels["input"])
+        self.input = Input(self.channels["input"], lambda done: self.control.send({"type": "wants", "position": done}))
         self.output = Output(self.channels["output"])
         self.control.start(self.health.beat)
         await self.started.wait()
@@ -151,13 +151,18 @@ class PythonRunner:
         running.result()
 
     async def _call(self, module: ModuleType, declared: dict[str, dict[str, str] | None]) -> None:
+        content_type = sequence.content_type(getattr(module, "provides", None))
+        if content_type is not None:
+            self._declare({"type": "output", "contentType": content_type})
         run = sequence.entry(module)
         result = run(self.context, self.input.stream, *self.spec.get("args") or [])
         while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
             result = await result
-        content_type = sequence.content_type(getattr(module, "provides", None))
         if not isinstance(result, dict):  # a dict is the output itself, not a declaration
-            content_type = sequence.content_type(result) or content_type
+            by_result = sequence.content_type(result)
+            if by_result is not None and by_result != content_type:
+                content_type = by_result
+                self._declare({"type": "output", "contentType": content_type})
             for kind, already in declared.items():
                 topic = sequence.topic(result, kind)
                 if topic is not None and already is None:
@@ -213,6 +218,8 @@ class PythonRunner:
     def _leave(self, code: int, error: str | None) -> NoReturn:
         measuring.save()
         message: Message = {"type": "exit", "code": code}
+        if self.input.has_left:
+            message["left"] = True
         self.control.send({**message, "error": error} if error else message)
         for name in ("stdout", "stderr", "log", "control"):
             # Shut down, not just closed: a process that the Sequence has left behind may hold copies.
@@ -246,9 +253,11 @@ class PythonRunner:
         if kind == "start":
             for declared in self._declared:  # another Hub may not have heard them
                 self.control.send(declared)
+            if self.started.is_set():
+                self.input.repeat_want()
             self.started.set()
         elif kind == "input":
-            self.input.set_content_type(message["contentType"])
+            self.input.set_content_type(message["contentType"], by_item=message.get("byItem", False))
         elif kind == "event":
             self._begin(self.context._deliver(message["eventName"], message.get("message"), message.get("source")))
         elif kind == "stop" and not self.context._stopping:

@@ -81,7 +81,9 @@ def topic(holder: Any, kind: str) -> dict[str, str] | None:
     name = holder.get(kind) if isinstance(holder, dict) else getattr(holder, kind, None)
     if not isinstance(name, str) or not name:
         return None
-    return {"topic": name, "contentType": content_type(holder) or "text/plain"}
+    declared = {"topic": name, "contentType": content_type(holder) or "text/plain"}
+    group = holder.get("group") if isinstance(holder, dict) else getattr(holder, "group", None)
+    return {**declared, "group": group} if isinstance(group, str) and group and kind == "requires" else declared
 
 
 def content_type(holder: Any) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from transform_hub.client import readable as native
-from transform_hub.client.decoders import Chunks, Json, Lines, Text
+from transform_hub.client.decoders import Chunks, Json, Lines, Messages, Text
 from transform_hub.client.readable import G, T
 from transform_hub.sync.mirror import MirroredReadable
 
@@ -78,3 +78,11 @@ class Readable(MirroredReadable, Generic[G], of=native.Readable):
             StreamError: a line is not such a value; the message has its number.
         """
         return self._decoded(Json(type, self._error))
+
+    def messages(self) -> Iterator[bytes | G]:
+        """Iterate over whole binary messages: of a topic of ``application/vnd.scramjet.messages``, or such an output.
+
+        Raises:
+            StreamError: it is no such stream, or ends within a message.
+        """
+        return self._decoded(Messages(self._error))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from transform_hub.client import topic as native
-from transform_hub.client.body import Progress, Sendable
+from transform_hub.client.body import Messages, Progress, Sendable
 from transform_hub.client.reading import Follow, Take
 from transform_hub.client.transport import Deadline
 from transform_hub.models.rules import NDJSON
@@ -33,8 +33,8 @@ class NamedStream(Mirror, of=native.NamedStream):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Manager.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     _async: native.NamedStream
@@ -78,8 +78,30 @@ class NamedStream(Mirror, of=native.NamedStream):
         """
         return mirror(self._async.open())
 
+    def send_messages(self, messages: Messages, *, progress: Progress | None = None) -> None:
+        """Send whole binary messages, such as images or Parquet files: ``POST /topic/:name``.
+
+        The topic is one of ``application/vnd.scramjet.messages``: its readers get each message as it was sent.
+
+        Args:
+            messages: bytes each, 64 MiB at most; the iterable must not block, or be an async one.
+            progress: called with the bytes sent so far, 4 more for each message.
+
+        Raises:
+            ValueError: the topic's content type is another, or a message is too long.
+            TypeError: a message is not bytes.
+        """
+        self._run(self._async.send_messages, messages, progress=progress_of(progress))
+
     @overload
-    def get(self, *, follow: Literal[False] = ..., tap: Literal[False] = ..., **options: Unpack[Take]) -> Reader: ...
+    def get(
+        self,
+        *,
+        follow: Literal[False] = ...,
+        tap: Literal[False] = ...,
+        group: str | None = ...,
+        **options: Unpack[Take],
+    ) -> Reader: ...
 
     @overload
     def get(self, *, follow: Literal[True], **options: Unpack[Follow]) -> Follower: ...
@@ -92,6 +114,7 @@ class NamedStream(Mirror, of=native.NamedStream):
         *,
         follow: bool = False,
         tap: bool = False,
+        group: str | None = None,
         reconnect_timeout: float | None = None,
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
@@ -102,6 +125,8 @@ class NamedStream(Mirror, of=native.NamedStream):
             follow: reconnect when the connection is lost; the reader gives a :class:`Gap` there.
             tap: read a copy: it holds no writer, and takes nothing from other readers. There is a :class:`Gap` where
                 it was too slow. The Hub must be one of this package.
+            group: be a member of this group of readers: each item goes to one of them. The Hub must be one of this
+                package; others let this reader have everything.
             reconnect_timeout: seconds for reconnecting; None is no limit.
             idle_timeout: seconds of silence that are allowed; None is no limit, ``default`` the client's setting.
             progress: called after each chunk with the bytes so far.
@@ -114,13 +139,14 @@ class NamedStream(Mirror, of=native.NamedStream):
             * StreamError: it broke off; with ``follow`` and ``tap`` only StreamTimeoutError.
 
         Raises:
-            ValueError: both ``follow`` and ``tap``.
+            ValueError: more than one of ``follow``, ``tap`` and ``group``.
         """
         native: Any = self._async
         return mirror(
             native.get(
                 follow=follow,
                 tap=tap,
+                group=group,
                 reconnect_timeout=reconnect_timeout,
                 idle_timeout=idle_timeout,
                 progress=progress_of(progress),
@@ -136,8 +162,8 @@ class TopicClient(NamedStream, of=native.TopicClient):
     Args:
         name: of the topic: letters, digits, ``_``, ``-``, ``+`` and backslashes.
         host: the client of its Hub.
-        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain`` or ``application/octet-stream``;
-            it has to be that of the topic.
+        content_type: ``application/x-ndjson``, ``text/x-ndjson``, ``text/plain``, ``application/octet-stream`` or
+            ``application/vnd.scramjet.messages``; it has to be that of the topic.
     """
 
     _async: native.TopicClient

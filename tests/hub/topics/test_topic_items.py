@@ -135,7 +135,7 @@ async def test_a_tap_is_a_copy_that_takes_nothing_and_counts_for_nobody(bus):
         async with topic.reader(tap=True) as tap:
             await writer.write(b"after\n")
             assert (tap.position, await tap.read()) == (7, b"after\n")
-            assert topic.figures()._replace(held=0) == (0, 0, 1, 0, 13)
+            assert topic.figures()._replace(held=0) == (0, 0, 1, 0, 13, {})
             assert topic.figures().held == 13
     async with topic.reader() as reader:
         data = b""

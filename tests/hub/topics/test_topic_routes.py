@@ -13,8 +13,8 @@ from until import steady, until
 
 NDJSON = "application/x-ndjson"
 UNSUPPORTED = (
-    "Unsupported content-type: a topic carries application/x-ndjson, text/x-ndjson, text/plain "
-    "or application/octet-stream"
+    "Unsupported content-type: a topic carries application/x-ndjson, text/x-ndjson, text/plain, "
+    "application/octet-stream or application/vnd.scramjet.messages"
 )
 OCTETS = "application/octet-stream"
 

@@ -54,6 +54,7 @@ class Channel:
         history: keep the latest bytes for every reader instead of holding writers back.
         lossy: drop the oldest bytes instead of holding writers back while nobody takes.
         on_dropped: called with the bytes that were dropped, when somebody takes again or the stream ends.
+        align: where the item begins that a position is in; nobody begins to take within an item.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Channel:
         history: bool = False,
         lossy: bool = False,
         on_dropped: Callable[[int], object] = lambda _: None,
+        align: Callable[[int], int] = lambda position: position,
     ) -> None:
+        self.align = align
         self.limit = limit
         self.history = history
         self.closed = False
@@ -251,7 +254,7 @@ class Channel:
             shares: hold writers back, but take nothing.
         """
         if at is None:
-            at = self.oldest if self.history else self.written if tap else self._taken
+            at = self.oldest if self.history else self.written if tap else self.align(self._taken)
         reader = ChannelReader(self, at, shares=shares)
         if tap or self.history:
             self._taps.add(reader)
@@ -302,18 +305,26 @@ class Channel:
         if reader not in self._readers:
             return self._copy(reader)
         if not reader.shares:
-            self._store.take(reader.position)  # a reader that asks for more has handed on what came before
+            self._store.take(self.align(reader.position))  # a reader that asks for more has handed on what came before
         data = self._store.read(reader.position)
         if data:
-            was_first = reader.position <= self._first
-            reader.position += len(data)
-            if not reader.shares:
-                self._taken = max(self._taken, reader.position)
-            # Rescan the readers only when none is left at the head: O(1) per read, however many there are.
-            self._at_first -= was_first
-            if self._at_first <= 0:
-                self._trim()
+            self.advance(reader, len(data))
         return data
+
+    def peek(self, position: int) -> bytes:
+        """Bytes from a position on, which nobody takes."""
+        return b"" if self._discarded else self._store.read(position)
+
+    def advance(self, reader: ChannelReader, size: int) -> None:
+        """A reader has taken so many bytes."""
+        was_first = reader.position <= self._first
+        reader.position += size
+        if not reader.shares:
+            self._taken = max(self._taken, reader.position)
+        # Rescan the readers only when none is left at the head: O(1) per read, however many there are.
+        self._at_first -= was_first
+        if self._at_first <= 0:
+            self._trim()
 
     def _copy(self, tap: ChannelReader) -> bytes:
         if tap.position < self.oldest:
@@ -326,7 +337,7 @@ class Channel:
     def _trim(self) -> None:
         """Make room up to where every reader is, and the next who takes will begin if nobody does now."""
         places = [reader.position for reader in self._readers]
-        first = min([*places, self._taken] if self._is_unread else places)
+        first = self.align(min([*places, self._taken] if self._is_unread else places))
         self._at_first = sum(reader.position <= first for reader in self._readers)
         if first > self._first:
             self._first = first
@@ -347,7 +358,7 @@ class Channel:
         if reader.shares:
             self._sharing -= 1
         elif not self._discarded:
-            self._store.take(reader.position)
+            self._store.take(self.align(reader.position))
         if not self.is_lossy:
             self._regain_patience()
         elif self._is_unread and self._waiting:

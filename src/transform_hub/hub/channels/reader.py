@@ -47,11 +47,15 @@ class ChannelReader:
             data = self.channel.take(self)
             if data or self.channel.closed or self.finished:
                 return data
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self.wait()
+
+    async def wait(self) -> None:
+        """Wait until there may be something to read."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     def seek(self, position: int) -> None:
         """Go on at a position, as far as it is kept."""

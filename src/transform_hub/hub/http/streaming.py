@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -15,8 +16,13 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import decoded, encoding_of
 from transform_hub.hub.http.route import ask_for_body, require_acceptable
 from transform_hub.hub.link.runner_input import SinkWriter
-from transform_hub.hub.topics.bus import TopicWriter
-from transform_hub.models.rules import BINARY, POSITION
+from transform_hub.hub.topics.bus import TopicMember, TopicWriter
+from transform_hub.models.rules import BINARY, POSITION, media_type
+
+log = logging.getLogger(__name__)
+
+PIECE = 256 * 1024
+"""Bytes of an item that are written at once."""
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
@@ -39,10 +45,18 @@ class Readable(Protocol):
         """A new reader."""
 
 
-async def stream_response(request: web.Request, source: Readable) -> web.StreamResponse:
-    """Answer with what a reader of a stream gives, until its end or the client's."""
-    require_acceptable(request, BINARY)
-    response = stream_answer(request)
+async def stream_response(
+    request: web.Request, source: Readable, content_type: str | None = None
+) -> web.StreamResponse:
+    """Answer with what a reader of a stream gives, until its end or the client's.
+
+    Args:
+        request: what is answered.
+        source: of the stream.
+        content_type: that its writer has declared.
+    """
+    require_acceptable(request, BINARY, *([media_type(content_type)] if content_type else []))
+    response = stream_answer(request, content_type)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
         await response.prepare(request)
         return response
@@ -55,6 +69,46 @@ async def stream_response(request: web.Request, source: Readable) -> web.StreamR
         with contextlib.suppress(ConnectionError):
             await response.write_eof()
     return response
+
+
+async def share_response(request: web.Request, member: TopicMember, group: str) -> web.StreamResponse:
+    """Answer with the items that a member of a group of readers gets, each once the one before is with the kernel."""
+    response = stream_answer(request)
+    if request.method == hdrs.METH_HEAD:
+        await response.prepare(request)
+        return response
+    given = 0
+    with member:
+        await response.prepare(request)
+        try:
+            while (item := await member.next()) is not None:
+                await _send_item(request, item.data, response)
+                member.done()
+                given += 1
+        except (ConnectionError, asyncio.CancelledError):
+            words = "A client left %s; it has had %d items, and those that it had not read are lost"
+            log.info(words, group, given)
+            raise
+    with contextlib.suppress(ConnectionError):
+        await response.write_eof()
+    return response
+
+
+async def _send_item(request: web.Request, data: bytes, response: web.StreamResponse) -> None:
+    """Write an item, and wait until the kernel has all of it.
+
+    Raises:
+        ConnectionError: the client is gone.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    _let_kernel_pace(request)
+    for start in range(0, len(data), PIECE):
+        await response.write(data[start : start + PIECE])
+        await request.writer.drain()
+    if request.transport is None or transport.is_closing():
+        raise ConnectionResetError
 
 
 def wanted_place(request: web.Request) -> tuple[int | None, bool]:
@@ -83,9 +137,13 @@ def wanted_position(request: web.Request) -> int | None:
     return int(wanted)
 
 
-def stream_answer(request: web.Request) -> web.StreamResponse:
-    """An answer that is a stream of bytes."""
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: BINARY})
+def stream_answer(request: web.Request, content_type: str | None = None) -> web.StreamResponse:
+    """An answer that is a stream of bytes, of a content type that a Sequence has declared."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: content_type or BINARY})
+    if content_type is not None:
+        # A browser that opens it must neither guess another type nor run a Sequence's script as this Hub's own.
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "sandbox"
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
     return response
@@ -98,10 +156,7 @@ async def send_all(request: web.Request, reader: Reader, response: web.StreamRes
     learns of the gap, and False tells it here.
     """
     transport = request.transport
-    if transport is not None:
-        # What counts as read is with the kernel; under TLS up to 64 KiB may still be in the buffer below it.
-        # TLS transports pause at `high`, not above it: with 0 an empty buffer pauses, and nothing ever resumes.
-        transport.set_write_buffer_limits(high=1 if request.secure else 0)
+    _let_kernel_pace(request)
     while data := await reader.read():
         if is_tap and reader.missed:
             request.protocol.force_close()
@@ -117,6 +172,13 @@ async def send_all(request: web.Request, reader: Reader, response: web.StreamRes
             request.writer.output_size += len(part)
         await request.writer.drain()
     return True
+
+
+def _let_kernel_pace(request: web.Request) -> None:
+    """What counts as read is with the kernel; under TLS up to 64 KiB may still be in the buffer below it."""
+    if request.transport is not None:
+        # TLS transports pause at `high`, not above it: with 0 an empty buffer pauses, and nothing ever resumes.
+        request.transport.set_write_buffer_limits(high=1 if request.secure else 0)
 
 
 async def received(request: web.Request) -> AsyncIterator[bytes]:
@@ -205,16 +267,19 @@ async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
         raise ApiError(404, "The topic was deleted") from None
 
 
-async def converse(request: web.Request, writer: SinkWriter, output: Channel, *, end: bool) -> web.StreamResponse:
+async def converse(
+    request: web.Request, writer: SinkWriter, output: Channel, content_type: str | None, *, end: bool
+) -> web.StreamResponse:
     """Carry a request's body to the input of a runner and its output back, both at once.
 
     Args:
         request: whose body is the input.
         writer: of the input.
         output: is answered with.
+        content_type: of the output, if it is declared.
         end: whether the input ends with the body.
     """
-    response = stream_answer(request)
+    response = stream_answer(request, content_type)
     await ask_for_body(request)
     with output.reader() as reader:
         await response.prepare(request)

@@ -176,6 +176,7 @@ class Instance:
             args=self.order.request.args,
             provides=self.provides,
             requires=self.requires,
+            input_group=self.run.topics["requires"].group if self.requires else None,
             sequence=sequence,
             created=self.created_at,
             started=self.started_at,

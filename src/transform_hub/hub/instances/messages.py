@@ -20,6 +20,7 @@ class TopicDeclaration(msgspec.Struct, rename="camel"):
 
     topic: str
     content_type: str
+    group: str | None = None
 
 
 class Declared(msgspec.Struct, tag="topic"):
@@ -54,6 +55,18 @@ class Event(msgspec.Struct, tag="event", rename="camel"):
     message: Any = None
 
 
+class Wants(msgspec.Struct, tag="wants"):
+    """The Sequence asks for the next item of its input; it is done with all before this position."""
+
+    position: int
+
+
+class OutputType(msgspec.Struct, tag="output", rename="camel"):
+    """What its output is."""
+
+    content_type: str
+
+
 class Alive(msgspec.Struct, tag="alive"):
     """It wants to go on after a stop."""
 
@@ -63,9 +76,10 @@ class LastWord(msgspec.Struct, tag="exit"):
 
     code: int
     error: str | None = None
+    left: bool = False
 
 
-RunnerMessage = Declared | Running | Checks | Heartbeat | Event | Alive | LastWord
+RunnerMessage = Declared | Running | Checks | Heartbeat | Event | Wants | OutputType | Alive | LastWord
 
 
 def parse_message(message: Message) -> RunnerMessage:

@@ -29,14 +29,17 @@ from transform_hub.hub.instances.messages import (
     Event,
     Heartbeat,
     LastWord,
+    OutputType,
     Running,
     TopicDeclaration,
+    Wants,
     parse_message,
 )
 from transform_hub.hub.instances.start_order import StartOrder
 from transform_hub.hub.link.instance_streams import Streams
 from transform_hub.hub.link.protocols import ChannelProtocol
 from transform_hub.hub.runtimes.runtime import Exit, LaunchOrder, Runtime
+from transform_hub.models.rules import CONTENT_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +94,8 @@ class Run:
         begun: when the runner had dialled all its channels, in seconds of the event loop.
         topics: what the Sequence provides and requires.
         input_type: content type of the input, once there is any.
+        output_type: content type of the output, once it is declared.
+        wanted: up to where the Sequence is done with its input, which it asks for more of; None if it has not asked.
         health: as its Sequence has told it.
         stop_order: the latest stop that it was asked for.
         last_word: its last message.
@@ -106,6 +111,8 @@ class Run:
         self.topics: dict[TopicKind, TopicDeclaration] = {}
         self.health = Health()
         self.last_word: LastWord | None = None
+        self.output_type: str | None = None
+        self.wanted: int | None = None
         self._loaded: Running | None = None
         self._kept_alive = False
         # what it was told
@@ -171,11 +178,11 @@ class Run:
             lasted: seconds that it has run.
         """
         self.begun = asyncio.get_running_loop().time() - lasted
-        if self.input_type is not None:
-            self._tell_input_type()
         self._streams.note("INFO", "The Hub was away; entries that were on their way to it may be missing")
         for kind, topic in topics.items():
             self._connect(kind, topic)
+        if self.input_type is not None:
+            self._tell_input_type()
         self._streams.send({"type": "start"})  # whether the earlier Hub understood all the runner has said is not known
         if self._life.status == "killing":
             self.kill()
@@ -196,6 +203,11 @@ class Run:
             self._life.notify()
         elif isinstance(message, Checks):
             self.health.set_checks(message)
+        elif isinstance(message, Wants):
+            self.wanted = message.position
+            self._life.notify()
+        elif isinstance(message, OutputType):
+            self._note_output_type(message.content_type)
         elif isinstance(message, Event):
             self._instance.emitted(message.event_name, message.message)
         elif isinstance(message, Running):
@@ -208,6 +220,13 @@ class Run:
             self._life.notify()
         else:
             self.last_word = message
+
+    def _note_output_type(self, content_type: str) -> None:
+        if CONTENT_TYPE.fullmatch(content_type):
+            self.output_type = content_type
+            self._instance.changed()
+        else:
+            self._streams.note("WARN", f"{content_type[:100]!r} is no content type: the output is served without it")
 
     def _announce(self) -> None:
         """Running begins when the Sequence is loaded and all channels are there, whichever comes last."""
@@ -228,7 +247,8 @@ class Run:
         for kind in get_args(TopicKind):
             topic: TopicDeclaration | None = getattr(declared, kind)
             if topic is not None and kind not in self.topics:
-                self._connect(kind, TopicDeclaration(names[kind] or topic.topic, topic.content_type))
+                group = (request.input_group or topic.group) if kind == "requires" else None
+                self._connect(kind, TopicDeclaration(names[kind] or topic.topic, topic.content_type, group))
                 self._instance.changed()
 
     def _connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
@@ -257,7 +277,9 @@ class Run:
             self._tell_input_type()
 
     def _tell_input_type(self) -> None:
-        self._streams.send({"type": "input", "contentType": self.input_type})
+        message = {"type": "input", "contentType": self.input_type}
+        required = self.topics.get("requires")
+        self._streams.send({**message, "byItem": True} if required and required.group else message)
 
     async def stop(self, order: StopOrder) -> None:
         """Ask the Sequence to stop; kill it if it has neither ended nor asked to go on when the time is over."""

@@ -13,7 +13,7 @@ from transform_hub.hub.instances.environment import check
 from transform_hub.hub.instances.limits import limits_for
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.models import InstanceLimits, RestartPolicy, SequenceInfo, StartRequest
-from transform_hub.models.rules import OBJECT_ID
+from transform_hub.models.rules import GROUP_NAME, GROUP_RULE, OBJECT_ID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,8 @@ class StartRules:
         """
         if request.instance_id is not None and not OBJECT_ID.fullmatch(request.instance_id):
             raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
+        if request.input_group is not None and not GROUP_NAME.fullmatch(request.input_group):
+            raise ApiError(400, f"Invalid inputGroup format: {GROUP_RULE}")
         limits = limits_for(request.limits, self.limits, supported)
         try:
             policy = policy_of(self.restart_policy if request.restart is None else request.restart)

@@ -54,8 +54,8 @@ class MemoryBacking:
     def __init__(self, unread_limit: int = UNREAD_LIMIT) -> None:
         self.unread_limit = unread_limit
         self.descriptors: dict[str, int] = {}
-        self.provided = Provided([0] * 4)
-        self.required = Required([0] * 2)
+        self.provided = Provided([0] * 5)
+        self.required = Required([0] * 3)
 
     def store(self, name: str) -> Store:
         return MemoryStore(LIMIT) if name == "log" else MemoryStore()

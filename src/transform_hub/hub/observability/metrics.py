@@ -131,8 +131,8 @@ class Metrics(InstanceObserver, Collector):
             "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
         }
         for topic, figures in self._of_each_topic:
-            for name, value in figures._asdict().items():
-                families[name].add_metric([topic], value)
+            for name, family in families.items():
+                family.add_metric([topic], getattr(figures, name))
         yield from families.values()
 
     def _of_requests(self) -> Iterator[Metric]:

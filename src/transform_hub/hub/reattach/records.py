@@ -40,6 +40,7 @@ class Record(Model, kw_only=True):
     provides: TopicDeclaration | None = None
     requires: TopicDeclaration | None = None
     input_type: str | None = None
+    output_type: str | None = None
     stopping: StopOrder | None = None
     ended_sinks: tuple[str, ...] = ()
     restarts: int = 0
@@ -72,6 +73,7 @@ def record_of(instance: Instance) -> Record:
         started=instance.started_at,
         pid=run.pid,
         input_type=run.input_type,
+        output_type=run.output_type,
         stopping=run.stop_order,
         ended_sinks=instance.streams.ended_sinks,
         restarts=instance.restarts.count,
@@ -87,7 +89,13 @@ def restore(instance: Instance, record: Record) -> None:
     instance.life.status = record.status
     instance.created_at, instance.started_at = record.created, record.started
     instance.restarts.count, instance.restarts.in_a_row = record.restarts, record.restarts_in_a_row
-    instance.run.secret, instance.run.pid, instance.run.input_type = record.secret, record.pid, record.input_type
+    run = instance.run
+    run.secret, run.pid, run.input_type, run.output_type = (
+        record.secret,
+        record.pid,
+        record.input_type,
+        record.output_type,
+    )
 
 
 def moment(time: str) -> datetime:

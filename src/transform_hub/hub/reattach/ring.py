@@ -41,7 +41,7 @@ KEPT = CAPACITY - CHUNK
 ARMED = 1 << 30
 REARM = 1 << 29
 _BASE, _WRITTEN, _TAKEN, _FLOOR, _NUMBER = range(5)
-_PROVIDED = slice(8, 12)
+_PROVIDED = slice(8, 13)
 
 SO_PEEK_OFF = 42
 """The same on all architectures of Linux but sparc and parisc; Python does not name it."""

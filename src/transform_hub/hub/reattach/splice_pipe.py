@@ -34,7 +34,7 @@ PIECE = 256 * 1024
 """Bytes that are put into a pipe at once, as far as the system allows; a new one takes 64 KiB."""
 
 _SENT, _AIM = range(2)
-_REQUIRED = slice(2, 4)
+_REQUIRED = slice(2, 5)
 
 
 class SplicePipe:

@@ -8,6 +8,7 @@ next Hub <──records and ends of the channels, exit codes of those that ended
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
@@ -20,6 +21,7 @@ from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.instances.store import InstanceStore
 from transform_hub.hub.reattach.fdstore import FdStore, Survivor
+from transform_hub.hub.reattach.group_items import PREFIX as GROUPS
 from transform_hub.hub.reattach.records import Record, Records, moment, record_of, restore
 from transform_hub.hub.reattach.ring import can_spool
 from transform_hub.hub.reattach.spool import Spool
@@ -87,9 +89,9 @@ class Survival(InstanceObserver):
     async def restore(self, instances: InstanceStore, sequences: SequenceStore) -> None:
         """Go on with all topics and Instances that have outlived an earlier Hub."""
         found = await self._fdstore.survivors()
-        survivors = [each for each in found if not each.name.startswith(PREFIX)]
+        survivors = [each for each in found if not each.name.startswith((PREFIX, GROUPS))]
         spools = {each.name: Spool.of(each.descriptors, self._unread_limit) for each in survivors}
-        self._restore_topics([each for each in found if each.name.startswith(PREFIX)], spools.values())
+        self._restore_topics([each for each in found if each not in survivors], spools.values())
 
         def make(record: Record, spool: Spool | None) -> Instance | None:
             """The Instance of a record; None if its Sequence is gone."""
@@ -120,6 +122,9 @@ class Survival(InstanceObserver):
             else:
                 await self._resume(instance, record, survivor)
                 instances.adopt(instance)
+        await asyncio.sleep(0)  # in which those that are members of groups claim what they were given
+        if self.topics is not None:
+            self.topics.settle_groups()
 
     def _restore_topics(self, survivors: Iterable[Survivor], spools: Iterable[Spool | None]) -> None:
         """Go on with topics; nobody writes them before it is settled how far Instances are in them."""

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.reattach.fdstore import FdStore, Survivor
+from transform_hub.hub.reattach.group_items import PREFIX as GROUPS
+from transform_hub.hub.reattach.group_items import GroupItems
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, Ring
 from transform_hub.hub.topics.local import LocalTopic
 
@@ -133,11 +135,33 @@ class TopicRings:
 
     def _topic(self, name: str, content_type: str, descriptor: int | None = None) -> LocalTopic:
         channel = _TopicChannel(self._fdstore, f"{PREFIX}{content_type}:{name}", descriptor)
-        return LocalTopic(name, content_type, channel, channel.number)
+        number = channel.number
+
+        def make_store(group: str) -> GroupItems:
+            return GroupItems(self._fdstore, f"{GROUPS}{number}:{group}")
+
+        return LocalTopic(name, content_type, channel, number, make_store)
 
     def restore(self, survivors: Iterable[Survivor]) -> Iterator[LocalTopic]:
-        """The topics of an earlier Hub."""
+        """The topics of an earlier Hub, with their groups."""
         seen: set[str] = set()
+        found = [*survivors]
+        groups = [each for each in found if each.name.startswith(GROUPS)]
+        for topic in self._restore_topics([each for each in found if each not in groups], seen):
+            for survivor in groups:
+                number, _, group = survivor.name.removeprefix(GROUPS).partition(":")
+                if int(number) == topic.number and survivor.name not in seen:
+                    seen.add(survivor.name)
+                    store = GroupItems(self._fdstore, survivor.name, survivor.descriptors["group"])
+                    topic.restore_group(group, store)
+            yield topic
+        for survivor in groups:  # whose topic was deleted
+            if survivor.name not in seen:
+                self._fdstore.release(survivor.name)
+                for descriptor in survivor.descriptors.values():
+                    os.close(descriptor)
+
+    def _restore_topics(self, survivors: Iterable[Survivor], seen: set[str]) -> Iterator[LocalTopic]:
         for survivor in survivors:
             descriptor = survivor.descriptors.get("topic")
             if descriptor is None:

@@ -41,7 +41,7 @@ from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.setup.files import convert, read_document
 from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.models import InstanceLimits, SecretFile, SequenceInfo, StartRequest
-from transform_hub.models.rules import NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES, media_type
+from transform_hub.models.rules import GROUP_NAME, GROUP_RULE, NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES, media_type
 from transform_hub.package import Limits, pack, unpack
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class StartupSequence(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     args: list[Any] = []
     instance_id: str | None = None
     input_topic: str | None = None
+    input_group: str | None = None
     output_topic: str | None = None
     limits: InstanceLimits | None = None
     restart: str | dict[str, Any] | None = None
@@ -156,6 +157,8 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
     for key, name in (("inputTopic", sequence.input_topic), ("outputTopic", sequence.output_topic)):
         if name is not None:
             _check_topic_name(name, f"{where}.{key}")
+    if sequence.input_group is not None and not GROUP_NAME.fullmatch(sequence.input_group):
+        raise HubStartError(f"{where}.inputGroup: {sequence.input_group!r} is no name of a group: {GROUP_RULE}")
 
 
 def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:
@@ -217,6 +220,7 @@ async def _start(instances: InstanceStore, each: StartupSequence, sequence: Sequ
         args=each.args,
         instance_id=each.instance_id,
         input_topic=each.input_topic,
+        input_group=each.input_group,
         output_topic=each.output_topic,
         limits=None if each.limits is None else msgspec.to_builtins(each.limits),
         restart=each.restart,

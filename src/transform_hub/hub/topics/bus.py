@@ -6,7 +6,8 @@
 
 What they promise:
 
-    items      Where a topic carries text or ndjson an item is a line. A line is handed on whole, once its newline has
+    items      Where a topic carries messages (hub.topics.items) an item is one of them: never torn, never mixed.
+               Where it carries text or ndjson an item is a line. A line is handed on whole, once its newline has
                come or its writer has come to its end (in ndjson it gets its newline then; text stays as it is, and the
                next writer goes on in that line). Lines of different writers never mix, up to
                LINE_LIMIT. A binary topic has no items: chunks of writers alternate, cut anywhere.
@@ -16,6 +17,7 @@ What they promise:
     a reader   ... that leaves holds nobody any more. What it took is gone, what it had not taken goes to the others, or
                waits for the next if it was the last. One that stays but takes nothing holds up the topic; the Hub's log
                says so after STALL seconds.
+    a group    ... of readers is one reader to all others; each item goes to one of its members, see hub.topics.groups.
     nobody     ... reads: LIMIT bytes (of hub.channel) are kept, then writers wait.
     a writer   ... that ends leaves the topic as it is: topics have no end. One that breaks off in the middle of a line
                (its client goes away, its Instance is killed) takes the piece with it; whole lines before it stay.
@@ -31,8 +33,9 @@ The Hub uses topics through :class:`TopicBus` and :class:`Topic` alone. Local to
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from transform_hub.hub.errors import ApiError
@@ -47,9 +50,10 @@ class TopicFigures(NamedTuple):
 
     Attributes:
         held: bytes that the slowest reader has not had; without readers, those that none has had.
-        readers, writers: how many there are, taps left out.
+        readers, writers: how many there are, taps left out; a group is one reader.
         waiting: how many writers wait because the topic is full.
         written: bytes that it has carried.
+        groups: how many members each group of readers has.
     """
 
     held: int
@@ -57,6 +61,7 @@ class TopicFigures(NamedTuple):
     writers: int
     waiting: int
     written: int
+    groups: Mapping[str, int] = MappingProxyType({})
 
 
 class TopicReader(AbstractAsyncContextManager["TopicReader"], Protocol):
@@ -76,21 +81,59 @@ class TopicReader(AbstractAsyncContextManager["TopicReader"], Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
+class TopicItem(Protocol):
+    """An item that is given to a member of a group.
+
+    Attributes:
+        start: its position in the topic.
+        data: the bytes of it.
+    """
+
+    start: int
+    data: bytes
+
+
+class TopicMember(AbstractContextManager["TopicMember"], Protocol):
+    """One member of a group of readers, to be entered before it is used; what it has not done goes to another one."""
+
+    async def next(self) -> TopicItem | None:
+        """The next item, as soon as there is one for it; None when the topic was deleted and nothing is left."""
+
+    def resume(self, start: int) -> TopicItem | None:
+        """Go on with the item that begins there, which it got with an earlier Hub; None if that is done."""
+
+    def done(self) -> None:
+        """The item that it got last is done."""
+
+    def fail(self, tell: Callable[[str], object], *, counts: bool = True) -> None:
+        """It has not done the item that it got last; what becomes of that is told.
+
+        Args:
+            tell: is called with it.
+            counts: whether the item may be to blame.
+        """
+
+
 class TopicWriter(AbstractAsyncContextManager["TopicWriter"], Protocol):
     """One writer of a topic, to be entered before it is used; one that leaves without an end has broken off.
 
     Attributes:
-        incomplete: bytes of a line whose newline has not come yet.
+        incomplete: bytes of an item whose end has not come yet.
+        missing: bytes that a message still lacks whose length is known.
     """
 
     @property
     def incomplete(self) -> int: ...
+
+    @property
+    def missing(self) -> int: ...
 
     async def write(self, data: bytes) -> None:
         """Add bytes as soon as there is room.
 
         Raises:
             ChannelClosedError: the topic was deleted.
+            ApiError: the topic carries messages, and these are none.
         """
 
     def skip(self, size: int) -> None:
@@ -101,6 +144,7 @@ class TopicWriter(AbstractAsyncContextManager["TopicWriter"], Protocol):
 
         Raises:
             ChannelClosedError: the topic was deleted.
+            ApiError: the topic carries messages, and the last one is not whole.
         """
 
 
@@ -133,6 +177,13 @@ class Topic(Protocol):
 
     def reader(self, at: int | None = None, *, tap: bool = False) -> TopicReader:
         """A new reader: from a position on, as far as it is kept; else of what no other has had; or a tap."""
+
+    def member(self, group: str) -> TopicMember:
+        """A new member of a group of readers, which comes to be with its first one.
+
+        Raises:
+            ApiError: the name is not possible, the topic has no items, or this bus has no groups.
+        """
 
     def figures(self) -> TopicFigures:
         """What is known of it at this moment."""

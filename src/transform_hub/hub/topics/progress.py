@@ -10,7 +10,8 @@ from typing import Protocol
 
 _MASK = (1 << 64) - 1
 _TOPIC, _FROM, _END, _TO = range(4)
-_BEHIND = 1
+_BEHIND, _ITEM = 1, 2
+_MESSAGE = 4
 
 
 class Words(Protocol):
@@ -27,10 +28,12 @@ class Provided:
         from, to    positions of the output: up to here it is in the topic, if that ends before or at ``end``
         end         where the topic ends with what came last
 
+        message     where in the output the message ends that has begun, if the topic carries such
+
     They are written before that is counted as part of the topic, in an order that is right after each step.
 
     Args:
-        words: four of them.
+        words: five of them.
     """
 
     def __init__(self, words: Words) -> None:
@@ -56,6 +59,16 @@ class Provided:
         """Up to where the output is in the topic, which ends there."""
         return self._words[_TO] if end >= self._words[_END] else self._words[_FROM]
 
+    @property
+    def message_end(self) -> int:
+        """Where in the output the message ends that is written now."""
+        return self._words[_MESSAGE]
+
+    @message_end.setter
+    def message_end(self, position: int) -> None:
+        with contextlib.suppress(ValueError):  # the Instance is gone, and its memory given back
+            self._words[_MESSAGE] = position
+
     def settle(self, end: int) -> None:
         """Fix the current position before other writers append; the topic still ends at ``end``."""
         self.begin(self.topic, self.position(end))
@@ -76,8 +89,10 @@ class Provided:
 class Required:
     """Which byte of a topic an Instance gets next: the position of its input, and how far the topic is ahead of it.
 
+    A member of a group has an item as well: where it begins in the topic, plus 1.
+
     Args:
-        words: two of them.
+        words: three of them.
     """
 
     def __init__(self, words: Words) -> None:
@@ -96,3 +111,15 @@ class Required:
     def position(self, sent: int) -> int:
         """Where in the topic the input is."""
         return (self._words[_BEHIND] + sent) & _MASK
+
+    def begin_item(self, topic: int, start: int, sent: int) -> None:
+        """The input is given an item of a topic, when so much of it has been sent."""
+        self._words[_ITEM] = 0
+        self.begin(topic, start, sent)
+        self._words[_ITEM] = start + 1
+
+    @property
+    def item(self) -> int | None:
+        """Where the item begins in the topic that was given last."""
+        item = self._words[_ITEM]
+        return item - 1 if item else None

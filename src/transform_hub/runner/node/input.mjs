@@ -4,18 +4,27 @@
 //   text/*                                   strings as they come, not cut into lines (see lines())
 //   application/x-ndjson                     values, one per line of JSON
 //   application/json                         the same, or one document on several lines
+//   application/vnd.scramjet.messages        Buffers, a whole message each
 //   anything else                            Buffers as they come
+//
+// Of a topic that is read in a group each item comes when the Sequence asks for it, as text in whole lines.
 
 import { StringDecoder } from "node:string_decoder";
 
 import { MAKE, rootOf } from "./framework.mjs";
 import { Lines } from "./lines.mjs";
+import { HEAD, Messages } from "./messages.mjs";
 import { CARRIES_VALUES, SequenceStream } from "./stream.mjs";
 
 const NDJSON_TYPES = ["application/x-ndjson", "application/ndjson", "text/x-ndjson"];
 const DOCUMENT_TYPE = "application/json";
 
 const IN_KERNEL = 4 * 1024 * 1024; // bytes that the buffers of both ends of a channel hold at most
+export const MESSAGES = "application/vnd.scramjet.messages";
+
+export function isMessages(contentType) {
+  return mediaType(contentType) === MESSAGES;
+}
 
 export function isJson(contentType) {
   return [...NDJSON_TYPES, DOCUMENT_TYPE].includes(mediaType(contentType));
@@ -29,6 +38,7 @@ export class Input {
   #socket;
   #warn;
   #settled;
+  #want;
   /** @type {((data: Buffer | null) => Iterable<any>) | undefined} */
   #decode;
   /** @type {unknown} */
@@ -38,14 +48,19 @@ export class Input {
   #endsAt = 0;
   /** @type {NodeJS.Immediate | undefined} */
   #watch;
+  #isByItem = false;
+  #done = 0; // bytes of items that the Sequence has got
+  #told = -1;
   #sink; // what is fed: the stream, or the one that feeds the library's stream in its place
 
   /**
    * @param {import("node:net").Socket} socket
    * @param {(message: string) => void} warn
    * @param {() => Promise<void>} settled waits until the Sequence has written what it can of what it has got
+   * @param {(position: number) => void} want by item: called with the bytes that the Sequence is done with, when it asks
    */
-  constructor(socket, warn, settled) {
+  constructor(socket, warn, settled, want) {
+    this.#want = want;
     this.#socket = socket;
     this.#warn = warn;
     this.#settled = settled;
@@ -55,13 +70,20 @@ export class Input {
     this.stream = this.#sink = this.#open();
   }
 
-  /** Sets the content type; only the first one counts. @param {string} contentType */
-  setContentType(contentType) {
+  /**
+   * Sets the content type, and whether each item has to be asked for; only the first call counts.
+   *
+   * @param {string} contentType
+   */
+  setContentType(contentType, isByItem = false) {
     if (this.#decode) return;
+    this.#isByItem = isByItem;
     const type = mediaType(contentType);
     this.#isJson = isJson(type);
     const json = new JsonLines(type === DOCUMENT_TYPE, this.#warn);
-    if (this.#isJson) this.#decode = (data) => json.decode(data);
+    if (isByItem) this.#decode = this.#oneByOne(type, json);
+    else if (isMessages(type)) this.#decode = new Messages().decode;
+    else if (this.#isJson) this.#decode = (data) => json.decode(data);
     else this.#decode = type.startsWith("text/") ? text() : bytes();
     this.#socket.on("data", (data) => this.#feed(data)).on("end", () => this.#feed(null));
     this.#socket.pause();
@@ -88,6 +110,34 @@ export class Input {
     });
   }
 
+  /** Whether the Sequence has not read an item that it was given. */
+  get hasLeft() {
+    return this.#isByItem && this.#sink.readableLength > 0;
+  }
+
+  /** Asks again: another Hub may not have heard it. */
+  repeatWant() {
+    if (this.#told >= 0) this.#want(this.#told);
+  }
+
+  #oneByOne(type, json) {
+    const messages = new Messages();
+    // An item is asked for when the one before is done, not when it is handed out.
+    /** @type {any} */ (this.#sink)._readableState.highWaterMark = 0;
+    const decode = (item) => {
+      if (this.#isJson) return [...json.decode(Buffer.concat([item, Buffer.from("\n")]))];
+      return type.startsWith("text/") ? [item.toString()] : [item];
+    };
+    return (data) => {
+      if (data === null) return [];
+      const items = messages.decode(data);
+      for (const item of items) this.#done += HEAD + item.length;
+      const values = items.flatMap(decode);
+      if (items.length && !values.length) setImmediate(() => this.#read()); // an empty line: the next, then
+      return values;
+    };
+  }
+
   #open() {
     const stream = new SequenceStream({
       read: () => this.#read(),
@@ -108,7 +158,10 @@ export class Input {
     this.#socket.ref();
     if (!this.#decode || this.#failure) return;
     this.#socket.resume();
-    if (this.#isCut) this.#watchForEnd();
+    if (this.#isCut) return this.#watchForEnd();
+    if (!this.#isByItem || this.#told === this.#done) return;
+    this.#told = this.#done;
+    this.#want(this.#done);
   }
 
   #feed(data) {

@@ -9,7 +9,8 @@
 //   the input if it is text or bytes
 //   function                                     what it returns when called (runner.mjs)
 //
-// A contentType that the result declares wins: lines of JSON for ndjson, text as it is for any other.
+// A contentType that the result declares wins: lines of JSON for ndjson, bytes as one message each for messages, text as
+// it is for any other.
 
 import { once } from "node:events";
 import { Readable } from "node:stream";
@@ -17,7 +18,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { types } from "node:util";
 
 import { isReal, isText, originOf } from "./framework.mjs";
-import { isJson } from "./input.mjs";
+import { isJson, isMessages } from "./input.mjs";
+import { framed } from "./messages.mjs";
 import { SequenceStream, streamOf } from "./stream.mjs";
 
 const GATHER = 32 * 1024;
@@ -52,6 +54,7 @@ export function asStream(value) {
  * @property {Iterable<any> | AsyncIterable<any>} items
  * @property {() => boolean} values whether strings are written as lines of JSON, as other values are
  * @property {boolean} [strict] whether bytes are as well
+ * @property {boolean} [messages] whether each item is a message
  * @property {BufferEncoding} [encoding] of strings that are written raw
  * @property {string} [topic]
  * @property {string} [contentType]
@@ -74,6 +77,7 @@ export function describe(result) {
     items: itemsOf(result),
     values: declared ? () => isNdjson : () => carriesValues(result),
     strict: isNdjson,
+    messages: Boolean(declared && isMessages(contentType)),
     encoding,
     topic,
     contentType,
@@ -126,10 +130,10 @@ export class Output {
   }
 
   /** Writes all items of a result to their end. @param {Result} result */
-  async pump({ items, values, strict, encoding }) {
+  async pump({ items, values, strict, messages, encoding }) {
     this.#items = items;
     for await (const item of items) {
-      const data = this.#encode(item, values, strict, encoding);
+      const data = messages ? framed(item) : this.#encode(item, values, strict, encoding);
       if (data !== undefined) await this.#write(data);
     }
     this.#items = null;

@@ -75,7 +75,12 @@ export class NodeRunner {
     for (const stream of [this.#log, process.stdout, process.stderr]) makeBlocking(stream);
     const hub = new HostClient(spec.hub, { token: `${spec.id}:${spec.secret}` });
     const logger = new Logger(this.#log);
-    this.#input = new Input(dial(spec, "input"), logger.warn, () => this.#outputSettled());
+    this.#input = new Input(
+      dial(spec, "input"),
+      logger.warn,
+      () => this.#outputSettled(),
+      (position) => this.send({ type: "wants", position }),
+    );
     this.#output = new Output(dial(spec, "output"), logger.warn);
     this.#context = new Context(this, spec, { hub, logger });
     this.#calls = Context.internals(this.#context);
@@ -129,6 +134,7 @@ export class NodeRunner {
 
   #write(result) {
     const { topic, contentType, values } = result;
+    if (contentType) this.#declare({ type: "output", contentType });
     if (topic) this.#declare({ type: "topic", ...topics({ provides: topic, contentType }, defaultType(values())) });
     return this.#output.pump(result);
   }
@@ -174,8 +180,9 @@ export class NodeRunner {
   #receive(message) {
     if (message.type === "start") {
       for (const declared of this.#declared) this.send(declared); // to another Hub, which may not have heard them
+      this.#input.repeatWant();
       this.#start();
-    } else if (message.type === "input") this.#input.setContentType(message.contentType);
+    } else if (message.type === "input") this.#input.setContentType(message.contentType, message.byItem);
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);
     else if (message.type === "stop") void this.#stop(message);
     else if (message.type === "kill") void this.#kill();
@@ -255,7 +262,8 @@ export class NodeRunner {
   async #tell(code, error = "") {
     if (this.#told) return;
     this.#told = true;
-    this.send({ type: "exit", code, ...(error && { error }) });
+    const left = this.#input.hasLeft && { left: true };
+    this.send({ type: "exit", code, ...(error && { error }), ...left });
     const ended = (end) => new Promise((resolve) => end(() => resolve(undefined)));
     await Promise.all([ended((done) => this.#control.close(done)), ended((done) => this.#log.end(done))]);
   }
@@ -278,11 +286,13 @@ async function callThrough(value, context) {
   return value;
 }
 
-/** @param {{requires?: any, provides?: any, contentType?: string}} declared @param {string} otherwise */
-function topics({ requires, provides, contentType }, otherwise) {
+/** @param {{requires?: any, provides?: any, contentType?: string, group?: any}} declared @param {string} otherwise */
+function topics({ requires, provides, contentType, group }, otherwise) {
   const type = contentType ?? otherwise;
   const topic = (name) => (typeof name === "string" && name ? { topic: name, contentType: type } : undefined);
-  return { requires: topic(requires), provides: topic(provides) };
+  const required = topic(requires);
+  if (required && typeof group === "string" && group) Object.assign(required, { group });
+  return { requires: required, provides: topic(provides) };
 }
 
 function defaultType(values) {

@@ -168,8 +168,13 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     is_endless=True, audit={"output": 6, "stdout": 1, "stderr": 2}, is_drained=True,
 )  # fmt: skip
 async def get_stream(request: web.Request) -> web.StreamResponse:
-    """What the Sequence puts out, from what nobody has read yet to its end."""
-    return await stream_response(request, _instance(request).streams[request.match_info["stream"]])
+    """What the Sequence puts out, from what nobody has read yet to its end.
+
+    The output has the content type that the Sequence has declared by then, `application/octet-stream` if none.
+    """
+    instance, name = _instance(request), request.match_info["stream"]
+    content_type = instance.run.output_type if name == "output" else None
+    return await stream_response(request, instance.streams[name], content_type)
 
 
 @route(
@@ -238,7 +243,7 @@ async def inout(request: web.Request) -> web.StreamResponse:
     writer = open_input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
-    return await converse(request, writer, instance.streams["output"], end=end)
+    return await converse(request, writer, instance.streams["output"], instance.run.output_type, end=end)
 
 
 def _instance(request: web.Request) -> Instance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 
 from transform_hub.hub.access.auth import Scope
@@ -11,12 +12,14 @@ from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import json_body, json_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, require_acceptable, route
-from transform_hub.hub.http.streaming import forward_to_topic, stream_response, wanted_place
+from transform_hub.hub.http.streaming import forward_to_topic, share_response, stream_response, wanted_place
 from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES, media_type
 
-ITEMS = Content("Items of the topic; where it carries text or ndjson an item is a line.", TOPIC_TYPES)
+ITEMS = Content(
+    "Items of the topic: lines of text or ndjson, or messages behind 4 bytes that say how long they are.", TOPIC_TYPES
+)
 STREAM_OF_ITEMS = Content("Items of the topic.")
 TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
 
@@ -37,6 +40,7 @@ def _listed(topic: bus.Topic) -> Topic:
         writers=figures.writers,
         waiting=figures.waiting,
         held=figures.held,
+        groups={**figures.groups} or msgspec.UNSET,
     )
 
 
@@ -77,15 +81,23 @@ async def send_topic(request: web.Request) -> web.Response:
     is_endless=True,
 )  # fmt: skip
 async def get_topic(request: web.Request) -> web.StreamResponse:
-    """Read a topic, which is created if there is none."""
+    """Read a topic, which is created if there is none.
+
+    With `?group=NAME` as a member of a group of readers: each item goes to one of them.
+    """
     content_type = media_type(request.headers.get(hdrs.CONTENT_TYPE, NDJSON))
     name = request.match_info["name"]
     if request.method == hdrs.METH_HEAD and await request.app[PARTS].topics.find(name) is None:
         raise ApiError(404, f"Topic {name} not found")  # a look creates nothing
     require_acceptable(request, BINARY)  # a refused reader creates nothing
-    wanted_place(request)
+    position, is_tap = wanted_place(request)
+    group = request.query.get("group")
+    if group is not None and (is_tap or position is not None):
+        raise ApiError(400, "A member of a group has neither a tap nor a position")
     bus.check_name(name)
     if content_type not in TOPIC_TYPES:
         raise ApiError(415, bus.UNSUPPORTED, reason="Unsupported content-type")
     topic = await request.app[PARTS].topics.topic(name, content_type)
-    return await stream_response(request, topic)
+    if group is None:
+        return await stream_response(request, topic)
+    return await share_response(request, topic.member(group), f"group {group} of topic {name}")
