@@ -16,8 +16,10 @@ CUSTOMERS: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "custom
 
 
 class Customers(ThreadingHTTPServer):
-    """Attributes:
-    requests: how many there were, by customer.
+    """The service, on a port of this machine.
+
+    Attributes:
+        requests: how many there were, by customer.
     """
 
     daemon_threads = True
