@@ -24,6 +24,21 @@ def test_no_hub_says_how_to_get_one(lonely):
 
 
 @pytest.mark.parametrize(
+    "words", [["run"], ["run", "--watch"], ["seq", "send"], ["seq", "deploy"], ["seq", "update", "x"]]
+)
+def test_nothing_is_installed_for_a_hub_that_does_not_answer(lonely, folder, words):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    lonely("config", "set", "apiUrl", f"http://127.0.0.1:{port}/api/v1")
+    source = folder(
+        "def run(context, input): ...", "with-deps", files={"requirements.txt": "--no-index\nnobody-has-it\n"}
+    )
+    said = lonely(*words, source, code=NO_HUB).stderr
+    assert "no Hub answers" in said
+    assert "Installing" not in said
+
+
+@pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["seq", "start", "x", "--args", "x"], USAGE, "not JSON"),

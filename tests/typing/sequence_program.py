@@ -71,6 +71,36 @@ def plain_generator(context: Context, input: Input[bytes]) -> Iterator[int]:
     yield from range(3)
 
 
+async def checked(item: dict[str, Any]) -> dict[str, Any]:
+    return item
+
+
+async def checked_for(item: dict[str, Any], user: str) -> list[dict[str, Any]]:
+    return [item]
+
+
+async def summed(total: int, item: dict[str, Any]) -> int:
+    return total + len(item)
+
+
+class Service:
+    async def ask(self, item: dict[str, Any]) -> str | type[DropChunk]:
+        return item["answer"] or DropChunk
+
+
+async def values_of_any_kind(values: Input[dict[str, Any]], anything: Input[Any]) -> None:
+    assert_type(values.map(checked), Stream[dict[str, Any]])
+    assert_type(values.map(checked_for, "me"), Stream[list[dict[str, Any]]])
+    assert_type(values.map(Service().ask), Stream[str])
+    assert_type(values.flatmap(checked_for, "me"), Stream[dict[str, Any]])
+    assert_type(await values.reduce(summed, 0), int)
+    assert_type(anything.map(checked), Stream[dict[str, Any]])
+    assert_type(anything.map(checked_for, "me"), Stream[list[dict[str, Any]]])
+    assert_type(anything.map(slow), Stream[int])
+    assert_type(anything.map(len), Stream[int])
+    assert_type(anything.parse(slow), Stream[int])
+
+
 def operators(texts: Input[str], binary: Input[bytes]) -> None:
     assert_type(texts.map(len), Stream[int])
     assert_type(texts.map(slow), Stream[int])

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from needs import needs
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RIGHT = [str(HERE / f"{name}_program.py") for name in ("async", "sync", "published", "sequence")]
 WRONG = HERE / "wrong_program.py"
+DATA_EXAMPLES = sorted(ROOT.glob("examples/pipelines/**/*.py"))
 SHOWN = sorted([*ROOT.glob("examples/**/*.py"), *ROOT.glob("src/transform_hub/cli/templates/**/*.py")])
+SHOWN = [path for path in SHOWN if path not in DATA_EXAMPLES]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a checker without a cache reads aiohttp, too
 
@@ -56,10 +60,23 @@ def test_mistakes_are_found(checker, request):
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
 def test_examples_and_templates_are_typed(checker, request, tmp_path):
-    """Under names of their own: mypy takes all that are called main.py for one module."""
-    copies = [tmp_path / f"{'_'.join(path.relative_to(ROOT).with_suffix('').parts)}.py" for path in SHOWN]
-    for path, copy in zip(SHOWN, copies, strict=True):
-        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    found, said = request.getfixturevalue(checker)(*copies)
+    found, said = request.getfixturevalue(checker)(*copied(SHOWN, tmp_path))
     assert found == [], said
     assert re.search(f"no issues found in {len(SHOWN)}|0 errors", said), said
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_examples_with_packages_are_typed(checker, request, tmp_path):
+    for package in ("httpx", "polars", "pandas", "pandas-stubs", "sklearn", "sklearn-stubs", "PIL"):
+        needs(package)
+    found, said = request.getfixturevalue(checker)(*copied(DATA_EXAMPLES, tmp_path))
+    assert found == [], said
+    assert re.search(f"no issues found in {len(DATA_EXAMPLES)}|0 errors", said), said
+
+
+def copied(paths, folder):
+    """Under names of their own: mypy takes all that are called main.py for one module."""
+    copies = [folder / f"{'_'.join(path.relative_to(ROOT).with_suffix('').parts)}.py" for path in paths]
+    for path, copy in zip(paths, copies, strict=True):
+        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    return copies

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,6 +52,7 @@ def make(
     dependencies: bool = True,
     python: str | None = None,
     cache: Path | None = None,
+    before_installing: Callable[[], object] = lambda: None,
 ) -> Made:
     """Pack a folder together with its dependencies.
 
@@ -61,6 +62,7 @@ def make(
         dependencies: install them.
         python: version of Python to install for, like ``3.12``; by default that of this process.
         cache: folder that keeps the dependencies for the next time, if there is one.
+        before_installing: called when there are dependencies to install, which may take minutes.
 
     Raises:
         CommandError: a dependency can't be installed.
@@ -78,10 +80,12 @@ def make(
         vendored = copy / VENDORED[language]
         if kept is not None and kept.exists():
             shutil.copytree(kept, vendored, symlinks=True)
-        elif language == "py":
-            _install_python(folder, vendored, wanted, python or "")
         else:
-            _install_javascript(copy)
+            before_installing()
+            if language == "py":
+                _install_python(folder, vendored, wanted, python or "")
+            else:
+                _install_javascript(copy)
         if kept is not None and vendored.exists() and not kept.exists():
             shutil.copytree(vendored, kept, symlinks=True)
         return Made(pack(copy, target), tuple(_installed(copy, language)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transform_hub.cli import session
+from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
 from transform_hub.cli.progress import progress
 
@@ -47,8 +48,18 @@ async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> I
 
 
 @contextmanager
-def package_of(source: Path, *, deps: bool, python: str | None, keep: Path | None = None) -> Iterator[Path]:
-    """The package at a path, or one made from the folder there."""
+def package_of(
+    source: Path, *, deps: bool, python: str | None, keep: Path | None = None, for_hub: bool = True
+) -> Iterator[Path]:
+    """The package at a path, or one made from the folder there.
+
+    Args:
+        source: the path, or ``-``.
+        deps: pack the dependencies.
+        python: version of Python to pack for.
+        keep: where the package stays.
+        for_hub: dependencies are installed only if the Hub answers.
+    """
     if str(source) == "-":
         source = Path(session.last("package"))
     if not source.exists():
@@ -62,10 +73,15 @@ def package_of(source: Path, *, deps: bool, python: str | None, keep: Path | Non
 
     with tempfile.TemporaryDirectory(prefix="si-") as place:
         package = keep or Path(place, f"{source.resolve().name}.tar.gz")
-        make(source, package, dependencies=deps, python=python)
+        ask = _ask_hub if for_hub else lambda: None
+        make(source, package, dependencies=deps, python=python, before_installing=ask)
         if keep:
             session.remember("package", str(keep.resolve()))
         yield package
+
+
+def _ask_hub() -> None:
+    with_hub(lambda host: host.get_version())
 
 
 @contextmanager
@@ -79,7 +95,7 @@ def packing_again(source: Path, *, deps: bool, python: str | None) -> Iterator[C
         package, cache = Path(place, f"{source.resolve().name}.tar.gz"), Path(place, "dependencies")
 
         def repack() -> Path:
-            make(source, package, dependencies=deps, python=python, cache=cache)
+            make(source, package, dependencies=deps, python=python, cache=cache, before_installing=_ask_hub)
             return package
 
         yield repack

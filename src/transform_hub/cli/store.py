@@ -42,7 +42,7 @@ def send(
         with progress(f"Sending {package.name}") as report:
             return await manager.put_store_item(package, name=name, progress=report)
 
-    with package_of(source, deps=True, python=None) as package:
+    with package_of(source, deps=True, python=None, for_hub=False) as package:
         show(with_space(lambda manager: put(manager, package)))
 
 

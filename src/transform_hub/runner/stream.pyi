@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self, TypeIs, TypeVarTuple, Unpack
 
@@ -15,6 +15,10 @@ S = TypeVar("S", bound=Stream[Any])
 W = TypeVar("W", bound=_Writable[Any])
 Args = TypeVarTuple("Args")
 
+# Overloads for plain functions take async ones as well: where an item has `Any` in it, both match, and pyright gives up
+# if their results differ. mypy needs those for async functions.
+_Later: TypeAlias = Coroutine[Any, Any, T]
+
 class DropChunk:
     """Returned by a function of ``map``, it leaves the item out."""
 
@@ -22,7 +26,7 @@ class _Writable(Protocol[T_contra]):
     def write(self, chunk: T_contra, /) -> object: ...
 
 class _Readable(Protocol[T_co]):
-    def read(self, size: int, /) -> T_co | Coroutine[Any, Any, T_co]: ...
+    def read(self, size: int, /) -> T_co | _Later[T_co]: ...
 
 class Stream(Generic[T_co]):
     """Items that come one after the other. Operators make a new Stream; each Stream is consumed once.
@@ -54,28 +58,32 @@ class Stream(Generic[T_co]):
     @overload
     @classmethod
     def from_callback(
-        cls, max_parallel: int, callback: Callable[[Unpack[Args]], Coroutine[Any, Any, U]], *args: Unpack[Args]
+        cls, max_parallel: int, callback: Callable[[Unpack[Args]], _Later[U]], *args: Unpack[Args]
     ) -> Stream[U]:
         """A Stream of what a function returns, call after call, until that is empty."""
     @overload
     @classmethod
     def from_callback(
-        cls, max_parallel: int, callback: Callable[[Unpack[Args]], U], *args: Unpack[Args]
+        cls, max_parallel: int, callback: Callable[[Unpack[Args]], _Later[U] | U], *args: Unpack[Args]
     ) -> Stream[U]: ...
 
     # --- operators
 
     @overload
-    def map(self, func: Callable[[T_co], Coroutine[Any, Any, U | type[DropChunk]]]) -> Stream[U]:
+    def map(self, func: Callable[[T_co], _Later[U | type[DropChunk]]]) -> Stream[U]:
         """Put what ``func(item)`` returns in the place of each item; ``DropChunk`` leaves it out."""
     @overload
-    def map(self, func: Callable[[T_co], U | type[DropChunk]]) -> Stream[U]: ...
+    def map(self, func: Callable[[T_co], _Later[U | type[DropChunk]] | U | type[DropChunk]]) -> Stream[U]: ...
     @overload
     def map(
-        self, func: Callable[[T_co, Unpack[Args]], Coroutine[Any, Any, U | type[DropChunk]]], *args: Unpack[Args]
+        self, func: Callable[[T_co, Unpack[Args]], _Later[U | type[DropChunk]]], *args: Unpack[Args]
     ) -> Stream[U]: ...
     @overload
-    def map(self, func: Callable[[T_co, Unpack[Args]], U | type[DropChunk]], *args: Unpack[Args]) -> Stream[U]: ...
+    def map(
+        self,
+        func: Callable[[T_co, Unpack[Args]], _Later[U | type[DropChunk]] | U | type[DropChunk]],
+        *args: Unpack[Args],
+    ) -> Stream[U]: ...
     @overload
     def filter(self, func: Callable[[T_co], TypeIs[U]]) -> Stream[U]:
         """Keep the items for which ``func(item)`` is true."""
@@ -87,12 +95,12 @@ class Stream(Generic[T_co]):
     @overload
     def each(self, func: Callable[[T_co, Unpack[Args]], object], *args: Unpack[Args]) -> Stream[T_co]: ...
     @overload
-    def flatmap(
-        self, func: Callable[[T_co, Unpack[Args]], Coroutine[Any, Any, Iterable[U]]], *args: Unpack[Args]
-    ) -> Stream[U]:
+    def flatmap(self, func: Callable[[T_co, Unpack[Args]], _Later[Iterable[U]]], *args: Unpack[Args]) -> Stream[U]:
         """Put all items that ``func(item)`` returns in the place of each item."""
     @overload
-    def flatmap(self, func: Callable[[T_co, Unpack[Args]], Iterable[U]], *args: Unpack[Args]) -> Stream[U]: ...
+    def flatmap(
+        self, func: Callable[[T_co, Unpack[Args]], _Later[Iterable[U]] | Iterable[U]], *args: Unpack[Args]
+    ) -> Stream[U]: ...
     @overload
     def batch(self, func: int) -> Stream[list[T_co]]:
         """Lists of a number of items, or lists that end with the item for which ``func(item)`` is true."""
@@ -105,22 +113,20 @@ class Stream(Generic[T_co]):
     def window(self, seconds: None = None, *, count: int) -> Stream[list[T_co]]: ...
     @overload
     def sequence(
-        self, sequencer: Callable[[U, T_co], Iterable[U] | Coroutine[Any, Any, Iterable[U]]], initialPartial: U
+        self, sequencer: Callable[[U, T_co], Iterable[U] | _Later[Iterable[U]]], initialPartial: U
     ) -> Stream[U]:
         """Cut items anew: the last of what ``sequencer(partial, item)`` returns is the partial of the next call."""
     @overload
-    def sequence(
-        self, sequencer: Callable[[U | None, T_co], Iterable[U] | Coroutine[Any, Any, Iterable[U]]]
-    ) -> Stream[U]: ...
+    def sequence(self, sequencer: Callable[[U | None, T_co], Iterable[U] | _Later[Iterable[U]]]) -> Stream[U]: ...
     def decode(self: Stream[bytes], encoding: str) -> Stream[str]:
         """Text of bytes; a character may be split between items."""
     @overload
-    def parse(
-        self: Stream[str], func: Callable[[str, Unpack[Args]], Coroutine[Any, Any, U]], *args: Unpack[Args]
-    ) -> Stream[U]:
+    def parse(self: Stream[str], func: Callable[[str, Unpack[Args]], _Later[U]], *args: Unpack[Args]) -> Stream[U]:
         """As ``map``."""
     @overload
-    def parse(self: Stream[str], func: Callable[[str, Unpack[Args]], U], *args: Unpack[Args]) -> Stream[U]: ...
+    def parse(
+        self: Stream[str], func: Callable[[str, Unpack[Args]], _Later[U] | U], *args: Unpack[Args]
+    ) -> Stream[U]: ...
     def match(self: Stream[str], pattern: str) -> Stream[str]:
         """What matches a regular expression: the groups if it has some."""
     def split(self: Stream[str], separator: str | None = None) -> Stream[str]:
@@ -141,12 +147,12 @@ class Stream(Generic[T_co]):
     async def to_list(self) -> list[T_co]:
         """All items."""
     @overload
-    async def reduce(self, func: Callable[[U, T_co], Coroutine[Any, Any, U]], initial: U) -> U:
+    async def reduce(self, func: Callable[[U, T_co], _Later[U]], initial: U) -> U:
         """Apply ``func(result, item)`` to each item; without ``initial`` the first item is the first result."""
     @overload
     async def reduce(self, func: Callable[[U, T_co], U], initial: U) -> U: ...
     @overload
-    async def reduce(self: Stream[U], func: Callable[[U, U], Coroutine[Any, Any, U]]) -> U | None: ...
+    async def reduce(self: Stream[U], func: Callable[[U, U], _Later[U]]) -> U | None: ...
     @overload
     async def reduce(self: Stream[U], func: Callable[[U, U], U]) -> U | None: ...
     async def write_to(self, target: W) -> W:
