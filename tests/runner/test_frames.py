@@ -1,7 +1,11 @@
 """Frames, columns and scalars of numpy, pandas, polars and arrow: as rows of JSON, CSV, Arrow and Parquet."""
 
+import dataclasses
+import datetime as dt
+import enum
 import io
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -17,10 +21,11 @@ ROWS = [{"city": "Łódź", "n": 1, "x": 1.5}, {"city": None, "n": 2, "x": None}
 NANOSECOND = "2024-01-02T03:04:05.000000006"
 
 
-def written(result, content_type="text/plain"):
-    encoder = Encoder(content_type)
-    parts = [part for number, item in enumerate(items(result), 1) for part in encoder.parts(item, number)]
-    parts.append(encoder.finish())
+def written(result, content_type="text/plain", schema=None):
+    encoder, number, parts = Encoder(content_type, schema), 0, []
+    for number, item in enumerate(items(result), 1):
+        parts += encoder.parts(item, number)
+    parts += encoder.finish(number)
     return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
 
 
@@ -177,13 +182,120 @@ def test_arrow_and_parquet(frame, content_type, number):
 def test_arrow_and_parquet_of_records(content_type):
     records = [{"a": 1, "b": "x"}, {"b": "y", "a": 2}]
     assert TABLES[content_type](written(iter(records), content_type)).to_pylist() == records
-    with pytest.raises(OutputError, match="item 2 of the output"):
+    with pytest.raises(OutputError, match=r"item . of the output"):
         written(iter([{"a": 1}, {"c": 1}]), content_type)
 
 
 @pytest.mark.parametrize("content_type", TABLES)
 def test_bytes_that_the_sequence_has_made_go_out_as_they_are(content_type):
     assert written(iter([b"PAR1", b"\x00"]), content_type) == b"PAR1\x00"
+
+
+def read(result, content_type, schema=None):
+    return TABLES[content_type](written(result, content_type, schema))
+
+
+class Status(enum.Enum):
+    PAID = "paid"
+
+
+@dataclasses.dataclass
+class Order:
+    amount: Decimal
+    at: dt.datetime
+    day: dt.date
+    status: Status
+    data: bytes
+
+
+@pytest.mark.parametrize("content_type", TABLES)
+def test_records_keep_the_types_of_their_values(content_type):
+    order = Order(
+        Decimal("1.10"), dt.datetime(2024, 1, 2, tzinfo=dt.timezone.utc), dt.date(2024, 1, 2), Status.PAID, b"\xff"
+    )
+    table = read(iter([order, order]), content_type)
+    assert [str(field.type) for field in table.schema] == [
+        "decimal128(38, 2)", "timestamp[us, tz=UTC]", "date32[day]", "string", "binary"
+    ]  # fmt: skip
+    assert table.to_pylist()[0] == {**dataclasses.asdict(order), "status": "paid"}
+
+
+@pytest.mark.parametrize("content_type", TABLES)
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (Decimal("17.72"), Decimal("1234.5")),
+        (None, "x"),
+        (None, 5),
+        (10.5, 10),
+        (Status.PAID, "open"),
+        ([None], [1]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame, lambda rows: rows, lambda rows: rows[0]], ids=["pandas", "list", "dict"]
+)
+def test_later_rows_may_differ_where_nothing_is_lost(first, later, frame, content_type):
+    rows = [{"a": first, "b": 1}, {"a": later, "b": 2}]
+    expected = [{**row, "a": "paid" if row["a"] is Status.PAID else row["a"]} for row in rows]
+    assert read(iter([frame(rows[:1]), frame(rows[1:])]), content_type).to_pylist() == expected
+
+
+@pytest.mark.parametrize("content_type", TABLES)
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (True, 5),
+        (1, "007"),
+        ("007", 7),
+        (pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-01", tz="UTC")),
+        (1, 2.5),
+        (Decimal("1.5"), Decimal("1.55")),
+        ({"x": True}, {"x": 5}),
+        ([True], [5]),
+    ],
+    ids=str,
+)
+def test_what_would_change_a_value_is_refused_with_the_column(first, later, content_type):
+    with pytest.raises(OutputError, match="item 2 of the output can't be written: column 'a'"):
+        read(iter([pd.DataFrame({"a": [first]}), pd.DataFrame({"a": [later]})]), content_type)
+
+
+@pytest.mark.parametrize("content_type", TABLES)
+def test_a_schema_decides(content_type):
+    schema = pa.schema([("a", pa.float64()), ("b", pa.decimal128(20, 4))])
+    rows = [{"a": 1, "b": Decimal("1.5")}, {"a": 2.5, "b": Decimal("1.5555")}]
+    table = read(iter(rows), content_type, schema)
+    assert table.schema.equals(schema)
+    assert table.to_pylist() == [{"a": 1.0, "b": Decimal("1.5000")}, {"a": 2.5, "b": Decimal("1.5555")}]
+    assert read(iter([pl.DataFrame({"b": [Decimal(1)], "a": [1.0]})]), content_type, schema).schema.equals(schema)
+    assert read(iter([]), content_type, schema).schema.equals(schema)
+
+
+def test_records_are_gathered_to_row_groups(monkeypatch):
+    data = written(({"a": i} for i in range(25_000)), "application/vnd.apache.parquet")
+    assert pyarrow.parquet.ParquetFile(io.BytesIO(data)).num_row_groups == 3
+
+
+def test_a_column_without_any_value_is_one_of_strings(monkeypatch):
+    monkeypatch.setattr("transform_hub.runner.arrow.WAITING", 5)
+    rows = [{"a": None, "b": i} for i in range(10)]
+    table = read(iter([pd.DataFrame(rows[:4]), pd.DataFrame(rows[4:])]), "application/vnd.apache.parquet")
+    assert str(table.schema.field("a").type) == "string"
+    assert table.to_pylist() == rows
+
+
+def test_csv_of_lists_of_records_and_of_arrays():
+    assert written(iter([[{"a": 1}, {"a": 2}], [{"a": 3}]]), "text/csv") == b"a\n1\n2\n3\n"
+    assert written(iter([np.array([[1, 2], [3, 4]])]), "text/csv") == b"1,2\n3,4\n"
+
+
+def test_a_series_with_several_levels_is_rows_and_such_columns_are_refused():
+    frame = pd.DataFrame({"k": ["a", "a"], "j": [1, 2], "v": [3, 4]})
+    assert values(frame.groupby(["k", "j"]).v.sum()) == [{"k": "a", "j": 1, "v": 3}, {"k": "a", "j": 2, "v": 4}]
+    with pytest.raises(OutputError, match="columns of the frame have several levels"):
+        written(frame.groupby("k").agg({"v": ["sum", "max"]}))
 
 
 SEQUENCE = """

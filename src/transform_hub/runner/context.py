@@ -94,7 +94,7 @@ class Context:
 
         Raises:
             UnserializableError: ``message`` has no meaning in JSON; a TypeError.
-            ValueError: it has more than 4 MiB, or than 100,000 objects and arrays.
+            ValueError: it has more than 4 MiB, or than 200,000 values.
         """
         event = {"type": "event", "eventName": event_name, "message": plain(message)[0]}
         try:

@@ -23,6 +23,7 @@ def describe(failure: BaseException) -> str:
 
 
 _REMEDIES = (
+    (TypeError, r"'(Input|\w*Stream)' object is not iterable", "iterate with `async for`, in an `async def run`"),
     (RuntimeError, r"asyncio\.run\(\) cannot be called from a running event loop", _LOOP),
     (RuntimeError, r"(Cannot run the event loop while another|This event loop is already running)", _LOOP),
     (
@@ -44,10 +45,10 @@ _REMEDIES = (
 
 
 def remedy(failure: BaseException) -> str:
-    """What to do about a failure that many people meet, in brackets; empty for others."""
+    """What to do about a failure that many people meet; empty for others."""
     text = describe(failure).partition(": ")[2]
     found = (words for kind, pattern, words in _REMEDIES if isinstance(failure, kind) and re.match(pattern, text))
-    return next((f" ({words})" for words in found), "")
+    return next(found, "")
 
 
 def of_exit(exit_: SystemExit) -> tuple[int, str | None]:

@@ -41,6 +41,8 @@ def rows(frame: Any) -> Iterator[list[Row]]:
     package = _package(type(frame))
     if package == "pandas":
         frame = with_index(frame)
+        if frame.columns.nlevels > 1:
+            raise ValueError("the columns of the frame have several levels; give them one name each")
     names = [str(name) for name in (frame.column_names if package == "pyarrow" else frame.columns)]
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
@@ -55,10 +57,23 @@ def to_arrow(frame: Any, arrow: Any) -> Any:
     """A frame as a table of pyarrow; ``arrow`` is that package."""
     package = _package(type(frame))
     if package == "pandas":
-        return arrow.Table.from_pandas(with_index(frame), preserve_index=False)
+        frame = with_index(frame)
+        try:
+            return arrow.Table.from_pandas(frame, preserve_index=False)
+        except (arrow.ArrowException, TypeError):  # objects that Arrow does not know, an Enum for example
+            return arrow.table({str(name): _known(frame[name], arrow) for name in frame.columns})
     if package == "polars":
         return frame.to_arrow()
     return frame if hasattr(frame, "to_batches") else arrow.Table.from_batches([frame])
+
+
+def _known(column: Any, arrow: Any) -> Any:
+    """A column of pandas; of objects, made of what Arrow knows."""
+    from transform_hub.runner.arrow import native  # noqa: PLC0415 - which imports this
+
+    if column.dtype != object:
+        return arrow.array(column)
+    return arrow.array([native(value, f"$.{column.name}") for value in _pandas_values(column)])
 
 
 def _pandas_block(frame: Any, start: int) -> list[list[Any]]:
@@ -111,6 +126,8 @@ def converter(cls: type) -> Callable[[Any], Any] | None:
 def _pandas_column(column: Any) -> Any:
     """A Series with labels (a row of a frame, counts by name) is a dict of them; without, a list."""
     if hasattr(column, "index") and hasattr(column, "items") and has_labels(column.index):
+        if column.index.nlevels > 1:
+            return [row for block in rows(column.reset_index()) for row in block]
         return dict(zip(column.index.tolist(), _pandas_values(column), strict=True))
     return _pandas_values(column) if hasattr(column, "hasnans") else column.tolist()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from pathlib import Path
 from types import CodeType, TracebackType
@@ -32,9 +33,11 @@ def _place(code: CodeType, line: int, name: str = "") -> str:
     return f" ({Path(code.co_filename).name}, line {line}{f', in {name}' if name else ''})"
 
 
-def print_failure(failure: BaseException) -> None:
-    """Print a traceback to stderr, without the runner's own frames before those of the Sequence."""
+def print_failure(failure: BaseException, remedy: str) -> None:
+    """Print a traceback to stderr, without the runner's own frames before those of the Sequence, and what to do."""
     traceback.print_exception(type(failure), failure, of_sequence(failure.__traceback__))
+    if remedy:
+        print(f"Hint: {remedy}", file=sys.stderr)  # noqa: T201 - beside the traceback
 
 
 def of_sequence(trace: TracebackType | None) -> TracebackType | None:

@@ -18,7 +18,7 @@ from transform_hub.runner.content import RAW, is_json, is_messages, media_type
 from transform_hub.runner.log import LOGGER
 from transform_hub.runner.pipeline import TURN
 from transform_hub.runner.serialize import dumps
-from transform_hub.runner.tables import TABLES, Table
+from transform_hub.runner.tables import Table, table
 
 _GATHER = 64 * 1024
 
@@ -113,15 +113,15 @@ class Encoder:
 
     Args:
         content_type: of the output.
+        schema: of pyarrow, for a table whose columns the Sequence has declared.
 
     Raises:
         ImportError: it needs a package that the Sequence does not have.
     """
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, schema: Any = None) -> None:
         self._is_messages = is_messages(content_type)
-        table = TABLES.get(media_type(content_type))
-        self._table: Table | None = table and table()
+        self._table: Table | None = table(media_type(content_type), schema)
         self.direct = _NONE if self._is_messages else _TEXT if self._table is not None else _PLAIN
         self.encode = encode_json if is_json(content_type) else encode
 
@@ -141,9 +141,11 @@ class Encoder:
         else:
             yield self.encode(item, number)
 
-    def finish(self) -> bytes:
-        """What comes after the last item."""
-        return b"" if self._table is None else self._table.finish()
+    def finish(self, number: int) -> Iterator[str | bytes]:
+        """What comes after the last item, the n-th."""
+        if self._table is not None:
+            with _refusing(number):
+                yield from self._table.finish()
 
 
 class OutputError(TypeError):
@@ -160,7 +162,7 @@ _PLAIN = _TEXT | {dict, list, int, float, bool, type(None)}
 def _refusing(number: int) -> Iterator[None]:
     try:
         yield
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except Exception as error:
         raise OutputError(f"item {number} of the output can't be written: {error}") from error
 
 
@@ -243,7 +245,7 @@ def items(result: Any) -> AsyncIterator[Any] | Iterator[Any]:
     return iter((result,)) if single else iter(result)
 
 
-async def pump_output(result: Any, output: Output, content_type: str, run: Any = None) -> None:
+async def pump_output(result: Any, output: Output, content_type: str, run: Any = None, schema: Any = None) -> None:
     """Write all items of what ``run`` returned.
 
     Args:
@@ -251,20 +253,22 @@ async def pump_output(result: Any, output: Output, content_type: str, run: Any =
         output: where to.
         content_type: decides how items become bytes.
         run: the function that gave it, which an error may name.
+        schema: of pyarrow, for Arrow and Parquet, if the Sequence has declared one.
 
     Raises:
         OutputError: an item can't be written; says which, why, and where it came from.
     """
     source = items(result)
-    encoder = Encoder(content_type)
+    encoder = Encoder(content_type, schema)
     try:
         if isinstance(source, AsyncIterator):
-            await _pump_async(source, output, encoder)
+            number = await _pump_async(source, output, encoder)
         else:
-            await _pump_sync(source, output, encoder, at_hand=isinstance(result, Collection))
-        output.put(encoder.finish())
+            number = await _pump_sync(source, output, encoder, at_hand=isinstance(result, Collection))
+        for part in encoder.finish(number):
+            output.put(part)
     except OutputError as error:
-        raise OutputError(f"{error}{origin.of_item(source, run)}") from error.__cause__
+        raise OutputError(f"{error}{origin.of_item(source, run)}") from None
     finally:  # a generator that has not ended runs its own `finally` blocks
         if inspect.isasyncgen(source):
             await source.aclose()
@@ -272,7 +276,8 @@ async def pump_output(result: Any, output: Output, content_type: str, run: Any =
             source.close()
 
 
-async def _pump_async(source: AsyncIterator[Any], output: Output, encoder: Encoder) -> None:
+async def _pump_async(source: AsyncIterator[Any], output: Output, encoder: Encoder) -> int:
+    """Write all items; how many there were."""
     direct, encode = encoder.direct, encoder.encode
     turn = monotonic() + TURN
     number = 0
@@ -284,11 +289,14 @@ async def _pump_async(source: AsyncIterator[Any], output: Output, encoder: Encod
             turn = await _put_parts(encoder.parts(item, number), output, turn)
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
+    return number
 
 
-async def _pump_sync(source: Iterator[Any], output: Output, encoder: Encoder, *, at_hand: bool) -> None:
+async def _pump_sync(source: Iterator[Any], output: Output, encoder: Encoder, *, at_hand: bool) -> int:
+    """Write all items; how many there were."""
     direct, encode = encoder.direct, encoder.encode
     turn = monotonic() + TURN
+    number = 0
     for number, item in enumerate(source, 1):
         if type(item) in direct:
             output.put(encode(item, number))
@@ -298,6 +306,7 @@ async def _pump_sync(source: Iterator[Any], output: Output, encoder: Encoder, *,
             await output.flush()
         if output.full or monotonic() > turn:
             turn = await _give_way(output, turn)
+    return number
 
 
 async def _put_parts(parts: Iterator[str | bytes], output: Output, turn: float) -> float:

@@ -154,6 +154,7 @@ class PythonRunner:
         content_type = sequence.content_type(getattr(module, "provides", None))
         if content_type is not None:
             self._declare({"type": "output", "contentType": content_type})
+        schema = sequence.schema(getattr(module, "provides", None))
         run = sequence.entry(module)
         result = run(self.context, self.input.stream, *self.spec.get("args") or [])
         while not hasattr(result, "__aiter__") and inspect.isawaitable(result):
@@ -163,11 +164,12 @@ class PythonRunner:
             if by_result is not None and by_result != content_type:
                 content_type = by_result
                 self._declare({"type": "output", "contentType": content_type})
+            schema = sequence.schema(result) or schema
             for kind, already in declared.items():
                 topic = sequence.topic(result, kind)
                 if topic is not None and already is None:
                     self._declare({"type": "topic", kind: topic})
-        await pump_output(result, self.output, content_type or "text/plain", run)
+        await pump_output(result, self.output, content_type or "text/plain", run, schema)
 
     def _declare(self, message: Message) -> None:
         self._declared.append(message)
@@ -229,11 +231,12 @@ class PythonRunner:
 
     def _failed(self, code: int, failure: BaseException) -> tuple[int, str]:
         """Report the Sequence's failure on stderr and in the log."""
-        origin.print_failure(failure)
+        origin.print_failure(failure, exit_status.remedy(failure))
         words = exit_status.describe(failure)
         if isinstance(failure, MemoryError) and (most := self.spec.get("limits", {}).get("memory")):
             words += f": the memory limit of this Instance is {most // (1024 * 1024)} MB"
-        words += exit_status.remedy(failure)
+        if remedy := exit_status.remedy(failure):
+            words += f" ({remedy})"
         happened = "can't be loaded" if code == protocol.EXIT_FAILED_ON_START else "failed"
         self.context.logger.error("The Sequence %s: %s", happened, words)
         return code, words

@@ -86,6 +86,12 @@ def topic(holder: Any, kind: str) -> dict[str, str] | None:
     return {**declared, "group": group} if isinstance(group, str) and group and kind == "requires" else declared
 
 
+def schema(holder: Any) -> Any:
+    """The schema of pyarrow that a dict or an object declares for its rows, None without one."""
+    value = holder.get("schema") if isinstance(holder, dict) else getattr(holder, "schema", None)
+    return value if type(value).__module__.partition(".")[0] == "pyarrow" else None
+
+
 def content_type(holder: Any) -> str | None:
     """The content type that a dict or an object declares, None without one."""
     for name in ("contentType", "content_type"):

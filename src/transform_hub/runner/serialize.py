@@ -157,10 +157,36 @@ def _is_model(value: Any) -> bool:
     return any(hasattr(cls, mark) for mark in _MODELS)
 
 
+_KEPT = (bytes, dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID)
+
+
+def _pydantic(value: Any) -> Any:
+    """The fields of a model; what only pydantic knows, as it writes it in JSON."""
+    dumped = value.model_dump()
+    if not isinstance(dumped, dict):
+        return dumped
+    for name, part in dumped.items():
+        try:
+            plain(part)
+        except UnserializableError:
+            alone = value.model_dump(mode="json", include={name})
+            dumped[name] = alone[name] if name in alone else value.model_dump(mode="json")[name]
+    return dumped
+
+
+def _struct(value: Any) -> Any:
+    return sys.modules["msgspec"].to_builtins(value, builtin_types=_KEPT, enc_hook=_struct_part, str_keys=True)
+
+
+def _struct_part(value: Any) -> Any:
+    """A part of a msgspec.Struct, made of what msgspec has."""
+    return plain(value)[0]
+
+
 _MODELS: dict[str, Callable[[Any], Any]] = {
-    "model_dump": lambda value: value.model_dump(mode="json"),  # pydantic 2
+    "model_dump": _pydantic,  # pydantic 2
     "__fields_set__": lambda value: value.dict(),  # pydantic 1
-    "__struct_fields__": lambda value: sys.modules["msgspec"].to_builtins(value, enc_hook=_struct_part, str_keys=True),
+    "__struct_fields__": _struct,
     "__attrs_attrs__": lambda value: {field.name: getattr(value, field.name) for field in value.__attrs_attrs__},
     "__dataclass_fields__": lambda value: {
         name: getattr(value, name) for name in (field.name for field in fields(value))
@@ -178,11 +204,6 @@ def _fields(value: Any) -> Any:
         raise
     except Exception as error:
         raise UnserializableError(f"{_name(cls)} can't be made a dict: {error}") from error
-
-
-def _struct_part(value: Any) -> Any:
-    """A part of a msgspec.Struct, made of what msgspec has."""
-    return plain(value)[0]
 
 
 def _numpy(value: Any) -> Any:

@@ -1,17 +1,16 @@
-"""Outputs that are one table: CSV, an Arrow stream, a Parquet file. They are made of frames, or of records."""
+"""Outputs that are one table of frames, records or lists of records: CSV, an Arrow stream, a Parquet file."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 from transform_hub.runner import frames, serialize
+from transform_hub.runner.arrow import ARROW, PARQUET, ArrowTable
 
 CSV = "text/csv"
-ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
 
 
 class CsvTable:
@@ -34,14 +33,16 @@ class CsvTable:
         value, _ = serialize.plain(item)
         if isinstance(value, dict):
             yield self._lines([value])
+        elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            yield self._lines(value)
         elif isinstance(value, list):
-            yield _csv([map(_cell, value)])
+            yield _csv([map(_cell, row) for row in value] if _is_table(value) else [map(_cell, value)])
         else:
-            raise ValueError(f"a {type(item).__name__} is no row of CSV; give a dict, a list or a frame")  # noqa: TRY004
+            raise ValueError(f"a {type(item).__name__} is no row of CSV; give a dict, a list or a frame")
 
-    def finish(self) -> bytes:
+    def finish(self) -> Iterator[str]:
         """What comes after the last row: nothing."""
-        return b""
+        return iter(())
 
     def _lines(self, rows: list[dict[str, Any]]) -> str:
         text = ""
@@ -52,6 +53,10 @@ class CsvTable:
             if row.keys() != set(self._head):
                 raise ValueError(f"its columns are {', '.join(row)}; those of the head are {', '.join(self._head)}")
         return text + _csv(map(_cell, map(row.get, self._head)) for row in rows)
+
+
+def _is_table(rows: list[Any]) -> bool:
+    return bool(rows) and all(isinstance(row, list) for row in rows)
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> str:
@@ -67,91 +72,26 @@ def _cell(value: Any) -> Any:
     return serialize.dumps(plain) if isinstance(plain, (dict, list)) else plain
 
 
-class ArrowTable:
-    """An Arrow stream, or a Parquet file, of frames and records that all have the same columns.
+class Table(Protocol):
+    """What an output that is one table is written by."""
+
+    def write(self, item: Any) -> Iterator[str | bytes]:
+        """What the output goes on with; may keep the item until later."""
+
+    def finish(self) -> Iterator[str | bytes]:
+        """The end of the output."""
+
+
+def table(media_type: str, schema: Any = None) -> Table | None:
+    """What writes an output of a media type; None if that is no table.
 
     Args:
-        media_type: one of :data:`ARROW` and :data:`PARQUET`.
+        media_type: of the output.
+        schema: of pyarrow, if the Sequence has declared one.
 
     Raises:
-        ImportError: the Sequence has no pyarrow.
+        ImportError: it needs pyarrow, and the Sequence has none.
     """
-
-    def __init__(self, media_type: str) -> None:
-        try:
-            import pyarrow as arrow  # noqa: ICN001, PLC0415 - the Sequence's, and used only where its content type asks for it
-        except ImportError as error:
-            raise ImportError(f"Output of {media_type} needs pyarrow among the Sequence's requirements") from error
-        self._arrow = arrow
-        self._is_parquet = media_type == PARQUET
-        self._sink = _Sink()
-        self._writer: Any = None
-
-    def write(self, item: Any) -> Iterator[bytes]:
-        """What the file goes on with.
-
-        Raises:
-            ValueError: its columns are others than those of the item before, or it is no row.
-        """
-        table = self._table(item)
-        if self._writer is None:
-            self._writer = self._open(table.schema)
-        elif table.schema != self._writer_schema:
-            table = table.select(self._writer_schema.names).cast(self._writer_schema)
-        self._writer.write_table(table)
-        yield self._sink.take()
-
-    def finish(self) -> bytes:
-        """The end of the file."""
-        if self._writer is not None:
-            self._writer.close()
-        return self._sink.take()
-
-    def _table(self, item: Any) -> Any:
-        if not frames.is_frame(item):
-            value, _ = serialize.plain(item)
-            if not isinstance(value, dict):
-                raise ValueError(f"a {type(item).__name__} is no row of a table; give a dict or a frame")
-            return self._arrow.Table.from_pylist([value])
-        return frames.to_arrow(item, self._arrow)
-
-    def _open(self, schema: Any) -> Any:
-        self._writer_schema = schema
-        if self._is_parquet:
-            from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - as above
-
-            return ParquetWriter(self._sink, schema)
-        return self._arrow.ipc.new_stream(self._sink, schema)
-
-
-class _Sink(io.RawIOBase):
-    """Collects what is written; positions go on when it is taken away."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._position = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._parts.append(bytes(data))
-        self._position += len(self._parts[-1])
-        return len(self._parts[-1])
-
-    def tell(self) -> int:
-        return self._position
-
-    def take(self) -> bytes:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        return data
-
-
-Table = CsvTable | ArrowTable
-TABLES: dict[str, Callable[[], Table]] = {
-    CSV: CsvTable,
-    ARROW: lambda: ArrowTable(ARROW),
-    PARQUET: lambda: ArrowTable(PARQUET),
-}
-"""What writes an output of a media type that is one table."""
+    if media_type == CSV:
+        return CsvTable()
+    return ArrowTable(media_type, schema) if media_type in (ARROW, PARQUET) else None

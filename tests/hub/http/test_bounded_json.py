@@ -7,13 +7,14 @@ import aiohttp
 import pytest
 
 from transform_hub.hub.server import serve
-from transform_hub.protocol import CONTAINER_LIMIT, MESSAGE_LIMIT, require_bounded
+from transform_hub.protocol import MESSAGE_LIMIT, VALUE_LIMIT, require_bounded
 
 STARTS = "def run(context, input, *args): return [str(len(args))]"
 TOO_LARGE = {
     "bytes": b'{"args": ["' + b"x" * MESSAGE_LIMIT + b'"]}',
-    "arrays": b'{"args": [' + b"[]," * CONTAINER_LIMIT + b"1]}",
-    "objects in text and out": b'{"args": ["' + b"{" * 100 + b'",' + b"{}," * CONTAINER_LIMIT + b"1]}",
+    "arrays": b'{"args": [' + b"[]," * VALUE_LIMIT + b"1]}",
+    "numbers": b'{"args": [' + b"1," * VALUE_LIMIT + b"1]}",
+    "objects in text and out": b'{"args": ["' + b"{" * 100 + b'",' + b"{}," * VALUE_LIMIT + b"1]}",
 }
 
 
@@ -22,7 +23,7 @@ async def test_a_body_that_is_too_large_is_refused_with_the_limit(kind, api, pac
     sequence = await api.send(package(STARTS))
     answer = await api.post(f"/sequence/{sequence}/start", io.BytesIO(TOO_LARGE[kind]), content_type="application/json")
     assert answer.status == 413
-    limit = CONTAINER_LIMIT if "s in" in kind or kind == "arrays" else MESSAGE_LIMIT
+    limit = MESSAGE_LIMIT if kind == "bytes" else VALUE_LIMIT
     assert str(limit) in answer.json["error"]
 
 
@@ -47,7 +48,7 @@ async def test_the_limit_is_a_setting(tmp_path, api_of, package):
 
 EMITS = {
     "bytes": ("'x' * 5_000_000", "bytes, at most 4194304 are taken; large data is for output and topics"),
-    "arrays": ("[[]] * 100_001", "it has more than 100000 objects and arrays; large data is for output and topics"),
+    "arrays": ("[[]] * 200_001", "it has more than 200000 values; large data is for output and topics"),
 }
 
 
@@ -93,5 +94,5 @@ async def test_javascript(api, package):
 def test_brackets_are_counted_outside_of_text():
     inside = json.dumps(["[" * 200_000, '\\"[' * 100_000, "\\"]).encode()
     require_bounded(inside)
-    with pytest.raises(ValueError, match="objects and arrays"):
-        require_bounded(b'["\\\\",' + b"[]," * 100_001 + b"1]")
+    with pytest.raises(ValueError, match="values"):
+        require_bounded(b'["\\\\",' + b"[]," * 200_001 + b"1]")

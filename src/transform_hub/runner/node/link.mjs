@@ -63,18 +63,18 @@ export function makeBlocking(stream) {
 }
 
 const MESSAGE_LIMIT = 4 * 1024 * 1024;
-const CONTAINER_LIMIT = 100_000;
+const VALUE_LIMIT = 200_000;
 
 /** Why the Hub would not take a message, undefined if it would. */
 export function tooLarge(message) {
   const line = toLine(message);
   const size = Buffer.byteLength(line);
   if (size > MESSAGE_LIMIT) return `it has ${size} bytes, at most ${MESSAGE_LIMIT} are taken`;
-  let containers = 0;
-  for (const letter of size > CONTAINER_LIMIT ? line.replace(/"(?:[^"\\]|\\.)*"/g, "") : "") {
-    if (letter === "[" || letter === "{") containers += 1;
+  let values = 0;
+  for (const letter of size > VALUE_LIMIT ? line.replace(/"(?:[^"\\]|\\.)*"/g, "") : "") {
+    if (letter === "[" || letter === "{" || letter === ",") values += 1;
   }
-  return containers > CONTAINER_LIMIT ? `it has more than ${CONTAINER_LIMIT} objects and arrays` : undefined;
+  return values > VALUE_LIMIT ? `it has more than ${VALUE_LIMIT} values` : undefined;
 }
 
 /** Messages both ways; `onLost` is called when the Hub is gone. */
