@@ -161,7 +161,7 @@ async def test_parameters_and_case_of_a_content_type_do_not_matter(api, package)
         assert await reader.content.readexactly(6) == b"x\nx\nx\n"
     refused = await api.get("/topic/t", content_type="text/html")
     assert (refused.status, refused.reason) == (415, "Unsupported content-type")
-    assert "text/plain or application/octet-stream" in refused.json["error"]
+    assert "text/plain, application/octet-stream or application/vnd.scramjet.messages" in refused.json["error"]
     source = f'provides = {{"provides": "t", "contentType": "text/plain; charset=utf-8"}}\n{ECHO}'
     instance = await api.start(await api.send(package(source)))
     await api.input(instance, b"there\n", "TEXT/Plain; charset=utf-8")
