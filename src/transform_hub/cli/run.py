@@ -95,9 +95,9 @@ def run(
     stdin = Stdin(again=watch)
 
     async def go(host: HostClient, package: Path, change: asyncio.Future[None] | None = None) -> int:
-        sequence = await send_package(host, package)
+        sequence = await send_package(host, package, remember=keep)
         try:
-            instance = await start_instance(sequence, options)
+            instance = await start_instance(sequence, options, remember=keep)
             return await _Run(instance, stdin, content_type, stop_timeout).result(change)
         finally:
             if not keep:
