@@ -141,3 +141,11 @@ def test_a_context_has_secrets_and_places_to_write(tmp_path):
     gc.collect()
     assert not folder.exists()
     assert tmp_path.exists()
+
+
+async def test_keep_alive_need_not_be_awaited():
+    context = FakeContext()
+    context.set_stop_handler(lambda: context.keep_alive(5) and None)
+    assert await context.stop(can_keep_alive=True)
+    await context.keep_alive(600)
+    assert context.kept_alive == [5, 600]

@@ -785,6 +785,27 @@ def test_the_checksum_counts(tmp_path):
     assert refused(targz(GOOD) + b"garbage", tmp_path) == "not-an-archive"
 
 
+def flipped(data, at):
+    return bytes(byte ^ (place == at % len(data)) for place, byte in enumerate(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (flipped(targz(GOOD), -8), "it is damaged: incorrect data check"),
+        (flipped(targz(GOOD), -4), "it is damaged: incorrect length check"),
+        (flipped(targz(GOOD), 2), "it is damaged: unknown compression method"),
+        (flipped(targz(GOOD) * 2, -8), "it is damaged: incorrect data check"),
+        (targz(GOOD) + b"garbage", "it is damaged: something that is no gzip follows its end"),
+        (b"garbage" + targz(GOOD), "not gzip, or damaged (incorrect header check)"),
+    ],
+)
+def test_the_reason_is_the_true_one(tmp_path, data, reason):
+    with pytest.raises(PackageError) as raised:
+        unpacked(data, tmp_path / "target")
+    assert str(raised.value) == f"Invalid pkg tar.gz archive: {reason}"
+
+
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "Input error"), KeyboardInterrupt()])
 def test_nothing_is_left_when_the_archive_cannot_be_read(tmp_path, error):
     class Broken(io.BytesIO):

@@ -51,6 +51,18 @@ def test_stdin_becomes_input_and_output_becomes_stdout(si, folder):
     assert len(si("seq", "ls").json) == before  # it has cleaned up
 
 
+def test_what_it_deletes_is_not_the_last_of_the_session(si, folder):
+    sequence = si("seq", "send", folder(UPPER)).json["id"]
+    instance = si("seq", "start", "-").json["id"]
+    si("run", folder(UPPER, "other"), stdin=b"x")
+    assert si("seq", "info", "-").json["id"] == sequence
+    assert si("inst", "info", "-").json["id"] == instance
+    si("inst", "kill", "-")
+    si("run", folder(UPPER, "kept"), "--keep", stdin=b"x")
+    assert si("seq", "info", "-").json["id"] != sequence
+    assert si("inst", "info", "-").json["id"] != instance
+
+
 def test_bytes_of_any_kind_come_through_as_they_are(si, folder):
     data = bytes(range(256)) * 4096 * 3 + b"\xff\n" + b"x" * 10_000_000
     assert si("seq", "run", folder(BYTES), "-t", "application/octet-stream", stdin=data).stdout == data

@@ -173,6 +173,7 @@ def test_a_file_that_is_not_there_is_told_and_nothing_starts(start, tmp_path, op
         (("--platform-api-key", "x"), "Manager"),
         (("--runtime-adapter", "docker"), "processes only"),
         (("--port", "70000"), "65535"),
+        (("--unread-limit", "1025"), "1<=x<=1024"),
         (("--runner-envs", "A"), "'A' is not NAME=value"),
     ],
 )

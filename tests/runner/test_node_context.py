@@ -39,6 +39,33 @@ async def test_the_secret_is_not_in_the_environment(js, hub):
     assert hub.instances[info["id"]].secret.encode() not in output
 
 
+async def test_secrets_are_there_by_name_and_do_not_show(api, launch_js):
+    source = """
+        const util = require("node:util");
+        module.exports = function () {
+            console.log(this.secrets, [this.secrets], `${this.secrets}`);
+            console.log(util.inspect(this, { depth: 9, showHidden: true, getters: true }));
+            console.log(util.inspect(this.secrets, { showHidden: true, depth: 9 }), "%o %O %j", this.secrets);
+            console.error("%o %O %j %s", this.secrets, this.secrets, this.secrets, this.secrets);
+            this.logger.info("has", this.secrets, { of: this.secrets });
+            this.logger.info(this.secrets);
+            this.emit("shown", this.secrets);
+            const { A, toJSON } = this.secrets;
+            return [[A.length, "B" in this.secrets, "C" in this.secrets, this.secrets.C === undefined,
+                Object.keys(this.secrets), Object.values({ ...this.secrets }).map((value) => value.length)]];
+        }"""
+    secrets = {"A": "hunter2", "B": "swordfish"}
+    instance = await launch_js(source, secrets=secrets)
+    event = asyncio.ensure_future(api.get(f"{instance}/event/shown"))
+    output, *printed = [await api.read(f"{instance}/{name}") for name in ("output", "stdout", "stderr", "log")]
+    assert json.loads(output) == [7, True, False, True, ["A", "B"], [7, 9]]
+    for text in printed:
+        assert b"<secrets A, B>" in text
+        assert b"hunter2" not in text
+        assert b"swordfish" not in text
+    assert (await event).json == "<secrets A, B>"
+
+
 async def test_events_both_ways(launch_js, api):
     instance = await launch_js("""
         module.exports = function () {

@@ -236,6 +236,25 @@ async def test_it_goes_on_if_it_asks_and_may(launch, api):
     assert await api.read(f"{instance}/stdout") == b"asked\nasked\n"
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["context.keep_alive(5)", "asyncio.create_task(context.keep_alive(5))"],
+    ids=["not awaited", "a task"],
+)
+async def test_a_handler_that_is_not_async_may_ask_as_well(call, launch, api):
+    instance = await launch(f"""
+        import asyncio
+        def run(context, input):
+            def handler(timeout, can_keep_alive):
+                {call}
+            context.set_stop_handler(handler)
+            return input
+    """)
+    assert (await stop(api, instance, can_keep_alive=True))["status"] == "running"
+    assert await stopped(api, instance, can_keep_alive=False) == STOPPED
+    assert b"never awaited" not in await api.read(f"{instance}/stderr")
+
+
 async def test_it_stops_if_it_asks_to_go_on_but_may_not(launch, api):
     instance = await launch(KEEPS_ALIVE)
     assert await stopped(api, instance, can_keep_alive=False) == STOPPED

@@ -80,8 +80,9 @@ def run(
 ) -> None:
     """Run a Sequence as a program: stdin is its input, its output goes to stdout.
 
-    What it prints goes to stderr. Ctrl-C stops it, a second Ctrl-C kills it. The exit code is that of the Instance.
-    The Sequence is deleted afterwards. At a terminal `breakpoint()` opens a debugger.
+    What it prints goes to stderr. Ctrl-C stops it, a second Ctrl-C kills it. The exit code is that of the Instance:
+    22 if the Sequence can't be loaded, 23 if it fails. The Sequence is deleted afterwards.
+    At a terminal `breakpoint()` opens a debugger.
     """
     options = start_options(
         args=args,
@@ -95,9 +96,9 @@ def run(
     stdin = Stdin(again=watch)
 
     async def go(host: HostClient, package: Path, change: asyncio.Future[None] | None = None) -> int:
-        sequence = await send_package(host, package)
+        sequence = await send_package(host, package, remember=keep)
         try:
-            instance = await start_instance(sequence, options)
+            instance = await start_instance(sequence, options, remember=keep)
             return await _Run(instance, stdin, content_type, stop_timeout).result(change)
         finally:
             if not keep:

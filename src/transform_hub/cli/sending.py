@@ -25,16 +25,17 @@ Dependencies = Annotated[bool, typer.Option("--deps/--no-deps", help="Pack the d
 Python = Annotated[str | None, typer.Option("--python", help="Version of Python to pack for, like 3.12.")]
 
 
-async def send_package(host: HostClient, package: Path) -> SequenceClient:
-    """Send a package, with a progress bar; from now on ``-`` is the Sequence."""
+async def send_package(host: HostClient, package: Path, *, remember: bool = True) -> SequenceClient:
+    """Send a package, with a progress bar; from now on ``-`` is the Sequence, unless it is not to be remembered."""
     with progress(f"Sending {package.name}") as report:
         sequence = await host.send_sequence(package, progress=report)
-    session.remember("sequence", sequence.id)
+    if remember:
+        session.remember("sequence", sequence.id)
     return sequence
 
 
-async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> InstanceClient:
-    """Start an Instance; from now on ``-`` is the Instance.
+async def start_instance(sequence: SequenceClient, options: dict[str, Any], *, remember: bool = True) -> InstanceClient:
+    """Start an Instance; from now on ``-`` is the Instance, unless it is not to be remembered.
 
     Raises:
         CommandError: an option has a type that it can't have, as a startup file may give it.
@@ -43,7 +44,8 @@ async def start_instance(sequence: SequenceClient, options: dict[str, Any]) -> I
         instance = await sequence.start(**options)
     except (TypeError, ValueError) as error:
         raise CommandError(str(error), code=USAGE) from None
-    session.remember("instance", instance.id)
+    if remember:
+        session.remember("instance", instance.id)
     return instance
 
 

@@ -141,7 +141,7 @@ class HubConfig:
         180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
         "ms that an ended Instance and its unread output are kept, after 15 s for each.", min=0, shown=True)
     unread_limit: int = _instances(
-        UNREAD_LIMIT, "--unread-limit", "unreadLimit", min=1, unit=_MIB,
+        UNREAD_LIMIT, "--unread-limit", "unreadLimit", min=1, max=1024, unit=_MIB,
         help="MiB of stdout, and of stderr, that are held; while nobody reads, the oldest go.")
     restart_policy: str = _instances(
         "never", "--restart-policy", "restartPolicy",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tarfile import BLOCKSIZE
 from typing import BinaryIO
 
-from transform_hub.package.refusals import corrupt, not_gzip, too_large
+from transform_hub.errors import PackageError
+from transform_hub.package.refusals import GZIP, corrupt, not_gzip, too_large
 
 CHUNK = 256 * 1024
 _RATIO_FROM = 32 << 20
@@ -92,7 +93,7 @@ class Gunzip:
             try:
                 data = self._inflate.decompress(packed, CHUNK)
             except zlib.error as error:
-                raise not_gzip(self._head, f" ({str(error).rpartition(': ')[2]})") from None
+                raise self._damaged(str(error).rpartition(": ")[2]) from None
             self._between = self._inflate.eof
             self._left = self._inflate.unused_data if self._between else self._inflate.unconsumed_tail
             if data:
@@ -100,6 +101,13 @@ class Gunzip:
                 return data
             if not packed and not self._between:
                 raise corrupt("it ends too early" if self._packed else "it is empty")
+
+    def _damaged(self, reason: str) -> PackageError:
+        if not self._head.startswith(GZIP):
+            return not_gzip(self._head, f" ({reason})")
+        if self._streams > 1 and reason == "incorrect header check":
+            return corrupt("it is damaged: something that is no gzip follows its end")
+        return corrupt(f"it is damaged: {reason}")
 
     def _fetch(self) -> bytes:
         packed = self._file.read(1 << 16)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from transform_hub.errors import PackageError
 
+GZIP = b"\x1f\x8b"
+
 _MAGIC = {
     b"PK\x03\x04": "a zip archive",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
@@ -13,7 +15,7 @@ _MAGIC = {
     b"\x04\x22\x4d\x18": "compressed with lz4",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\x1f\x9d": "compressed with compress",
-    b"\x1f\x8b": "compressed with gzip once more",
+    GZIP: "compressed with gzip once more",
 }
 
 

@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -134,12 +135,21 @@ class Context:
         """
         self._health.add_check(check)
 
-    async def keep_alive(self, timeout: float = 0) -> None:
-        """In a stop handler: ask to go on instead of being stopped. Then sleep ``timeout`` seconds."""
+    def keep_alive(self, timeout: float = 0) -> Coroutine[Any, Any, None]:
+        """In a stop handler, sync or async: ask to go on instead of being stopped.
+
+        It is asked at once, awaited or not.
+
+        Args:
+            timeout: in seconds.
+
+        Returns:
+            What sleeps so long when it is awaited.
+        """
         self._stopping = False
         self._keep_alive_calls += 1
         self._send({"type": "alive", "keepAlive": int(timeout * 1000)})
-        await asyncio.sleep(timeout)
+        return Sleep(timeout)
 
     # The rest is for the runner.
 
@@ -176,6 +186,29 @@ class Context:
     async def _close(self) -> None:
         if self._hub is not None:
             await self._hub.close()
+
+
+class Sleep(Coroutine[Any, Any, None]):
+    """``asyncio.sleep``, but without a warning if nobody awaits it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    @cached_property
+    def _coroutine(self) -> Coroutine[Any, Any, None]:
+        return asyncio.sleep(self._seconds)
 
 
 async def _maybe_await(value: Any) -> Any:

@@ -8,12 +8,13 @@ import logging
 import shutil
 import tempfile
 import weakref
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transform_hub.protocol import Message
 from transform_hub.runner import health
-from transform_hub.runner.context import Context
+from transform_hub.runner.context import Context, Sleep
 from transform_hub.testing.fake_input import let_readers_fail
 
 if TYPE_CHECKING:
@@ -112,11 +113,12 @@ class FakeContext(Context):
         """What ``GET /health`` would answer."""
         return await health.ask(self._checks.checks)
 
-    async def keep_alive(self, timeout: float = 0) -> None:
-        """Ask to go on, which is kept; this one does not sleep."""
+    def keep_alive(self, timeout: float = 0) -> Coroutine[Any, Any, None]:
+        """Ask to go on, which is kept; awaiting it does not sleep."""
         self.kept_alive.append(timeout)
         self._stopping = False
         self._keep_alive_calls += 1
+        return Sleep(0)
 
     def _temporary(self) -> str:
         folder = tempfile.mkdtemp(prefix="sequence-")

@@ -87,6 +87,7 @@ async def test_other_encodings_are_refused_and_change_nothing(encoding, api, pac
     answers = [
         await api.input(instance, b"x", content_encoding=encoding),
         await api.post(f"{instance}/stdin", b"x", content_type=OCTETS, content_encoding=encoding),
+        await api.post(f"{instance}/inout", b"x", content_type=OCTETS, content_encoding=encoding),
         await api.post(f"{instance}/_kill", b"{}", content_type="application/json", content_encoding=encoding),
         await api.post("/topic/t", b"x", content_type=NDJSON, content_encoding=encoding),
         await api.post("/sequence", package(ECHO), content_type=OCTETS, content_encoding=encoding),
@@ -118,6 +119,26 @@ async def test_what_is_damaged_is_refused(body, api, package):
         with pytest.raises(aiohttp.ClientError):
             await api.input(instance, body, content_encoding="gzip")
     assert not (await api.get(f"{instance}/input")).json["ended"]
+
+
+@pytest.mark.parametrize("path", ["input", "stdin", "inout"])
+@pytest.mark.parametrize("has_begun", [False, True], ids=["at once", "later"])
+async def test_the_log_of_the_instance_says_why_a_body_was_cut_off(path, has_begun, api, package):
+    instance = await api.start(await api.send(package(ECHO)))
+    damaged = gzip.compress(b"hello\n") + b"xx" if has_begun else b"xx"
+    sending = api.post(f"{instance}/{path}", damaged, content_type=OCTETS, content_encoding="gzip")
+    words = "The body of the request is not gzip, or damaged: incorrect header check"
+    if has_begun or path == "inout":
+        with pytest.raises(aiohttp.ClientError):
+            await sending
+    else:
+        answer = await sending
+        assert (answer.status, answer.json) == (400, {"error": words})
+    async with api.session.get(api.url + f"{instance}/log") as log:
+        async for line in log.content:
+            if (entry := json.loads(line))["level"] == "WARN":
+                break
+    assert (entry["from"], entry["msg"]) == ("Hub", f"What a client has sent is cut off: {words}")
 
 
 async def test_bombs_are_refused_by_their_decoded_size(tmp_path, api_of):

@@ -138,18 +138,52 @@ async def test_a_line_that_was_begun_alone_is_finished_first(sender, senders, re
     assert await output() == b"one line\ntwo\nthree\nand a piece\n"
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", NDJSON])
-async def test_who_breaks_off_within_a_line_leaves_it_to_nobody(content_type, sender, senders, reached, output):
-    first = sender(content_type)
+async def test_who_breaks_off_within_a_line_leaves_it_to_nobody(sender, senders, reached, output):
+    first = sender()
     first.send(b"1\n2")
     await reached(3)
     await first.break_off()
     await senders(0)
-    second = sender(content_type)
+    second = sender()
     await reached(4)  # with a newline before anything is sent
     second.send(b"3\n")
     assert (await second.end()).headers[POSITION] == "4"
     assert await output() == b"1\n2\n3\n"
+
+
+@pytest.mark.parametrize("content_type", [NDJSON, "application/x-ndjson; charset=utf-8", "application/json"])
+async def test_a_piece_of_json_goes_with_its_sender(content_type, sender, senders, reached, output):
+    first = sender(content_type)
+    first.send(b"1\n")
+    await reached(2)
+    first.send(b'{"a": ')
+    first.send(b'2}\n{"a"')
+    await reached(11)
+    await first.break_off()
+    await senders(0)
+    second = sender(content_type, x_stream_position="11")
+    second.send(b"3\n")
+    assert (await second.end()).headers[POSITION] == "11"
+    assert [json.loads(line) for line in (await output(b"4", content_type)).splitlines()] == [1, {"a": 2}, 3, 4]
+
+
+async def test_a_document_of_several_lines_is_one_value(sender, reached, output):
+    only = sender("application/json")
+    only.send(b'{"a":\n')
+    await reached(6)
+    only.send(b"1}")
+    await only.end()
+    assert [json.loads(line) for line in (await output(b"2", "application/json")).splitlines()] == [{"a": 1}, 2]
+
+
+async def test_a_line_of_json_without_end_is_handed_on_in_pieces(monkeypatch, sender, reached, output):
+    monkeypatch.setattr(input_lines, "LINE_LIMIT", 10)
+    only = sender(NDJSON)
+    only.send(b"[1, 2, 3, ")
+    await reached(10)
+    only.send(b"4]\n")
+    await only.end()
+    assert json.loads(await output(content_type=NDJSON)) == [1, 2, 3, 4]
 
 
 async def test_what_was_not_handed_on_is_dropped_with_its_sender(sender, senders, reached, output):

@@ -4,11 +4,13 @@ import asyncio
 import json
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from transform_hub.hub.instances.disk_limit import ENTRY, _used
 from transform_hub.hub.server import serve
 from transform_hub.models import InstanceLimits
 from until import until
@@ -175,6 +177,32 @@ async def test_a_limit_of_the_disk_ends_who_exceeds_it(api, package, monkeypatch
     assert ("ERROR", info["error"]) in [(entry["level"], entry["msg"]) for entry in log]
     await api.input(within, b"a\n")
     assert await api.read(f"{within}/output") == b"a\n"
+
+
+def test_what_a_directory_takes_of_the_disk(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(100):
+        (folder / str(number)).touch()
+    assert _used(folder) == 100 * ENTRY
+    deepest = folder
+    for _ in range(1200):  # deeper than Python recurses
+        deepest /= "d"
+        deepest.mkdir()
+    assert _used(folder) >= 1300 * ENTRY
+    (deepest / "x").write_bytes(bytes(1_000_000))
+    assert _used(folder) > 1_000_000
+    subprocess.run(["rm", "-r", folder / "d"], check=True)  # which pytest, too, would recurse into
+
+
+@pytest.mark.parametrize("name", ["data", "within/link"])
+def test_links_are_not_followed(tmp_path, name):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "large").write_bytes(bytes(1_000_000))
+    (tmp_path / "within").mkdir()
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    assert _used((tmp_path / name).parent if "/" in name else tmp_path / name) <= 4096
+    assert _used(tmp_path / "none") == 0
 
 
 async def test_a_limit_of_the_hub_holds_for_all(tmp_path, package, api_of):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -26,6 +26,10 @@ PIECE = 256 * 1024
 
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
+
+
+Note = Callable[[str, str], object]
+"""Writes an entry into an Instance's log: its level and text."""
 
 
 class Reader(Protocol):
@@ -217,17 +221,22 @@ def ends_stream(request: web.Request) -> bool:
     return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
 
 
-async def forward_body(request: web.Request, writer: SinkWriter) -> web.StreamResponse:
+async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> web.StreamResponse:
     """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
 
     A client that breaks off does not end the target: only a complete body does.
+
+    Args:
+        request: whose body it is.
+        writer: of the target.
+        note: is told of a body that can't be decoded.
 
     Raises:
         ApiError: the body can't be decoded, not even its first piece.
     """
     end = ends_stream(request)
     response = web.StreamResponse(status=200 if end else 202)
-    body = chunks(request)
+    body = _noted(chunks(request), note)
     with writer:
         await ask_for_body(request)
         # What is no gzip at all is refused in words; a body that is not encoded needs no look.
@@ -252,6 +261,15 @@ async def forward_body(request: web.Request, writer: SinkWriter) -> web.StreamRe
     return response
 
 
+async def _noted(body: AsyncIterator[bytes], note: Note) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in body:
+            yield chunk
+    except ApiError as error:  # the client may not learn the reason
+        note("WARN", f"What a client has sent is cut off: {error}")
+        raise
+
+
 async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
     """Carry a request's body to a topic.
 
@@ -268,7 +286,7 @@ async def forward_to_topic(request: web.Request, writer: TopicWriter) -> None:
 
 
 async def converse(
-    request: web.Request, writer: SinkWriter, output: Channel, content_type: str | None, *, end: bool
+    request: web.Request, writer: SinkWriter, output: Channel, content_type: str | None, note: Note, *, end: bool
 ) -> web.StreamResponse:
     """Carry a request's body to the input of a runner and its output back, both at once.
 
@@ -277,13 +295,18 @@ async def converse(
         writer: of the input.
         output: is answered with.
         content_type: of the output, if it is declared.
+        note: is told of a body that can't be decoded.
         end: whether the input ends with the body.
+
+    Raises:
+        ApiError: the body has an encoding that is not taken.
     """
+    body = _noted(chunks(request), note)
     response = stream_answer(request, content_type)
     await ask_for_body(request)
     with output.reader() as reader:
         await response.prepare(request)
-        upload = asyncio.ensure_future(_upload(request, writer, end=end))
+        upload = asyncio.ensure_future(_upload(request, body, writer, end=end))
         try:
             await send_all(request, reader, response)
         finally:
@@ -296,11 +319,11 @@ async def converse(
     return response
 
 
-async def _upload(request: web.Request, writer: SinkWriter, *, end: bool) -> None:
+async def _upload(request: web.Request, body: AsyncIterator[bytes], writer: SinkWriter, *, end: bool) -> None:
     try:
         with writer:
             await writer.begin()
-            async for chunk in chunks(request):
+            async for chunk in body:
                 await writer.write(chunk)
             await writer.finish()
             if end:

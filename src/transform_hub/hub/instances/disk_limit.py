@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from transform_hub.hub.instances.instance import Instance
 
 PERIOD = 2.0
 """Seconds between two looks."""
+
+ENTRY = 512
+"""Bytes that a file or directory counts at least: an empty one takes an inode and a name."""
 
 
 class DiskLimit:
@@ -48,12 +52,23 @@ class DiskLimit:
 
 
 def _used(folder: Path) -> int:
-    """Bytes that the files in a folder take of the disk; those that vanish meanwhile take none."""
-    used = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                used += os.lstat(Path(path, name)).st_blocks * 512
-            except OSError:
-                continue
+    """Bytes that what is in a folder takes of the disk; what vanishes meanwhile takes none."""
+    used, left = 0, [folder]
+    while left:  # os.walk() follows a link in place of the first folder, and recurses up to Python 3.11
+        path = left.pop()
+        with contextlib.suppress(OSError), _opened(path) as descriptor, os.scandir(descriptor) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    used += max(entry.stat(follow_symlinks=False).st_blocks * 512, ENTRY)
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(path / entry.name)
     return used
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,8 @@
 """Whole lines of several senders to one input.
 
-    one sender        its bytes are handed on as they come, half a line included: it may wait for an answer to that
-    several           each one's whole lines are; what has no newline yet waits for it, up to LINE_LIMIT
+    JSON              each one's whole lines are handed on; what has no newline yet waits for it, up to LINE_LIMIT
+    text, several     the same
+    text, one sender  its bytes are handed on as they come, half a line included: it may wait for an answer to that
     ... a line begun  while its sender was the only one: the others wait until that line is whole, or its sender gone
 
 What a sender leaves in the middle of a line:
@@ -62,7 +63,7 @@ class LineWriter(SinkWriter):
         self.position = self.sink.position
 
     async def write(self, data: bytes) -> None:
-        if self._turns.is_alone:
+        if self._turns.is_alone and not self._is_json:  # a piece of JSON is of use to nobody, and can't be taken back
             await self._send(self._kept.flush() + data if self._kept.size else data)
             return
         if lines := self._kept.block(data):

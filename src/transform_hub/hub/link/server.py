@@ -7,15 +7,14 @@ Instance it belongs to, which connects it with one of :mod:`transform_hub.hub.li
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol, cast
 
 from transform_hub.hub.link.protocols import ChannelProtocol
-from transform_hub.hub.link.socket_dir import socket_directory
+from transform_hub.hub.temporary import LINK, remove_orphans, temporary_directory
 from transform_hub.protocol import CHANNELS, Message, MessageBuffer
 
 log = logging.getLogger(__name__)
@@ -45,13 +44,13 @@ class LinkServer:
     def __init__(self, find: Callable[[str], Peer | None]) -> None:
         self.find = find
         self.address = ""
-        self._folder: str | None = None
+        self._folder = contextlib.ExitStack()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen on a socket that only this user can reach."""
-        self._folder = socket_directory("sth-")
-        path = Path(self._folder, "link")
+        await asyncio.to_thread(remove_orphans)
+        path = self._folder.enter_context(temporary_directory(LINK)) / "link"
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Greeting(self), str(path), backlog=4096)
         self.address = f"unix:{path}"
@@ -60,8 +59,7 @@ class LinkServer:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
 
 class Greeting(asyncio.Protocol):

@@ -11,6 +11,12 @@ LONGEST = 70
 """Bytes of a directory's path that leave room for what is below it."""
 
 
+def places() -> list[str]:
+    """Where there may be one; the first is the best."""
+    all_places = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes it safely
+    return [each for each in all_places if len(os.fsencode(each)) <= LONGEST and os.access(each, os.W_OK)]
+
+
 def socket_directory(prefix: str) -> str:
     """Make a directory that only this user can enter.
 
@@ -23,7 +29,6 @@ def socket_directory(prefix: str) -> str:
     Raises:
         HubStartError: there is no place for one.
     """
-    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes it safely
-        if len(os.fsencode(base)) <= LONGEST and os.access(base, os.W_OK):
-            return tempfile.mkdtemp(prefix=prefix, dir=base)
+    for base in places():
+        return tempfile.mkdtemp(prefix=prefix, dir=base)
     raise HubStartError(f"{tempfile.gettempdir()} is too long a path for sockets: set TMPDIR to a shorter one")

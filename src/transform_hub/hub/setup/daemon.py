@@ -17,8 +17,6 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from transform_hub.hub.access.privacy import hide_memory
@@ -28,6 +26,7 @@ from transform_hub.hub.observability.notify import Notifier
 from transform_hub.hub.server import Hub
 from transform_hub.hub.setup.startup import Startup, read_startup, start_all
 from transform_hub.hub.shutdown import shut_down
+from transform_hub.hub.temporary import STARTUP, temporary_directory
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +52,10 @@ async def run(config: DaemonConfig) -> int:
     notifier = Notifier(os.environ)
     if not config.identify_existing:
         log.warning("The Sequences that are there are always found")
-    with notifier.alive(), TemporaryDirectory(prefix="sth-startup-") as workspace:
+    with notifier.alive(), temporary_directory(STARTUP) as workspace:
         startup = Startup()
         if config.startup_config is not None:
-            startup = await asyncio.to_thread(read_startup, config.startup_config, Path(workspace), config.limits)
+            startup = await asyncio.to_thread(read_startup, config.startup_config, workspace, config.limits)
         async with _health(config.health) as health, _running(config) as hub:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
             starting = start_all(startup, sequences=hub.sequences, instances=hub.instances, topics=hub.topics)

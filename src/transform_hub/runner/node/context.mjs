@@ -1,6 +1,7 @@
 // The context of a Sequence: its `this`.
 
 import { tooLarge } from "./link.mjs";
+import { secretsOf } from "./secrets.mjs";
 
 export class Context {
   #runner;
@@ -25,7 +26,7 @@ export class Context {
    */
   constructor(runner, spec, { hub, logger }) {
     this.#runner = runner;
-    this.#secrets = Object.freeze(spec.secrets);
+    this.#secrets = secretsOf(spec.secrets);
     this.instanceId = spec.id;
     this.config = spec.config;
     this.dataDir = spec.data_dir;

@@ -215,7 +215,7 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
     instance = _instance(request)
     if request.content_type != BINARY:
         raise ApiError(415, "stdin takes application/octet-stream", reason="Invalid content-type")
-    return await forward_body(request, open_stdin(request, instance))
+    return await forward_body(request, open_stdin(request, instance), instance.streams.note)
 
 
 @route(
@@ -227,7 +227,8 @@ async def send_input(request: web.Request) -> web.StreamResponse:
 
     The head of the answer comes at once, its end when all has been forwarded.
     """
-    return await forward_body(request, open_input(request, _instance(request)))
+    instance = _instance(request)
+    return await forward_body(request, open_input(request, instance), instance.streams.note)
 
 
 @route(
@@ -243,7 +244,8 @@ async def inout(request: web.Request) -> web.StreamResponse:
     writer = open_input(request, instance)
     # As in STH the input goes on after this request, unless the client says otherwise.
     end = "x-end-stream" in request.headers and ends_stream(request)
-    return await converse(request, writer, instance.streams["output"], instance.run.output_type, end=end)
+    output, note = instance.streams["output"], instance.streams.note
+    return await converse(request, writer, output, instance.run.output_type, note, end=end)
 
 
 def _instance(request: web.Request) -> Instance:
