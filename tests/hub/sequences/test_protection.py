@@ -113,3 +113,18 @@ def test_tools_keep_their_permission_to_run(tmp_path):
     tool.chmod(0o755)
     protect(tool.parent)
     assert subprocess.run([tool], capture_output=True, text=True, check=True).stdout == "works\n"
+
+
+def test_a_tree_that_is_nested_deeper_than_python_walks_is_deleted(tmp_path):
+    top = tmp_path / "top"
+    top.mkdir()
+    place = os.open(top, os.O_DIRECTORY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_DIRECTORY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.fchmod(place, 0o500)
+    os.close(place)
+    remove_tree(top)
+    assert not top.exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 _WRITE = 0o222
@@ -52,6 +53,14 @@ def move(package: Path, target: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Delete a directory with all that is in it, protected or not, as far as that is possible."""
+    try:
+        _remove_tree(path)
+    except RecursionError:  # a Sequence may nest directories deeper than Python walks
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(path)], check=False, capture_output=True)  # noqa: S603 - the system's own
+
+
+def _remove_tree(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.chmod(_OWNER)
         for place, folders, _ in os.walk(path):
