@@ -86,7 +86,7 @@ def test_sth_takes_a_token_from_the_environment_or_a_file(sth, tmp_path):
         assert "401" in si("hub", "version", url=url, code=1)
         assert json.loads(si("hub", "version", url=url, SCRAMJET_TOKEN=token))["apiVersion"] == "v1"
         process.terminate()  # two Hubs do not share a directory
-        process.wait(timeout=20)
+        process.wait(timeout=100)
 
 
 def test_a_token_of_any_kind_is_kept_in_the_profile(sth, lonely):

@@ -29,7 +29,7 @@ def test_in_the_foreground_until_ctrl_c(lonely, tmp_path):
     assert process.stdout.readline().startswith(b"API on http://127.0.0.1:")
     assert process.stdout.readline() == b"Running!\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 0
     assert b"Traceback" not in errors
 

@@ -160,7 +160,7 @@ def test_a_wrong_configuration_is_refused(write, content, said):
 )
 def test_a_file_that_is_not_there_is_told_and_nothing_starts(start, tmp_path, option, said):
     sth = start(option, tmp_path / "x.json")
-    out, errors = sth.process.communicate(timeout=20)
+    out, errors = sth.process.communicate(timeout=100)
     assert (sth.process.returncode, out) == (1, "")
     assert "x.json can't be read: No such file" in errors
     assert "Traceback" not in errors
@@ -179,15 +179,15 @@ def test_a_file_that_is_not_there_is_told_and_nothing_starts(start, tmp_path, op
 )
 def test_wrong_options_are_refused(start, arguments, said):
     sth = start(*arguments)
-    out, errors = sth.process.communicate(timeout=20)
+    out, errors = sth.process.communicate(timeout=100)
     assert (sth.process.returncode, out) == (2, "")
     assert said in errors
 
 
 def test_an_error_names_the_variable_or_the_file_with_the_wrong_value(start, write):
-    assert "for STH_MIN_FREE_CPU: 101.0 is not" in start(STH_MIN_FREE_CPU="101").process.communicate(timeout=20)[1]
+    assert "for STH_MIN_FREE_CPU: 101.0 is not" in start(STH_MIN_FREE_CPU="101").process.communicate(timeout=100)[1]
     file = write("hub.yaml", {"maxInstances": 0})
-    assert f"for --max-instances in {file}: 0 is not" in start("-c", file).process.communicate(timeout=20)[1]
+    assert f"for --max-instances in {file}: 0 is not" in start("-c", file).process.communicate(timeout=100)[1]
 
 
 def test_help_shows_every_option_whole_and_in_its_panel():
@@ -354,13 +354,13 @@ def test_it_ends_with_the_last_instance(start, write, sequence):
         body = b'{"removeImmediately": true}'
         request = urllib.request.Request(path, body, {"Content-Type": "application/json"}, method="POST")
         urllib.request.urlopen(request).close()
-    assert sth.process.wait(timeout=20) == 0
+    assert sth.process.wait(timeout=100) == 0
 
 
 @pytest.mark.parametrize("startup", [None, {"sequences": [{"id": "nobody"}]}])
 def test_it_ends_with_101_if_there_was_nothing_to_wait_for(start, write, startup):
     sth = start("-X", *(("-S", write("startup.yaml", startup)) if startup else ()))
-    assert "Nothing was started" in sth.process.communicate(timeout=20)[1]
+    assert "Nothing was started" in sth.process.communicate(timeout=100)[1]
     assert sth.process.returncode == 101
 
 
@@ -415,7 +415,7 @@ def test_it_runs_though_nobody_listens(tmp_path, sequence, write, closed):
     process.stdout.close()  # so that writing there fails, where it is not closed anyway
     with process.stderr:
         errors = process.stderr.read()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=100) == 0
     assert b"Assertion" not in errors
     assert b"Traceback" not in errors
 
@@ -445,7 +445,7 @@ def test_health_is_told_beside_the_api(start, free_port):
     assert status(f"http://127.0.0.1:{port}/well") == (200, b"ok")
     assert status(f"http://127.0.0.1:{port}/")[0] == 404
     other = start("--healtz-port", port, "--healtz-host", "127.0.0.1")
-    out, errors = other.process.communicate(timeout=20)
+    out, errors = other.process.communicate(timeout=100)
     assert (other.process.returncode, out) == (1, "")
     assert f"The health server can't listen on 127.0.0.1 port {port}: Address already in use" in errors
     assert sth.end()[0] == 0

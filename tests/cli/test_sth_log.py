@@ -90,7 +90,7 @@ def test_text_can_be_asked_for_in_a_pipe(start, write):  # noqa: F811
 
 def test_a_form_that_does_not_exist_is_refused(start, write):  # noqa: F811
     sth = start("-c", write("hub.yaml", {"docker": {}, "logFormat": "xml"}))
-    _, errors = sth.process.communicate(timeout=20)
+    _, errors = sth.process.communicate(timeout=100)
     assert sth.process.returncode == 2
     assert "xml" in errors
     assert "no effect here: docker" in errors

@@ -53,7 +53,7 @@ def test_tokens_are_read_again_after_a_hangup(start, write):  # noqa: F811
 @pytest.mark.parametrize("tokens", ["a:b:c", ""])
 def test_wrong_tokens_are_told_and_nothing_starts(start, write, tokens):  # noqa: F811
     sth = start("--token-file", write("tokens", tokens))
-    out, errors = sth.process.communicate(timeout=20)
+    out, errors = sth.process.communicate(timeout=100)
     assert (sth.process.returncode, out) == (1, "")
     assert errors.splitlines()[-1].startswith(f"sth: {write('tokens', tokens)}")
 

@@ -87,7 +87,7 @@ def test_a_sequence_ends_by_itself_and_its_reader_gets_all(running):
     sth.process.send_signal(signal.SIGTERM)
     assert output.read() == b"last 5.0 False\n"
     output.close()
-    assert sth.process.wait(timeout=20) == 0
+    assert sth.process.wait(timeout=100) == 0
 
 
 def test_while_instances_stop_nothing_new_begins_and_all_else_goes_on(running):
@@ -110,7 +110,7 @@ def test_while_instances_stop_nothing_new_begins_and_all_else_goes_on(running):
     with urllib.request.urlopen(f"{base}/livez", timeout=20) as alive:
         assert alive.read() == b"ok"
     assert sth.get(f"/instance/{ID}")["status"] == "stopping"
-    assert sth.process.wait(timeout=20) == 0
+    assert sth.process.wait(timeout=100) == 0
     assert not psutil.pid_exists(pid)
 
 
@@ -150,7 +150,7 @@ def test_a_second_signal_ends_it_at_once(running, number):
     once.getresponse().read()
     once.close()
     sth.process.send_signal(number)
-    assert sth.process.wait(timeout=20) == -number
+    assert sth.process.wait(timeout=100) == -number
     left = [psutil.Process(pid)] if psutil.pid_exists(pid) else []
     assert psutil.wait_procs(left, timeout=20)[1] == []
 

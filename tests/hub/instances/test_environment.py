@@ -42,7 +42,7 @@ module.exports = async function () {
     const child = execFileSync("sh", ["-c", "echo $WORD"]).toString().trim();
     const zone = new Date(0).toLocaleTimeString("en", { timeZoneName: "short" }).split(" ").pop();
     return [{
-        loaded, child, zone, id: process.env.INSTANCE_ID === this.instanceId, secrets: this.secrets,
+        loaded, child, zone, id: process.env.INSTANCE_ID === this.instanceId, secrets: { ...this.secrets },
         inherited: process.env.KEY ?? null, shown: inspect(this, { depth: 6, showHidden: true }),
     }];
 };
