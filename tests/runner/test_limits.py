@@ -109,7 +109,7 @@ async def test_those_of_the_hub_hold_for_all_and_are_the_most(on, package):
         ({"files": 1 << 40}, "Invalid limits.files: the system allows"),
         ({"cpu": 0}, "Invalid limits format"),
         ({"cpu": 1.5}, "Invalid limits format"),
-        ({"disk": 1}, "Invalid limits format"),
+        ({"network": 1}, "Invalid limits format"),
     ],
 )
 async def test_what_is_not_possible_is_refused(api, package, limits, said):
