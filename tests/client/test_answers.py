@@ -41,7 +41,7 @@ ANSWERS = {
     ("DELETE", "/topics/t"): {"message": "Topic t removed", **MORE},
 }  # fmt: skip
 
-SENT = {"InstanceLimits"}
+SENT = {"InstanceLimits", "SecretFile"}
 """What clients send, and a Hub is strict about."""
 
 
