@@ -16,7 +16,7 @@ from table import BEGIN, END, VARIABLE, Row, write  # noqa: E402
 
 SMALL = {
     "start": ["1"], "throughput": ["8", "1"], "topics": ["64", "1"], "calls": ["100", "1"], "idle": ["1"],
-    "memory": ["8", "0"], "cli": ["1"], "sync": ["64", "1"],
+    "memory": ["8", "0"], "frames": ["1000", "1"], "cli": ["1"], "sync": ["64", "1"],
 }  # fmt: skip
 LARGE = {"client"}
 """It has one scale, and a peer that has to be installed."""
@@ -27,7 +27,7 @@ LARGE = {"client"}
 def test_a_benchmark_has_figures(name, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "rows"))
     program = [sys.executable, BENCHMARKS / f"{name}.py", *SMALL[name]]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr
     rows = [Row(**json.loads(line)) for line in (tmp_path / "rows").read_text().splitlines()]
     assert all(row.what in done.stdout and row.figure in done.stdout for row in rows)
