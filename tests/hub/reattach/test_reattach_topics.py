@@ -142,7 +142,7 @@ async def test_lines_between_instances_come_once_through_all_kills(sth, package,
 
 
 async def test_output_goes_to_a_topic_and_to_a_reader_through_all_kills(sth, package, tmp_path):
-    api, count, path = await sth.start("--reattach"), 100_000, tmp_path / "read"
+    api, count, path = await sth.start("--reattach"), 30_000, tmp_path / "read"
     await api.start(await api.send(package(REQUIRES, name="reads")), args=[str(path)])
     instance = await api.start(await api.send(package(PROVIDES, name="writes")), args=[count, "a"])
     output = Following(sth, f"{instance}/output")
