@@ -23,7 +23,7 @@ const fs = require("node:fs");
 module.exports = async function* (input) {
     const count = fs.readdirSync(this.dataDir).length;
     fs.writeFileSync(`${this.dataDir}/${count}`, "");
-    yield [process.env.WORD, this.secrets, count];
+    yield [process.env.WORD, { ...this.secrets }, count];
     for await (const line of input) throw new Error();
 };
 """
