@@ -97,6 +97,8 @@ def run(context, input):
 def test_processes_of_the_same_user_do_not_see_the_environment_of_the_hub():
     """Hides a process of ``nobody``, then looks at it as ``nobody``."""
     nobody = pwd.getpwnam("nobody")
+    if not all(Path(folder).stat().st_mode & 0o001 for folder in ("/", "/usr", "/usr/bin")):
+        pytest.skip("nobody may run no programs here")
     look = "import sys; print(open(f'/proc/{sys.argv[1]}/environ').read())"
     code = Path(privacy.__file__).read_text()
     for hidden in (False, True):
