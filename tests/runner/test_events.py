@@ -57,7 +57,7 @@ async def test_what_is_no_json_value_fails_where_it_is_emitted(result):
             try: context.emit("event", object())
             except TypeError as error: return str(error)
     """)
-    assert output == b"$: object has no meaning in JSON; give a dict, a list, a dataclass or str() of it"
+    assert output == b"$: object is not JSON serializable; give a dict, a list, a dataclass or str() of it"
     assert info["status"] == "completed"
 
 

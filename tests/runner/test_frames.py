@@ -143,7 +143,7 @@ def test_a_column_that_is_returned_is_many_items_and_one_with_labels_a_record():
 
 
 def test_a_lazy_frame_is_refused_with_the_remedy():
-    with pytest.raises(OutputError, match=r"LazyFrame has no meaning in JSON; collect\(\) it"):
+    with pytest.raises(OutputError, match=r"LazyFrame is not JSON serializable; collect\(\) it"):
         written(pl.DataFrame({"a": [1]}).lazy())
 
 
@@ -160,7 +160,7 @@ def test_csv_of_records_lists_and_text():
         OutputError, match="item 2 of the output can't be written: its columns are c; those of the head"
     ):
         written(iter([{"a": 1}, {"c": 1}]), "text/csv")
-    with pytest.raises(OutputError, match="a int is no row of CSV"):
+    with pytest.raises(OutputError, match="int is not a row of CSV"):
         written(5, "text/csv")
 
 
@@ -284,6 +284,19 @@ def test_a_column_without_any_value_is_one_of_strings(monkeypatch):
     table = read(iter([pd.DataFrame(rows[:4]), pd.DataFrame(rows[4:])]), "application/vnd.apache.parquet")
     assert str(table.schema.field("a").type) == "string"
     assert table.to_pylist() == rows
+
+
+def test_a_frame_without_rows_has_its_head():
+    for frame in (pd.DataFrame({"a": []}), pl.DataFrame({"a": []}), pa.table({"a": []})):
+        assert written(iter([frame, frame]), "text/csv") == b"a\n"
+
+
+def test_an_arrow_stream_goes_on_with_every_record_that_comes_late(monkeypatch):
+    monkeypatch.setattr("transform_hub.runner.arrow.DELAY", -1)
+    encoder = Encoder("application/vnd.apache.arrow.stream")
+    sizes = [sum(map(len, encoder.parts({"a": number}, number))) for number in range(3)]
+    assert all(sizes)
+    assert not list(Encoder("application/vnd.apache.parquet").parts({"a": 1}, 1))
 
 
 def test_csv_of_lists_of_records_and_of_arrays():

@@ -37,7 +37,7 @@ async def test_it_comes_with_the_bytes_that_each_stream_has_carried(launch, api)
     assert traffic == {"input": 4, "stdin": 0, "output": 4, "stdout": 3, "stderr": 0}
 
 
-REFUSED = "UnserializableError: $.a: object has no meaning in JSON; give a dict, a list, a dataclass or str() of it"
+REFUSED = "UnserializableError: $.a: object is not JSON serializable; give a dict, a list, a dataclass or str() of it"
 
 CHECKS = {
     "sync": ("def check(): return {'healthy': True, 'a': [1]}", {"healthy": True, "a": [1]}),

@@ -64,7 +64,7 @@ async def test_groups_share_messages(language, launch, launch_js, api):
     assert sorted(got) == sorted(each[::-1] for each in messages)
 
 
-@pytest.mark.parametrize(("item", "why"), [("'text'", "a message is bytes, not str"), ("{'a': 1}", "not dict"),
+@pytest.mark.parametrize(("item", "why"), [("'text'", "a message must be bytes, not str"), ("{'a': 1}", "not dict"),
                                            ("bytes(64 * 1024 * 1024 + 1)", "a message of 67108865 bytes")])  # fmt: skip
 async def test_what_is_no_message_fails_in_words(item, why, launch, api):
     instance = await launch(f"""
@@ -119,6 +119,17 @@ async def test_an_output_is_served_with_the_type_that_it_has_declared(launch, la
         assert answer.status == 415
 
 
+async def test_the_type_that_a_sequence_declares_is_known_when_it_runs(loading, api):
+    source = "provides = {'contentType': 'image/png'}\nasync def run(context, input): await input.read()"
+    instance, finish = await loading(source)
+    seen = []
+    run = api.instance(instance).run
+    announce = run._announce
+    run._announce = lambda: (seen.append(run.output_type), announce())
+    await finish()
+    assert seen == ["image/png"]
+
+
 async def test_a_type_that_run_gives_is_served_once_it_has_returned(launch, api):
     instance = await launch("""
         import asyncio
@@ -149,7 +160,7 @@ async def test_the_type_of_a_javascript_output(launch_js, api):
 @pytest.mark.parametrize("declared", ["not a type", "image/png\r\nx-evil: 1", "text/plain; a=\u1234", "/"])
 async def test_what_is_no_content_type_is_noted_and_not_served(declared, launch, api):
     instance = await launch(f"provides = {{'contentType': {declared!r}}}\ndef run(context, input): return 'x'")
-    await until(lambda: b"is no content type" in api.instance(instance).streams.log.tail(100_000))
+    await until(lambda: b"is not a content type" in api.instance(instance).streams.log.tail(100_000))
     async with api.session.get(f"{api.url}{instance}/output") as answer:
         assert answer.headers["content-type"] == "application/octet-stream"
         assert "x-evil" not in answer.headers

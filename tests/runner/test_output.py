@@ -74,7 +74,7 @@ async def test_what_is_no_json_value_is_an_error_that_names_it(result):
     assert output == b"a"
     assert info["terminated"]["exitcode"] == 23
     assert info["error"] == (
-        "OutputError: item 2 of the output can't be written: $: object has no meaning in JSON; "
+        "OutputError: item 2 of the output can't be written: $: object is not JSON serializable; "
         "give a dict, a list, a dataclass or str() of it (main.py, line 1, in run)"
     )
 

@@ -138,14 +138,18 @@ def contained():
 @pytest.mark.parametrize(
     ("value", "path", "words"),
     [
-        ({"a": [1, Kept()]}, "$.a[1]", "Kept has no meaning in JSON; give a dict, a list, a dataclass or str() of it"),
-        (City(Kept()), "$.name", "Kept has no meaning"),
-        ([1j], "$[0]", "complex has no meaning"),
-        ({"a": (number for number in "ab")}, "$.a", "generator has no meaning in JSON; make a list of it"),
+        (
+            {"a": [1, Kept()]},
+            "$.a[1]",
+            "Kept is not JSON serializable; give a dict, a list, a dataclass or str",
+        ),
+        (City(Kept()), "$.name", "Kept is not JSON serializable"),
+        ([1j], "$[0]", "complex is not JSON serializable"),
+        ({"a": (number for number in "ab")}, "$.a", "generator is not JSON serializable; make a list of it"),
         ({"a": {(1, 2): 3}}, "a key of $.a", "is a tuple; make it a string"),
-        ([int], "$[0]", "type has no meaning"),
-        ([Kept], "$[0]", "type has no meaning"),
-        (contained(), "$[0]", "is what contains it"),
+        ([int], "$[0]", "type is not JSON serializable"),
+        ([Kept], "$[0]", "type is not JSON serializable"),
+        (contained(), "$[0]", "is a circular reference"),
     ],
     ids=["object", "field", "complex", "generator", "key", "type", "class", "circle"],
 )
@@ -157,7 +161,7 @@ def test_anything_else_is_refused_with_path_type_and_remedy(value, path, words):
 
 
 def test_bytes_alone_are_refused_since_they_may_be_json_already():
-    with pytest.raises(OutputError, match="bytes have no meaning in JSON; yield the value, or declare another content"):
+    with pytest.raises(OutputError, match="bytes are not JSON serializable; yield the value, or declare another"):
         encode_json(b'{"a": 1}', 1)
 
 
@@ -238,7 +242,7 @@ def test_a_model_that_fails_says_so():
     class Broken(msgspec.Struct):
         value: object
 
-    with pytest.raises(UnserializableError, match="Kept has no meaning"):
+    with pytest.raises(UnserializableError, match="Kept is not JSON serializable"):
         plain(Broken(Kept()))
 
 
@@ -264,7 +268,7 @@ async def test_the_error_names_the_line_of_the_sequence(kind, result, log):
     output, info = await result(source)
     number = 1 if kind in ("delegated", "map") else 2
     assert info["error"] == (
-        f"OutputError: item {number} of the output can't be written: $: object has no meaning in JSON; "
+        f"OutputError: item {number} of the output can't be written: $: object is not JSON serializable; "
         f"give a dict, a list, a dataclass or str() of it ({place})"
     )
     assert info["terminated"]["exitcode"] == 23

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
-from enum import Enum
 from time import monotonic
 from typing import Any
 
@@ -30,7 +29,8 @@ DELAY = 1.0
 WAITING = 100_000
 """Rows that wait for the first value of a column; after that it is one of strings."""
 
-_OWN = (bool, int, float, str, bytes, dt.date, dt.time, dt.timedelta, Decimal, type(None))
+_OWN = (float, bytes, dt.date, dt.time, dt.timedelta, Decimal)
+"""What Arrow knows from Python besides what JSON has."""
 
 
 class ArrowTable:
@@ -66,7 +66,7 @@ class ArrowTable:
         """
         if frames.is_frame(item):
             self._flush()
-            self._add(frames.to_arrow(item, self._arrow))
+            self._add(_to_arrow(item, self._arrow))
         else:
             records = item if isinstance(item, list) else [item]
             self._records += map(self._record, records)
@@ -88,9 +88,9 @@ class ArrowTable:
         yield self._sink.take()
 
     def _record(self, item: Any) -> dict[str, Any]:
-        value = native(item, "$")
+        value, _ = serialize.plain(item, _OWN)
         if not isinstance(value, dict):
-            raise ValueError(f"a {type(item).__name__} is no row of a table; give a dict or a frame")  # noqa: TRY004
+            raise ValueError(f"{type(item).__name__} is not a row of a table; give a dict or a frame")  # noqa: TRY004
         first = self._records[0] if self._records else value
         if value.keys() != first.keys():
             raise ValueError(f"its columns are {', '.join(value)}; those of the rows before are {', '.join(first)}")
@@ -183,6 +183,27 @@ class ArrowTable:
         )
 
 
+def _to_arrow(frame: Any, arrow: Any) -> Any:
+    """A frame as a table of pyarrow; ``arrow`` is that package."""
+    package = frames.package_of(type(frame))
+    if package == "pandas":
+        frame = frames.with_index(frame)
+        try:
+            return arrow.Table.from_pandas(frame, preserve_index=False)
+        except (arrow.ArrowException, TypeError):  # objects that Arrow does not know, an Enum for example
+            return arrow.table({str(name): _to_array(frame[name], arrow) for name in frame.columns})
+    if package == "polars":
+        return frame.to_arrow()
+    return frame if hasattr(frame, "to_batches") else arrow.Table.from_batches([frame])
+
+
+def _to_array(column: Any, arrow: Any) -> Any:
+    """A column of pandas; of objects, made of what Arrow knows."""
+    if column.dtype != object:
+        return arrow.array(column)
+    return arrow.array([serialize.plain(value, _OWN)[0] for value in frames.values(column)])
+
+
 def _fits(types: Any, has: Any, wanted: Any) -> bool:
     """Whether values of a type mean the same in the other, so that a cast can only refuse or keep them."""
     if types.is_null(has):
@@ -222,27 +243,6 @@ def _fit_fields(types: Any, has: Any, wanted: Any) -> bool:
     return {field.name for field in has} == theirs.keys() and all(
         _fits(types, field.type, theirs[field.name]) for field in has
     )
-
-
-def native(value: Any, path: str) -> Any:
-    """A value made of what Arrow knows from Python; all else becomes what JSON would have.
-
-    Raises:
-        UnserializableError: nothing stands for it; says where.
-    """
-    if isinstance(value, Enum):
-        return native(value.value, path)
-    if isinstance(value, _OWN):
-        is_missing = value != value and not isinstance(value, float)  # noqa: PLR0124 - NaT, and NaN of a Decimal
-        return None if is_missing else value
-    if isinstance(value, Mapping):
-        return {str(key): native(item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [native(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    try:
-        return native(serialize.convert(value), path)
-    except serialize.UnserializableError as error:
-        raise serialize.UnserializableError(f"{path}: {error}") from None
 
 
 class _Sink(io.RawIOBase):

@@ -53,7 +53,7 @@ class Context:
         self.data_dir = Path(spec["data_dir"])
         self.cache_dir = Path(spec["cache_dir"])
         self._api, self._token = spec["hub"], f"{spec['id']}:{spec['secret']}"
-        self._folders = sequence.folders(Path(spec["dir"]), Path(spec["dir"], spec["main"]))
+        self._root, self._main = Path(spec["dir"]), Path(spec["dir"], spec["main"])
         self._send = send
         self._hub: HostClient | None = None
         self._listeners: dict[str, list[Listener]] = {}
@@ -67,7 +67,7 @@ class Context:
     def hub(self) -> HostClient:
         """A client of the Hub that the Instance runs on; it may use the whole API while the Instance runs."""
         if self._hub is None:
-            self._hub = apart.host_client(self._folders)(self._api, token=self._token)
+            self._hub = apart.host_client(sequence.folders(self._root, self._main))(self._api, token=self._token)
         return self._hub
 
     @overload
@@ -94,7 +94,7 @@ class Context:
             message: any value that an output may have; NaN and infinities become None.
 
         Raises:
-            UnserializableError: ``message`` has no meaning in JSON; a TypeError.
+            UnserializableError: ``message`` is not JSON serializable; a TypeError.
             ValueError: it has more than 4 MiB, or than 200,000 values.
         """
         event = {"type": "event", "eventName": event_name, "message": plain(message)[0]}

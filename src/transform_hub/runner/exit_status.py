@@ -7,7 +7,7 @@ import sys
 
 from transform_hub.protocol import EXIT_FAILED, EXIT_OK
 
-_LOOP = "run is called in an event loop already: make it `async def run` and await instead"
+_LOOP = "run already runs in an event loop: make it `async def run` and await instead"
 
 LONGEST = 64 * 1024
 """Characters of an error message; the rest is cut off."""

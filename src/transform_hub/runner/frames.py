@@ -14,6 +14,7 @@ Their packages are known by their objects. Only Arrow and Parquet import what th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def is_frame(value: Any) -> bool:
 
 
 def _is_frame(cls: type) -> bool:
-    return _package(cls) is not None and hasattr(cls, "columns") and hasattr(cls, "shape")
+    return package_of(cls) is not None and hasattr(cls, "columns") and hasattr(cls, "shape")
 
 
 def rows(frame: Any) -> Iterator[list[Row]]:
@@ -38,7 +39,25 @@ def rows(frame: Any) -> Iterator[list[Row]]:
     Raises:
         ValueError: two of its columns have the same name.
     """
-    package = _package(type(frame))
+    frame, names = _named(frame)
+    read = {"pandas": _pandas_block, "polars": _polars_block, "pyarrow": _arrow_block}[package_of(type(frame)) or ""]
+    for start in range(0, frame.shape[0], BLOCK):
+        data = read(frame, start)
+        yield [dict(zip(names, row, strict=True)) for row in zip(*data, strict=True)]
+
+
+def columns(frame: Any) -> list[str]:
+    """The names of the columns of a frame, in the order of its rows.
+
+    Raises:
+        ValueError: two of its columns have the same name.
+    """
+    return _named(frame)[1]
+
+
+def _named(frame: Any) -> tuple[Any, list[str]]:
+    """A frame whose index, if it says something, has become columns; and their names."""
+    package = package_of(type(frame))
     if package == "pandas":
         frame = with_index(frame)
         if frame.columns.nlevels > 1:
@@ -47,45 +66,20 @@ def rows(frame: Any) -> Iterator[list[Row]]:
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the frame has several columns {double!r}; rename them")
-    read = {"pandas": _pandas_block, "polars": _polars_block, "pyarrow": _arrow_block}[package or ""]
-    for start in range(0, frame.shape[0], BLOCK):
-        columns = read(frame, start)
-        yield [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def to_arrow(frame: Any, arrow: Any) -> Any:
-    """A frame as a table of pyarrow; ``arrow`` is that package."""
-    package = _package(type(frame))
-    if package == "pandas":
-        frame = with_index(frame)
-        try:
-            return arrow.Table.from_pandas(frame, preserve_index=False)
-        except (arrow.ArrowException, TypeError):  # objects that Arrow does not know, an Enum for example
-            return arrow.table({str(name): _known(frame[name], arrow) for name in frame.columns})
-    if package == "polars":
-        return frame.to_arrow()
-    return frame if hasattr(frame, "to_batches") else arrow.Table.from_batches([frame])
-
-
-def _known(column: Any, arrow: Any) -> Any:
-    """A column of pandas; of objects, made of what Arrow knows."""
-    from transform_hub.runner.arrow import native  # noqa: PLC0415 - which imports this
-
-    if column.dtype != object:
-        return arrow.array(column)
-    return arrow.array([native(value, f"$.{column.name}") for value in _pandas_values(column)])
+    return frame, names
 
 
 def _pandas_block(frame: Any, start: int) -> list[list[Any]]:
     block = frame.iloc[start : start + BLOCK]
-    return [_pandas_values(block.iloc[:, number]) for number in range(block.shape[1])]
+    return [values(block.iloc[:, number]) for number in range(block.shape[1])]
 
 
-def _pandas_values(column: Any) -> list[Any]:
+def values(column: Any) -> list[Any]:
+    """The values of a column of pandas; None for those that are missing."""
     if column.hasnans:
         column = column.astype(object).where(column.notna(), None)
-    values: list[Any] = column.tolist()
-    return values
+    found: list[Any] = column.tolist()
+    return found
 
 
 def _polars_block(frame: Any, start: int) -> list[list[Any]]:
@@ -114,7 +108,7 @@ def has_labels(index: Any) -> bool:
 
 def converter(cls: type) -> Callable[[Any], Any] | None:
     """What makes plain values of a frame, a column or a scalar inside another value; None if the class is no such."""
-    package = _package(cls)
+    package = package_of(cls)
     if package is None:
         return None
     if _is_frame(cls):
@@ -128,8 +122,8 @@ def _pandas_column(column: Any) -> Any:
     if hasattr(column, "index") and hasattr(column, "items") and has_labels(column.index):
         if column.index.nlevels > 1:
             return [row for block in rows(column.reset_index()) for row in block]
-        return dict(zip(column.index.tolist(), _pandas_values(column), strict=True))
-    return _pandas_values(column) if hasattr(column, "hasnans") else column.tolist()
+        return dict(zip(column.index.tolist(), values(column), strict=True))
+    return values(column) if hasattr(column, "hasnans") else column.tolist()
 
 
 _PARTS: dict[str, dict[str, Callable[[Any], Any]]] = {
@@ -146,7 +140,13 @@ _PARTS: dict[str, dict[str, Callable[[Any], Any]]] = {
 """By package: the name of a class, or of a method that it has, and what makes plain values of its objects."""
 
 
-def _package(cls: type) -> str | None:
+def package_of(cls: type) -> str | None:
+    """Which of the packages a class, or one that it is derived from, belongs to."""
+    return _package_of(cls)
+
+
+@functools.lru_cache(maxsize=1024)
+def _package_of(cls: type) -> str | None:
     for base in cls.__mro__:  # people derive classes of their own
         root = base.__module__.partition(".")[0]
         if root in ("pandas", "polars", "pyarrow"):

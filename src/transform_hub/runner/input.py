@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from transform_hub.messages import HEAD, MessageBuffer
+from transform_hub.messages import HEAD, LengthPrefixedBuffer
 from transform_hub.protocol import LineBuffer
 from transform_hub.runner.content import is_document, is_json, is_messages, is_text
 from transform_hub.runner.stream import Input as InputStream
@@ -124,7 +124,7 @@ class Input:
 
     async def _item(self) -> bytes | None:
         """The next item; None at the end."""
-        loop, frame = asyncio.get_running_loop(), MessageBuffer()
+        loop, frame = asyncio.get_running_loop(), LengthPrefixedBuffer()
         wanted = HEAD
         while data := await loop.sock_recv(self._sock, min(wanted, READ_SIZE)):
             if messages := frame.messages(data):
@@ -133,7 +133,7 @@ class Input:
         return None
 
     async def _messages(self) -> AsyncIterator[list[bytes]]:
-        buffer = MessageBuffer()
+        buffer = LengthPrefixedBuffer()
         async for (data,) in self._chunks():
             if messages := buffer.messages(data):
                 yield messages

@@ -169,7 +169,7 @@ def _refusing(number: int) -> Iterator[None]:
 def _message(item: Any, number: int) -> Iterator[bytes]:
     with _refusing(number):
         if not isinstance(item, (bytes, bytearray, memoryview)):
-            raise TypeError(f"a message is bytes, not {type(item).__name__}")
+            raise TypeError(f"a message must be bytes, not {type(item).__name__}")
         data = bytes(item)
         yield head(len(data)) + data
 
@@ -194,10 +194,8 @@ def encode_json(item: Any, number: int) -> bytes:
             return (dumps(item) + "\n").encode()
     except (TypeError, ValueError, RecursionError):
         pass
-    try:
+    with _refusing(number):
         line, not_finite = _line(item)
-    except (TypeError, ValueError) as error:
-        raise OutputError(f"item {number} of the output can't be written: {error}") from error
     if not_finite is not None:
         _tell_not_finite(number, not_finite)
     # backslashreplace escapes a lone surrogate as JSON does.
@@ -207,7 +205,7 @@ def encode_json(item: Any, number: int) -> bytes:
 def _line(item: Any) -> tuple[str, str | None]:
     """A line of JSON, and where the first NaN or infinity was."""
     if isinstance(item, (bytes, bytearray, memoryview)):
-        raise TypeError("bytes have no meaning in JSON; yield the value, or declare another content type")
+        raise TypeError("bytes are not JSON serializable; yield the value, or declare another content type")
     try:
         return dumps(item) + "\n", None
     except (TypeError, ValueError, RecursionError):

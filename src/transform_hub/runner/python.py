@@ -130,9 +130,12 @@ class PythonRunner:
     async def _execute(self, module: ModuleType) -> None:
         """Call ``run`` and write its result; ends early if the input or a stream's operator fails."""
         declared = {kind: sequence.topic(getattr(module, kind, None), kind) for kind in ("provides", "requires")}
+        content_type = sequence.content_type(getattr(module, "provides", None))
+        if content_type is not None:  # before "running": who reads once the start is answered gets the type
+            self._declare({"type": "output", "contentType": content_type})
         self._declare({"type": "running", **declared})
         pump = self.loop.create_task(self.input.pump())
-        running = self._running = self.loop.create_task(self._call(module, declared))
+        running = self._running = self.loop.create_task(self._call(module, declared, content_type))
         self.health.begin()
         waiting: set[asyncio.Future[Any]] = {running, pump, self.failure}
         try:
@@ -150,10 +153,9 @@ class PythonRunner:
             raise RuntimeError("run() was cancelled by the Sequence itself")
         running.result()
 
-    async def _call(self, module: ModuleType, declared: dict[str, dict[str, str] | None]) -> None:
-        content_type = sequence.content_type(getattr(module, "provides", None))
-        if content_type is not None:
-            self._declare({"type": "output", "contentType": content_type})
+    async def _call(
+        self, module: ModuleType, declared: dict[str, dict[str, str] | None], content_type: str | None
+    ) -> None:
         schema = sequence.schema(getattr(module, "provides", None))
         run = sequence.entry(module)
         result = run(self.context, self.input.stream, *self.spec.get("args") or [])

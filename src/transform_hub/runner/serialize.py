@@ -25,7 +25,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, ItemsView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from decimal import Decimal
@@ -46,16 +46,20 @@ class UnserializableError(TypeError):
     """A value that JSON can't say, and that nothing stands for."""
 
 
-def plain(value: Any) -> tuple[Any, str | None]:
+def plain(value: Any, kept: tuple[type, ...] = ()) -> tuple[Any, str | None]:
     """The value, made of what JSON has alone; slower than ``dumps``, and has an answer to all that it refuses.
+
+    Args:
+        value: what is written.
+        kept: further types that stay as they are; of a date that is none (NaT) and the like None is made.
 
     Returns:
         It, and where its first NaN or infinity was (``$.a[0]``), None if there was none.
 
     Raises:
-        UnserializableError: something in it has no meaning in JSON; says where.
+        UnserializableError: something in it is not JSON serializable; says where.
     """
-    walk = _Walk()
+    walk = _Walk(kept)
     return walk.plain(value, "$", 0), walk.not_finite
 
 
@@ -65,20 +69,23 @@ def is_record(value: Any) -> bool:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, kept: tuple[type, ...]) -> None:
         self.not_finite: str | None = None
+        self._kept = kept
         self._open: set[int] = set()
 
     def plain(self, value: Any, path: str, depth: int) -> Any:
-        if value is None or isinstance(value, (bool, int, str)):
+        if value is None or (isinstance(value, (bool, int, str)) and not isinstance(value, enum.Enum)):
             return value
+        if isinstance(value, self._kept):
+            return None if value != value and not isinstance(value, float) else value  # noqa: PLR0124
         if isinstance(value, float):
             if math.isfinite(value):
                 return value
             self.not_finite = self.not_finite or path
             return None
         if id(value) in self._open:
-            raise UnserializableError(f"{path} is what contains it")
+            raise UnserializableError(f"{path} is a circular reference")
         if depth > DEPTH_LIMIT:
             raise UnserializableError(f"{path[:60]}... is nested more than {DEPTH_LIMIT} levels deep")
         self._open.add(id(value))
@@ -128,7 +135,7 @@ dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=convert).e
 """A value as JSON.
 
 Raises:
-    UnserializableError: something in it has no meaning in JSON.
+    UnserializableError: something in it is not JSON serializable.
     ValueError: it has NaN or an infinity, or contains itself.
     TypeError: a key is not text, number, bool or None.
 """
@@ -158,6 +165,7 @@ def _is_model(value: Any) -> bool:
 
 
 _KEPT = (bytes, dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID)
+_SURE = frozenset((*_KEPT, str, int, float, bool, type(None)))
 
 
 def _pydantic(value: Any) -> Any:
@@ -166,12 +174,18 @@ def _pydantic(value: Any) -> Any:
     if not isinstance(dumped, dict):
         return dumped
     for name, part in dumped.items():
+        if type(part) in _SURE:
+            continue
         try:
             plain(part)
         except UnserializableError:
             alone = value.model_dump(mode="json", include={name})
             dumped[name] = alone[name] if name in alone else value.model_dump(mode="json")[name]
     return dumped
+
+
+def _attributes(value: Any, fields_: Iterable[Any]) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields_}
 
 
 def _struct(value: Any) -> Any:
@@ -187,10 +201,8 @@ _MODELS: dict[str, Callable[[Any], Any]] = {
     "model_dump": _pydantic,  # pydantic 2
     "__fields_set__": lambda value: value.dict(),  # pydantic 1
     "__struct_fields__": _struct,
-    "__attrs_attrs__": lambda value: {field.name: getattr(value, field.name) for field in value.__attrs_attrs__},
-    "__dataclass_fields__": lambda value: {
-        name: getattr(value, name) for name in (field.name for field in fields(value))
-    },
+    "__attrs_attrs__": lambda value: _attributes(value, value.__attrs_attrs__),
+    "__dataclass_fields__": lambda value: _attributes(value, fields(value)),
 }
 """By which attribute the classes of each package are known, and what makes a dict of their objects."""
 
@@ -250,7 +262,7 @@ def _refuse(value: Any) -> Any:
         remedy = "collect() it"
     else:
         remedy = "give a dict, a list, a dataclass or str() of it"
-    raise UnserializableError(f"{_name(cls)} has no meaning in JSON; {remedy}")
+    raise UnserializableError(f"{_name(cls)} is not JSON serializable; {remedy}")
 
 
 def _name(cls: type) -> str:

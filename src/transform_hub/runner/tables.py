@@ -27,6 +27,7 @@ class CsvTable:
             UnserializableError: it has a value that can't be written.
         """
         if frames.is_frame(item):
+            yield self._begin(frames.columns(item))  # of a frame without rows, too
             for block in frames.rows(item):
                 yield self._lines(block)
             return
@@ -38,21 +39,26 @@ class CsvTable:
         elif isinstance(value, list):
             yield _csv([map(_cell, row) for row in value] if _is_table(value) else [map(_cell, value)])
         else:
-            raise ValueError(f"a {type(item).__name__} is no row of CSV; give a dict, a list or a frame")
+            raise ValueError(f"{type(item).__name__} is not a row of CSV; give a dict, a list or a frame")
 
     def finish(self) -> Iterator[str]:
         """What comes after the last row: nothing."""
         return iter(())
 
     def _lines(self, rows: list[dict[str, Any]]) -> str:
-        text = ""
-        if self._head is None:
-            self._head = list(rows[0])
-            text = _csv([self._head])
+        begin = self._begin(list(rows[0]))
+        head = self._head or []
         for row in rows:
-            if row.keys() != set(self._head):
-                raise ValueError(f"its columns are {', '.join(row)}; those of the head are {', '.join(self._head)}")
-        return text + _csv(map(_cell, map(row.get, self._head)) for row in rows)
+            if row.keys() != set(head):
+                raise ValueError(f"its columns are {', '.join(row)}; those of the head are {', '.join(head)}")
+        return begin + _csv(map(_cell, map(row.get, head)) for row in rows)
+
+    def _begin(self, columns: list[str]) -> str:
+        """The head, if it is not written yet."""
+        if self._head is not None:
+            return ""
+        self._head = columns
+        return _csv([columns])
 
 
 def _is_table(rows: list[Any]) -> bool:

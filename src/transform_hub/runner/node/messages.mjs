@@ -41,7 +41,7 @@ export class Messages {
 /** A message as it is written. @param {any} item */
 export function framed(item) {
   if (!ArrayBuffer.isView(item) && !types.isAnyArrayBuffer(item)) {
-    throw new TypeError(`a message is bytes, not ${item === null ? "null" : typeof item}`);
+    throw new TypeError(`a message must be bytes, not ${item === null ? "null" : typeof item}`);
   }
   const data = ArrayBuffer.isView(item)
     ? Buffer.from(item.buffer, item.byteOffset, item.byteLength)
