@@ -796,7 +796,7 @@ def flipped(data, at):
         (flipped(targz(GOOD), -4), "it is damaged: incorrect length check"),
         (flipped(targz(GOOD), 2), "it is damaged: unknown compression method"),
         (flipped(targz(GOOD) * 2, -8), "it is damaged: incorrect data check"),
-        (targz(GOOD) + b"garbage", "it is damaged: something that is no gzip follows its end"),
+        (targz(GOOD) + b"garbage", "it is damaged: something other than gzip follows its end"),
         (b"garbage" + targz(GOOD), "not gzip, or damaged (incorrect header check)"),
     ],
 )

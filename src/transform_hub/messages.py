@@ -36,7 +36,7 @@ def head(size: int) -> bytes:
     return size.to_bytes(HEAD, "big")
 
 
-class MessageBuffer:
+class LengthPrefixedBuffer:
     """Makes whole messages of a stream of bytes.
 
     Attributes:

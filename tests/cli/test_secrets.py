@@ -80,7 +80,7 @@ def test_a_startup_file_and_options_over_it(si, folder, tmp_path):
         (("--env-file", "bad.env"), "bad.env:2 is not NAME=VALUE"),
         (("--env-file", "bytes.env"), "bytes.env is not text in UTF-8"),
         (("--env-file", "nowhere"), "No such file"),
-        (("--hub-secret", "KEY"), "--hub-secret KEY names no file"),
+        (("--hub-secret", "KEY"), "--hub-secret KEY needs a file: KEY=FILE"),
         (("--secret", b"KEY=hunter2\xff"), "the value of 'KEY' is not UTF-8"),
     ],
 )

@@ -219,7 +219,7 @@ async def test_a_value_that_holds_itself_is_refused_with_its_reason(result):
     _, info = await result(NDJSON + "def run(context, input):\n    a = []\n    a.append(a)\n    yield a")
     assert (
         info["error"]
-        == "OutputError: item 1 of the output can't be written: $[0] is what contains it (main.py, line 5)"
+        == "OutputError: item 1 of the output can't be written: $[0] is a circular reference (main.py, line 5)"
     )
 
 

@@ -17,7 +17,11 @@ from transform_hub.cli.exits import USAGE, CommandError
 
 Env = Annotated[
     list[str] | None,
-    typer.Option("--env", metavar="NAME[=VALUE]", help="Environment variable; without value that of `si`."),
+    typer.Option(
+        "--env",
+        metavar="NAME[=VALUE]",
+        help="Environment variable; without VALUE that of `si` is passed on.",
+    ),
 ]
 EnvFile = Annotated[list[Path] | None, typer.Option("--env-file", help="File with a line NAME=VALUE for each.")]
 Secret = Annotated[
@@ -25,7 +29,7 @@ Secret = Annotated[
     typer.Option(
         "--secret",
         metavar="NAME[=VALUE]",
-        help="Secret; without value from the environment of `si`, or asked for: other users see a command line.",
+        help="Secret; without VALUE it is taken from the environment of `si`, or asked for. Others can see VALUE.",
     ),
 ]
 HubSecret = Annotated[
@@ -64,7 +68,7 @@ def secrets(given: list[str] | None, of_hub: list[str] | None) -> dict[str, Any]
     for each in of_hub or ():
         name, equals, file = _pair(each, "--hub-secret")
         if not equals:
-            raise CommandError(f"--hub-secret {name} names no file: {name}=FILE", code=USAGE)
+            raise CommandError(f"--hub-secret {name} needs a file: {name}=FILE", code=USAGE)
         found[name] = {"file": file}
     return _encodable(found)
 

@@ -90,7 +90,7 @@ def _ask_hub() -> None:
 def packing_again(source: Path, *, deps: bool, python: str | None) -> Iterator[Callable[[], Path]]:
     """What packs the folder anew at each call; dependencies are installed when they have changed."""
     if not source.is_dir():
-        raise CommandError(f"{source} is no folder: --watch needs the folder of a Sequence", code=USAGE)
+        raise CommandError(f"{source} is not a folder: --watch needs the folder of a Sequence", code=USAGE)
     from transform_hub.cli.packing import make
 
     with tempfile.TemporaryDirectory(prefix="si-") as place:

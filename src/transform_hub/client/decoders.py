@@ -11,7 +11,7 @@ import msgspec
 
 from transform_hub.client.json_line import decode_damaged
 from transform_hub.errors import StreamError
-from transform_hub.messages import MessageBuffer, MessageTooLongError
+from transform_hub.messages import LengthPrefixedBuffer, MessageTooLongError
 from transform_hub.protocol import LineBuffer
 
 T = TypeVar("T")
@@ -127,14 +127,14 @@ class Messages(Decoder[bytes]):
     """
 
     def __init__(self, error: Callable[[str], StreamError]) -> None:
-        self._buffer = MessageBuffer()
+        self._buffer = LengthPrefixedBuffer()
         self._error = error
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         try:
             yield from self._buffer.messages(chunk)
         except MessageTooLongError as error:
-            raise self._error(f"This is no stream of messages: {error}") from None
+            raise self._error(f"This is not a stream of messages: {error}") from None
 
     def cut(self) -> bytes:
         return self._buffer.flush()

@@ -139,10 +139,10 @@ class HubConfig:
 
     retention_ms: int = _instances(
         180_000, "--instance-lifetime-extension-delay", "timings.instanceLifetimeExtensionDelay",
-        "ms that an ended Instance and its unread output are kept, after 15 s for each.", min=0, shown=True)
+        "ms that an ended Instance and its unread output are kept, on top of 15 s.", min=0, shown=True)
     unread_limit: int = _instances(
         UNREAD_LIMIT, "--unread-limit", "unreadLimit", min=1, max=1024, unit=_MIB,
-        help="MiB of stdout, and of stderr, that are held; while nobody reads, the oldest go.")
+        help="MiB of stdout, and of stderr, that are kept; while nobody reads, the oldest bytes are dropped.")
     restart_policy: str = _instances(
         "never", "--restart-policy", "restartPolicy",
         "For Instances started without one: never, on-failure[:5], always[:5].", metavar="POLICY")

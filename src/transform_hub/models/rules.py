@@ -24,6 +24,9 @@ TOPIC_TYPES: tuple[TopicType, ...] = get_args(TopicType)
 NDJSON_TYPES = (NDJSON, "text/x-ndjson", "application/ndjson")
 """Names of lines of JSON."""
 
+JSON_TYPES = ("application/json", "text/json")
+"""Names of one JSON document."""
+
 
 def media_type(content_type: str) -> str:
     """A content type without its parameters, as it is compared."""

@@ -106,7 +106,7 @@ class Gunzip:
         if not self._head.startswith(GZIP):
             return not_gzip(self._head, f" ({reason})")
         if self._streams > 1 and reason == "incorrect header check":
-            return corrupt("it is damaged: something that is no gzip follows its end")
+            return corrupt("it is damaged: something other than gzip follows its end")
         return corrupt(f"it is damaged: {reason}")
 
     def _fetch(self) -> bytes:

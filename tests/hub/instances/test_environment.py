@@ -100,7 +100,7 @@ async def test_those_of_the_hub_are_overridden(tmp_path, package, api_of):
     ("given", "says"),
     [
         ({"env": {"": VALUE}}, "env: a name is empty"),
-        ({"env": {f"K={VALUE}": "1"}}, "env: the name 'K' goes on with a '='"),
+        ({"env": {f"K={VALUE}": "1"}}, "env: a name must not contain '=', as the one that begins with 'K'"),
         ({"env": {f"K\0{VALUE}": "1"}}, "env: a name has a NUL byte"),
         ({"env": {"K": f"\0{VALUE}"}}, "env: K has a NUL byte in its value"),
         ({"env": {"PYTHONPATH": VALUE}}, "env: PYTHONPATH is read when a process starts"),
@@ -110,7 +110,7 @@ async def test_those_of_the_hub_are_overridden(tmp_path, package, api_of):
         ({"env": {"K": VALUE + "x" * MAX_VARIABLE}}, f"env: K is longer than {MAX_VARIABLE} bytes"),
         ({"env": {f"K{n}": VALUE + "x" * 100_000 for n in range(11)}}, f"are longer than {MAX_TOTAL} bytes"),
         ({"secrets": {"K": VALUE + "x" * MAX_TOTAL}}, f"secrets: all together are longer than {MAX_TOTAL} bytes"),
-        ({"secrets": {f"K={VALUE}": "1"}}, "secrets: the name 'K' goes on with a '='"),
+        ({"secrets": {f"K={VALUE}": "1"}}, "secrets: a name must not contain '=', as the one that begins with 'K'"),
         ({"env": {"K": [VALUE]}}, "Invalid env[...] format: Expected `str`, got `array`"),
         ({"env": VALUE}, "Invalid env format: Expected `object | null`, got `str`"),
         ({"secrets": {"K": {"path": VALUE}}}, "Invalid secrets[...] format"),

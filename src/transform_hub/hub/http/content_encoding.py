@@ -28,14 +28,14 @@ def encoding_of(headers: CIMultiDictProxy[str]) -> str | None:
     """How the body of a request is encoded; None if it is not.
 
     Raises:
-        ApiError: the encoding is not taken.
+        ApiError: the encoding is not supported.
     """
     given = ",".join(headers.getall(hdrs.CONTENT_ENCODING, ())).lower()
     names = [name for each in given.split(",") if (name := each.strip().removeprefix("x-")) not in ("", "identity")]
     if not names:
         return None
     if len(names) > 1 or names[0] not in TAKEN:
-        message = f"The content encoding {', '.join(names)} is not taken; {' and '.join(TAKEN)} are, one of them"
+        message = f"The content encoding {', '.join(names)} is not supported; use {' or '.join(TAKEN)}"
         raise ApiError(415, message, headers={hdrs.ACCEPT_ENCODING: ", ".join(TAKEN)})
     return names[0]
 
@@ -126,7 +126,7 @@ async def decoded_package(chunks: AsyncIterator[bytes], encoding: str) -> AsyncI
             break
     else:
         inner = b""
-    both = _chained(begun, chunks)
+    both = chained(begun, chunks)
     async for piece in decoded(both, encoding) if encoding != "gzip" or inner == b"\x1f\x8b" else both:
         yield piece
 
@@ -140,7 +140,8 @@ def _first_bytes(data: bytes) -> bytes:
     return found if len(found) == 2 else b""
 
 
-async def _chained(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def chained(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Chunks, of which the first was taken already."""
     if first:
         yield first
     async for chunk in chunks:

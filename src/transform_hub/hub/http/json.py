@@ -11,11 +11,10 @@ from aiohttp import web
 
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import decoded_whole, encoding_of
+from transform_hub.models.rules import JSON_TYPES
 from transform_hub.protocol import require_bounded
 
 T = TypeVar("T")
-
-JSON = ("application/json", "text/json")
 
 JSON_TIMEOUT = 60.0
 """Seconds that the JSON body of a request may take."""
@@ -23,14 +22,14 @@ JSON_TIMEOUT = 60.0
 
 def json_response(value: Any, status: int = 200) -> web.Response:
     """An answer with a JSON body."""
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type=JSON[0])
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type=JSON_TYPES[0])
 
 
 def error_response(error: ApiError) -> web.Response:
     """The answer that an error becomes: ``{"error": ...}``."""
     body = msgspec.json.encode({"error": error.error})
     return web.Response(
-        body=body, status=error.status, reason=error.reason, headers=error.headers, content_type=JSON[0]
+        body=body, status=error.status, reason=error.reason, headers=error.headers, content_type=JSON_TYPES[0]
     )
 
 
@@ -57,8 +56,8 @@ async def json_body(request: web.Request) -> Any:
         return {}
     reason = "Could not parse content"
     charset = (request.charset or "utf-8").lower()
-    if request.content_type not in JSON or charset != "utf-8":
-        raise ApiError(400, f"{reason}: the content type must be {' or '.join(JSON)}, in UTF-8", reason=reason)
+    if request.content_type not in JSON_TYPES or charset != "utf-8":
+        raise ApiError(400, f"{reason}: the content type must be {' or '.join(JSON_TYPES)}, in UTF-8", reason=reason)
     try:
         require_bounded(data, request.client_max_size)
     except ValueError as error:

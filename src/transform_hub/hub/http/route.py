@@ -23,8 +23,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import encoding_of
-from transform_hub.hub.http.json import JSON
-from transform_hub.models.rules import BINARY
+from transform_hub.models.rules import BINARY, JSON_TYPES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -125,7 +124,7 @@ class Route:
             ApiError: it is refused.
         """
         if self._answers_json and request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-            require_acceptable(request, *JSON)
+            require_acceptable(request, *JSON_TYPES)
         if self.body is not None:
             encoding_of(request.headers)  # refuses those that are not taken, before anything is done
         return await self.handler(request)
@@ -136,7 +135,7 @@ class Route:
             return
         if not _waits(request):
             error = msgspec.json.encode({"error": "The only expectation that can be met is 100-continue"})
-            raise web.HTTPExpectationFailed(text=error.decode(), content_type=JSON[0])
+            raise web.HTTPExpectationFailed(text=error.decode(), content_type=JSON_TYPES[0])
         await ask_for_body(request)
 
     @functools.cached_property

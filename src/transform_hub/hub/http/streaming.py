@@ -13,7 +13,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
 from transform_hub.hub.errors import ApiError
-from transform_hub.hub.http.content_encoding import decoded, encoding_of
+from transform_hub.hub.http.content_encoding import chained, decoded, encoding_of
 from transform_hub.hub.http.route import ask_for_body, require_acceptable
 from transform_hub.hub.link.runner_input import SinkWriter
 from transform_hub.hub.topics.bus import TopicMember, TopicWriter
@@ -239,23 +239,15 @@ async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> 
     body = _noted(chunks(request), note)
     with writer:
         await ask_for_body(request)
-        # What is no gzip at all is refused in words; a body that is not encoded needs no look.
+        # A body that is not gzip at all is refused in words, before the head goes out.
         first = await anext(body, b"") if encoding_of(request.headers) else b""
         try:
             await writer.begin()
             response.headers[POSITION] = str(writer.position)
             await response.prepare(request)
-            if first:
-                await writer.write(first)
-            async for chunk in body:
-                await writer.write(chunk)
-            await writer.finish()
-            if end:
-                writer.end()
+            await _carry(chained(first, body), writer, end=end)
         except (ChannelClosedError, ApiError):
-            # The head has said 200 or 202 already: only breaking off can still say that not all was taken.
-            if request.transport is not None:
-                request.transport.abort()
+            _break_off(request)
             return response
     await response.write_eof()
     return response
@@ -299,7 +291,7 @@ async def converse(
         end: whether the input ends with the body.
 
     Raises:
-        ApiError: the body has an encoding that is not taken.
+        ApiError: the body has an encoding that is not supported.
     """
     body = _noted(chunks(request), note)
     response = stream_answer(request, content_type)
@@ -310,9 +302,7 @@ async def converse(
         try:
             await send_all(request, reader, response)
         finally:
-            if (
-                not request.content.is_eof()
-            ):  # a body that has arrived whole is the Instance's, whatever its client does
+            if not request.content.is_eof():  # one that has arrived whole is the Instance's, whatever its client does
                 upload.cancel()
             await asyncio.wait({upload})
     await response.write_eof()
@@ -323,13 +313,22 @@ async def _upload(request: web.Request, body: AsyncIterator[bytes], writer: Sink
     try:
         with writer:
             await writer.begin()
-            async for chunk in body:
-                await writer.write(chunk)
-            await writer.finish()
-            if end:
-                writer.end()
+            await _carry(body, writer, end=end)
     except ChannelClosedError:
         return  # the Instance has ended; its output says so to the client
-    except ApiError:  # the answer has begun: only breaking off can still say that the body is damaged
-        if request.transport is not None:
-            request.transport.abort()
+    except ApiError:
+        _break_off(request)
+
+
+async def _carry(body: AsyncIterator[bytes], writer: SinkWriter, *, end: bool) -> None:
+    async for chunk in body:
+        await writer.write(chunk)
+    await writer.finish()
+    if end:
+        writer.end()
+
+
+def _break_off(request: web.Request) -> None:
+    """The head of the answer is out: only breaking off can still say that not all was taken."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -60,7 +60,8 @@ def _check_names(field: str, names: Iterable[str]) -> None:
             raise ValueError(f"{field}: a name is empty")
         # Not the whole name: with a "=" somebody has taken it for a pair.
         if "=" in name:
-            raise ValueError(f"{field}: the name {name.partition('=')[0]!r} goes on with a '='")
+            begin = name.partition("=")[0]
+            raise ValueError(f"{field}: a name must not contain '=', as the one that begins with {begin!r}")
         if "\0" in name:
             raise ValueError(f"{field}: a name has a NUL byte")
 

@@ -226,7 +226,7 @@ class Run:
             self.output_type = content_type
             self._instance.changed()
         else:
-            self._streams.note("WARN", f"{content_type[:100]!r} is no content type: the output is served without it")
+            self._streams.note("WARN", f"{content_type[:100]!r} is not a content type: the output is served without it")
 
     def _announce(self) -> None:
         """Running begins when the Sequence is loaded and all channels are there, whichever comes last."""

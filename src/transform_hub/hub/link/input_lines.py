@@ -21,13 +21,13 @@ from types import TracebackType
 
 from transform_hub.hub.channels.channel import ChannelClosedError
 from transform_hub.hub.link.runner_input import SinkWriter
-from transform_hub.models.rules import NDJSON_TYPES
+from transform_hub.models.rules import JSON_TYPES, NDJSON_TYPES
 from transform_hub.protocol import LineBuffer
 
 LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a line that are kept until it is complete; a longer one is handed on in pieces."""
 
-_JSON = (*NDJSON_TYPES, "application/json", "text/json")
+_JSON = (*NDJSON_TYPES, *JSON_TYPES)
 
 
 def has_lines(media_type: str) -> bool:

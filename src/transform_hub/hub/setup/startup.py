@@ -158,7 +158,7 @@ def _check_sequence(sequence: StartupSequence, where: str) -> None:
         if name is not None:
             _check_topic_name(name, f"{where}.{key}")
     if sequence.input_group is not None and not GROUP_NAME.fullmatch(sequence.input_group):
-        raise HubStartError(f"{where}.inputGroup: {sequence.input_group!r} is no name of a group: {GROUP_RULE}")
+        raise HubStartError(f"{where}.inputGroup: {sequence.input_group!r} is not a valid group name: {GROUP_RULE}")
 
 
 def _package(path: Path, workspace: Path, limits: Limits, where: str) -> Path:

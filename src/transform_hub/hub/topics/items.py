@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from transform_hub.hub.errors import ApiError
-from transform_hub.messages import HEAD, MessageBuffer, MessageTooLongError
+from transform_hub.hub.link.input_lines import LINE_LIMIT
+from transform_hub.messages import HEAD, LengthPrefixedBuffer, MessageTooLongError
 from transform_hub.models.rules import BINARY, MESSAGES, NDJSON_TYPES
 from transform_hub.protocol import LineBuffer
-
-LINE_LIMIT = 16 * 1024 * 1024
-"""Bytes of a line that are kept until it is complete; a longer one is handed on in pieces."""
 
 
 class ItemBuffer(Protocol):
@@ -75,7 +73,7 @@ class _Lines:
         return self._lines.flush(self._end) if self._lines.size else b""
 
 
-class _Messages(MessageBuffer):
+class _Messages(LengthPrefixedBuffer):
     def block(self, data: bytes) -> bytes:
         try:
             return super().block(data)

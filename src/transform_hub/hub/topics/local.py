@@ -11,9 +11,10 @@ from types import TracebackType
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.errors import ApiError
+from transform_hub.hub.link.input_lines import LINE_LIMIT
 from transform_hub.hub.topics.bus import Topic, TopicFigures, check_name, check_type
 from transform_hub.hub.topics.groups import Group, ItemStore, Member, MemoryItems, check_group
-from transform_hub.hub.topics.items import LINE_LIMIT, Starts, buffer_for, ends_of_messages
+from transform_hub.hub.topics.items import Starts, buffer_for, ends_of_messages
 from transform_hub.hub.topics.progress import Provided
 from transform_hub.models.rules import MESSAGES
 

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.instance_input import open_input, open_stdin, require_alive
-from transform_hub.hub.http.json import JSON, body_as, command_body, json_response
+from transform_hub.hub.http.json import body_as, command_body, json_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, require_acceptable, route
 from transform_hub.hub.http.routes.sequences import to_the_end
@@ -27,7 +27,7 @@ from transform_hub.models import (
     MonitoringRateOrder,
     StopRequest,
 )
-from transform_hub.models.rules import BINARY, NDJSON, POSITION
+from transform_hub.models.rules import BINARY, JSON_TYPES, NDJSON, POSITION
 
 OUTPUT = Content("What the Sequence writes.")
 EVENT_LINES = Content("One message in JSON per line.")
@@ -139,7 +139,7 @@ async def get_next_event(request: web.Request) -> web.Response:
 
 
 async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]]) -> web.Response:
-    require_acceptable(request, *JSON)
+    require_acceptable(request, *JSON_TYPES)
     if request.method == hdrs.METH_HEAD:  # a look waits for nothing
         return json_response(None)
     name = request.match_info["name"]
