@@ -1,6 +1,11 @@
 """What the system knows of processes."""
 
+import os
+import shutil
+import sys
+
 import psutil
+import pytest
 
 from until import steady, until
 
@@ -11,6 +16,17 @@ def alive(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def without_capabilities():
+    """What a command is put behind to have no more rights than its user, root included."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux hides processes from others of their user")
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv, to be root without its capabilities")
+    return ["setpriv", "--securebits=+noroot", "--inh-caps=-all", "--bounding-set=-all"]
 
 
 async def gone(*processes):

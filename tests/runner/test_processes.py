@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
 
-from processes import gone
+from processes import gone, without_capabilities
 from transform_hub.hub.server import serve
+from transform_hub.runner import priority
 from until import until
 
 
@@ -74,7 +76,7 @@ async def test_exit_codes(call, launch, api):
     assert (await api.ended(instance))["terminated"]["exitcode"] == ENDS[call]
 
 
-async def test_a_runner_is_alone_in_its_session_and_takes_its_children_with_it(launch, api, process):
+async def test_a_runner_leads_a_group_and_takes_its_children_with_it(launch, api, process):
     instance = await launch("""
         import subprocess, os
         def run(context, input):
@@ -84,11 +86,62 @@ async def test_a_runner_is_alone_in_its_session_and_takes_its_children_with_it(l
     """)
     runner = await process(instance)
     child = psutil.Process((await api.get(f"{instance}/event/child")).json)
-    assert os.getsid(runner.pid) == os.getpgid(child.pid) == runner.pid
+    assert os.getpgid(child.pid) == runner.pid
     runner.kill()
     info = await api.ended(instance)
     assert info["terminated"] == {"exitcode": 137, "reason": "Runner killed by SIGKILL"}
     await gone(child)
+
+
+async def test_the_hub_comes_before_its_runners(launch, launch_js, api, zygote, process):
+    for start in (launch, launch_js):
+        source = "def run(context, input): return input" if start is launch else "module.exports = input => input"
+        runner = await process(await start(source))
+        assert runner.nice() == psutil.Process().nice() + priority.NICENESS
+        assert os.getpgid(runner.pid) == runner.pid
+        # However many there are, all runners together have the share of one session.
+        session = os.getsid(runner.pid)
+        assert session == (zygote_of(os.getpid()).pid if zygote else runner.pid)
+        autogroup = Path(f"/proc/{session}/autogroup")
+        if os.getuid() == 0 and autogroup.exists():
+            assert autogroup.read_text().endswith(f" nice {priority.SESSION_NICENESS}\n")
+
+
+TAKE = """
+import asyncio, sys
+from pathlib import Path
+from transform_hub import HostClient
+from transform_hub.hub.server import serve
+
+SOURCE = '''
+import ctypes, os, subprocess
+def taken(pid):
+    libc, pidfd_getfd = ctypes.CDLL(None), 438
+    pidfd = os.pidfd_open(pid)
+    return any(libc.syscall(pidfd_getfd, pidfd, number, 0) >= 0 for number in range(100))
+def run(context, input):
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        found = taken(child.pid)
+        child.stdin.close()
+    return f"{taken(os.getppid())} {found}"
+'''
+
+async def main(directory):
+    Path(directory, "main.py").write_text(SOURCE)
+    Path(directory, "package.json").write_text('{"name": "thief", "main": "main.py"}')
+    async with serve(port=0) as hub, HostClient(hub.url) as host:
+        sequence = await host.send_sequence(directory)
+        instance = await sequence.start()
+        print((await instance.get_output().read()).decode())
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_descriptors_of_the_zygote_are_out_of_the_reach_of_sequences(tmp_path):
+    words = [*without_capabilities(), sys.executable, "-c", TAKE, str(tmp_path)]
+    told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert told.split() == ["False", "True"]  # a process of its own is within it
 
 
 async def test_the_hubs_directory_secrets_and_descriptors_are_not_the_sequences(launch, api, tmp_path, monkeypatch):
@@ -168,6 +221,7 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_runners_go_on(launch,
 HUB = """
 import asyncio, sys
 from transform_hub.hub.server import serve
+from transform_hub.runner import priority
 async def main():
     async with serve(port=0, zygote={zygote}) as hub:
         print(hub.url, flush=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
+from transform_hub.runner import priority
 from transform_hub.runner.process import forget_hub, start_runner
 
 if __name__ == "__main__":
     forget_hub()
+    priority.lower_session()
     start_runner(json.load(sys.stdin))

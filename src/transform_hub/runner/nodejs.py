@@ -4,7 +4,7 @@ Node.js takes some 50 ms to come up, so that one process is started ahead and wa
 channels of the link before anybody knows of which Instance: they are sockets not yet connected, of which this
 process keeps copies, and is the one that connects them.
 
-    make      sockets ──> fork ──> setsid, sockets become descriptors 0-2, exec node ──> waits on descriptor 3
+    make      sockets ──> fork ──> lead a group, sockets become descriptors 0-2, exec node ──> waits on descriptor 3
     give it a spec        connect the copies, say hello on each, write the spec as a line of JSON
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from transform_hub.protocol import encode
+from transform_hub.runner import priority
 from transform_hub.runner.limits import node_options
 from transform_hub.runner.link import dial, greet, open_socket
 
@@ -47,7 +48,7 @@ class NodeProcess:
         with theirs:
             self.pid = os.fork()
             if self.pid == 0:
-                os.setsid()
+                priority.begin_group()
                 _exec(node, [sock.fileno() for sock in self._standard], theirs.fileno())
 
     def run(self, spec: dict[str, Any]) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import MARK
-from transform_hub.runner import limits, measuring, nodejs, orphans
+from transform_hub.runner import limits, measuring, nodejs, orphans, priority
 from transform_hub.runner.python import PythonRunner
 
 
 def start_runner(spec: dict[str, Any]) -> NoReturn:
     """Make this process the runner of an Instance."""
-    os.setsid()  # shields the Sequence from Ctrl-C in the Hub's terminal, and lets its children be killed with it
+    priority.begin_group()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a Hub in the background may ignore SIGINT
     spec = with_mark(spec)
     orphans.sign(spec["id"])

@@ -42,8 +42,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, MessageBuffer, encode
-from transform_hub.runner import nodejs, orphans
+from transform_hub.runner import nodejs, orphans, priority
 from transform_hub.runner.fdstore import FdStore, Held, close
+from transform_hub.runner.privacy import hide_memory, show_memory
 from transform_hub.runner.process import forget_hub, start_runner, with_mark
 
 SPARE_IDLE = 300
@@ -70,6 +71,8 @@ class Zygote:
 
     def run(self) -> None:
         """Serve until the Hub goes away and no other comes."""
+        priority.lower_session()
+        hide_memory()  # a Sequence could take the descriptors of other Instances from it
         _, most = self.descriptor_limits
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may hold seven per Instance
         # A child's end writes to this pipe, so that one poll waits for children and Hub alike.
@@ -217,6 +220,7 @@ class Zygote:
 
     def _become_runner(self, spec: dict[str, Any]) -> NoReturn:
         try:
+            show_memory()
             resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 CONTROLLERS = ("memory", "pids")
 
+WEIGHT = 10
+"""Share of the processor of an Instance's group, beside 100 of the Hub's."""
+
 _PREFIX = "sth-"
 _LEAF = "hub"
 _FILES = {"memory": "memory.max", "processes": "pids.max"}
@@ -63,6 +66,8 @@ class ControlGroups:
         own = _digest(instance_id)
         group = self._of[own] = self._root / f"{own}.{os.getpid()}-{next(self._numbers)}"
         group.mkdir()
+        with contextlib.suppress(OSError):  # where there is no controller of the processor
+            (group / "cpu.weight").write_text(str(WEIGHT))
         for name, file in _FILES.items():
             if name in limits:
                 (group / file).write_text(str(limits[name]))
@@ -101,12 +106,14 @@ def open_groups(directory: Path) -> ControlGroups | None:
         return None
     name = _PREFIX + _digest(str(directory))
     try:
-        if not set(CONTROLLERS) <= set((own / "cgroup.controllers").read_text().split()):
+        present = set((own / "cgroup.controllers").read_text().split())
+        if not set(CONTROLLERS) <= present:
             return None
+        wanted = [*CONTROLLERS, *({"cpu"} & present)]
         (own / name / _LEAF).mkdir(parents=True, exist_ok=True)
         (own / name / _LEAF / "cgroup.procs").write_text("0")
         for group in (own, own / name):
-            (group / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in CONTROLLERS))
+            (group / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in wanted))
         return ControlGroups(own / name)
     except OSError as error:  # others are in it, too, or it may not be written to
         log.debug("No control groups: %s", error)

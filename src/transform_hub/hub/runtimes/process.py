@@ -136,7 +136,7 @@ class ProcessRuntime:
             *interpreter.command("transform_hub.runner"),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
-            start_new_session=self._sandbox is not None,  # a runner makes one itself, of which bwrap is no part
+            start_new_session=True,  # Ctrl-C in the Hub's terminal is the Hub's to handle
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(spec).encode())

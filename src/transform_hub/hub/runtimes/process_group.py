@@ -39,7 +39,7 @@ def watch_orphan(pid: int, on_gone: Callable[[], None]) -> None:
 def kill_runner(pid: int) -> None:
     """End a runner and what it has started."""
     kill_group(pid)
-    # A runner leads its own group from its setsid on; before that, only the process itself can be meant.
+    # A runner leads its own group from its first step on; before that, only the process itself can be meant.
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGKILL)
 

@@ -19,7 +19,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
-from transform_hub.hub.access.privacy import hide_memory
 from transform_hub.hub.config import DaemonConfig, HealthConfig
 from transform_hub.hub.observability.health_server import HealthServer
 from transform_hub.hub.observability.notify import Notifier
@@ -27,6 +26,7 @@ from transform_hub.hub.server import Hub
 from transform_hub.hub.setup.startup import Startup, read_startup, start_all
 from transform_hub.hub.shutdown import shut_down
 from transform_hub.hub.temporary import STARTUP, temporary_directory
+from transform_hub.runner.privacy import hide_memory
 
 log = logging.getLogger(__name__)
 

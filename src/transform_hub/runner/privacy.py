@@ -1,4 +1,4 @@
-"""Hides the Hub's memory from other processes of its user, which runners are."""
+"""Hides memory and descriptors of Hub and zygote from other processes of their user, which runners are."""
 
 from __future__ import annotations
 
@@ -14,5 +14,14 @@ def hide_memory() -> None:
     Otherwise every Sequence could read the Hub's tokens from its memory and ``/proc/<pid>/environ``. Debuggers of that
     user and core dumps no longer see them either; root's still do.
     """
+    _set_dumpable(0)
+
+
+def show_memory() -> None:
+    """Let debuggers and profilers of its user into this process, a fork of one that is hidden."""
+    _set_dumpable(1)
+
+
+def _set_dumpable(value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, value, 0, 0, 0)
