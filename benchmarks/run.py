@@ -12,7 +12,7 @@ from pathlib import Path
 
 from table import VARIABLE, Row, write
 
-NAMES = ("start", "throughput", "topics", "calls", "frames", "idle", "memory", "client", "sync", "cli")
+NAMES = ("start", "throughput", "topics", "calls", "beside", "frames", "idle", "memory", "client", "sync", "cli")
 
 
 def main() -> None:
