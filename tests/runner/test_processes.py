@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import aiohttp
 import psutil
@@ -102,9 +101,6 @@ async def test_the_hub_comes_before_its_runners(launch, launch_js, api, zygote, 
         # However many there are, all runners together have the share of one session.
         session = os.getsid(runner.pid)
         assert session == (zygote_of(os.getpid()).pid if zygote else runner.pid)
-        autogroup = Path(f"/proc/{session}/autogroup")
-        if os.getuid() == 0 and autogroup.exists():
-            assert autogroup.read_text().endswith(f" nice {priority.SESSION_NICENESS}\n")
 
 
 TAKE = """

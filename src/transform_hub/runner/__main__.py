@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from transform_hub.runner import priority
-from transform_hub.runner.process import forget_hub, start_runner
+from transform_hub.runner.process import forget_hub, prepare, start_runner
 
 if __name__ == "__main__":
     forget_hub()
-    priority.lower_session()
+    prepare()
     start_runner(json.load(sys.stdin))

@@ -8,19 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
-
-SESSION_NICENESS = 10
-"""Of the session of all runners, beside other sessions."""
 
 NICENESS = 5
 """Of a runner, beside its Hub; on top of the Hub's own. It counts where there are no autogroups, as in containers."""
-
-
-def lower_session() -> None:
-    """Lower the share of this process's session, which is to lead it; does nothing where there are no autogroups."""
-    with contextlib.suppress(OSError):  # the kernel takes ten changes a second of those who are not root
-        Path("/proc/self/autogroup").write_text(str(SESSION_NICENESS), encoding="ascii")
 
 
 def begin_group() -> None:

@@ -14,18 +14,23 @@ from transform_hub.runner import limits, measuring, nodejs, orphans, priority
 from transform_hub.runner.python import PythonRunner
 
 
-def start_runner(spec: dict[str, Any]) -> NoReturn:
-    """Make this process the runner of an Instance."""
+def prepare() -> None:
+    """Do what makes a process a runner, of whichever Instance."""
     priority.begin_group()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a Hub in the background may ignore SIGINT
+    random.seed()  # scramjet's import seeds it with a constant
+
+
+def start_runner(spec: dict[str, Any]) -> NoReturn:
+    """Make this process, which is prepared, the runner of an Instance."""
     spec = with_mark(spec)
     orphans.sign(spec["id"])
-    random.seed()  # scramjet's import seeds it with a constant
     # Node.js takes the rest once it runs: nothing in it changes how Node.js starts, prepared or not.
     os.environ.update({MARK: spec["id"]} if "node" in spec else spec["env"])
     time.tzset()
     if (group := spec.get("group")) is not None:
         Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
+
     limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)

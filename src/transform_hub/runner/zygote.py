@@ -12,8 +12,9 @@ JSON object per line:
                      {"held": id, "pid": pid?, "status": status?, "channels": [names]}   comes with the channels
                      {"held": null}                              that was the last
 
-Node.js can't be forked: for JavaScript Sequences one spare process, started ahead, waits for its spec (see
-:mod:`transform_hub.runner.nodejs`). The first such Sequence brings it up; it goes when none has come for a while.
+One spare process per language, started ahead, waits for the spec of the next Instance (see
+:mod:`transform_hub.runner.spare`, and :mod:`transform_hub.runner.nodejs`: Node.js can't be forked). The first Sequence
+of its language brings it up; it goes when nothing has been started for a while.
 
 When the Hub closes the socket, the zygote ends with all its runners, unless it was told to keep them:
 
@@ -42,13 +43,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from transform_hub.protocol import EXIT_RUNNER_FAILED, MessageBuffer, encode
-from transform_hub.runner import nodejs, orphans, priority
+from transform_hub.runner import nodejs, orphans
 from transform_hub.runner.fdstore import FdStore, Held, close
 from transform_hub.runner.privacy import hide_memory, show_memory
-from transform_hub.runner.process import forget_hub, start_runner, with_mark
+from transform_hub.runner.process import forget_hub, prepare, start_runner, with_mark
+from transform_hub.runner.spare import DELAY, SparePython
 
 SPARE_IDLE = 300
-"""Seconds without a start after which the spare Node.js process is ended (it takes some 40 MB)."""
+"""Seconds without a start after which spare processes are ended (one of Node.js takes some 40 MB)."""
 
 
 class Zygote:
@@ -66,12 +68,13 @@ class Zygote:
         self.runners: dict[int, str] = {}
         self.orphans: dict[int, str] = {}
         self.spare: nodejs.NodeProcess | None = None
+        self.spare_python: SparePython | None = None
+        self._wants_python = False
         self.descriptor_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._received: list[int] = []
 
     def run(self) -> None:
         """Serve until the Hub goes away and no other comes."""
-        priority.lower_session()
         hide_memory()  # a Sequence could take the descriptors of other Instances from it
         _, most = self.descriptor_limits
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may hold seven per Instance
@@ -99,7 +102,7 @@ class Zygote:
         poll.register(peer, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(self._patience())}
         if not ready:
-            self._drop_spare()
+            self._renew_or_drop_spares()
         if self.wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wake_read, 4096)
@@ -113,7 +116,9 @@ class Zygote:
         """Milliseconds until there is something to do unasked."""
         if self.hub is None and self.fdstore is not None:
             return self.fdstore.time_left * 1000 + 1
-        return SPARE_IDLE * 1000 if self.spare else None
+        if self._wants_python and self.spare_python is None:
+            return DELAY * 1000
+        return SPARE_IDLE * 1000 if self.spare or self.spare_python else None
 
     # --- the Hub ------------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class Zygote:
         self.lines = MessageBuffer()
         close(self._received)
         self._received.clear()
-        self._drop_spare()  # it belongs to the old Hub's link
+        self._drop_spares()  # they belong to the old Hub's link
         with Path(os.devnull).open("wb") as nowhere:  # this process must not keep the Hub's stderr open
             os.dup2(nowhere.fileno(), 2)
         if self.fdstore is not None:
@@ -181,23 +186,33 @@ class Zygote:
     # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
+
         if self.fdstore is not None:
             self.fdstore.forget_exit(spec["id"])
         try:
             # Limits hold from the start of a process, so the spare process won't do.
             prepared = "node" in spec and not spec.get("limits")
-            pid = self._start_node(spec) if prepared else self._fork(spec)
+            pid = self._start_node(spec) if prepared else self._start_forked(spec)
         except OSError:  # too many processes, too little memory
             traceback.print_exc()
             self._ended(spec["id"], EXIT_RUNNER_FAILED << 8)
             return
+
         self.runners[pid] = spec["id"]
         self._tell({"started": spec["id"], "pid": pid})
 
-    def _fork(self, spec: dict[str, Any]) -> int:
+    def _start_forked(self, spec: dict[str, Any]) -> int:
+        if "node" not in spec:
+            self._wants_python = True
+            process, self.spare_python = self.spare_python, None
+            with contextlib.suppress(OSError):  # it has just died
+                if process is not None:
+                    process.run(spec)
+                    return process.pid
         pid = os.fork()
         if pid == 0:
-            self._become_runner(spec)
+            self._become_runner()
+            self._start_runner(spec)
         return pid
 
     def _start_node(self, spec: dict[str, Any]) -> int:
@@ -213,14 +228,24 @@ class Zygote:
             self.spare = nodejs.NodeProcess(*wanted)
         return process.pid
 
-    def _drop_spare(self) -> None:
-        if self.spare is not None:
-            self.spare.close()
-            self.spare = None
+    def _renew_or_drop_spares(self) -> None:
+        if self._wants_python and self.spare_python is None:
+            try:
+                self.spare_python = SparePython(self._become_runner, self._start_runner)
+            except OSError:  # the next start says so, if it is still true
+                self._wants_python = False
+        else:
+            self._drop_spares()
 
-    def _become_runner(self, spec: dict[str, Any]) -> NoReturn:
+    def _drop_spares(self) -> None:
+        self._wants_python = False
+        for spare in (self.spare, self.spare_python):
+            if spare is not None:
+                spare.close()
+        self.spare = self.spare_python = None
+
+    def _become_runner(self) -> None:
         try:
-            show_memory()
             resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -229,7 +254,15 @@ class Zygote:
             if self.fdstore is not None:
                 self.fdstore.drop()
             close([self.wake_read, self.wake_write, *self._received])
-            self._drop_spare()
+            self._drop_spares()
+            show_memory()
+            prepare()
+        except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
+            traceback.print_exc()
+            os._exit(EXIT_RUNNER_FAILED)
+
+    def _start_runner(self, spec: dict[str, Any]) -> NoReturn:
+        try:
             start_runner(spec)
         except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
             traceback.print_exc()
@@ -244,8 +277,8 @@ class Zygote:
                     with contextlib.suppress(OSError):
                         os.killpg(pid, signal.SIGKILL)
                 _, status = os.waitpid(pid, 0)
-                if self.spare is not None and self.spare.pid == pid:
-                    self._drop_spare()
+                if pid in self._spare_pids():
+                    self._drop_spares()
                 if (owner := self.orphans.pop(pid, None)) is not None:
                     self._end_orphans(owner)
                 if (instance := self.runners.pop(pid, None)) is not None:
@@ -258,8 +291,11 @@ class Zygote:
         self._tell({"exited": instance, "status": status})
 
     def _end_orphans(self, instance: str) -> None:
-        known = {*self.runners, *self.orphans, *([self.spare.pid] if self.spare else [])}
+        known = {*self.runners, *self.orphans, *self._spare_pids()}
         self.orphans.update(dict.fromkeys(orphans.end(instance, known=known), instance))
+
+    def _spare_pids(self) -> list[int]:
+        return [spare.pid for spare in (self.spare, self.spare_python) if spare is not None]
 
     def _end_runners(self) -> None:
         """Kill all runners: the Hub is gone, and a busy runner would not notice."""

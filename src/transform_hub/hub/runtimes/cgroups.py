@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 CONTROLLERS = ("memory", "pids")
 
-WEIGHT = 10
+WEIGHT = 33
 """Share of the processor of an Instance's group, beside 100 of the Hub's."""
 
 _PREFIX = "sth-"
