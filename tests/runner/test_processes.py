@@ -184,7 +184,7 @@ async def test_many_at_once(launch, api, hub, package):
     outputs = await asyncio.gather(*(api.read(f"{instance}/output") for instance in instances))
     assert [f"/instance/{output.decode()}" for output in outputs] == instances
     await asyncio.gather(*(api.ended(instance) for instance in instances))
-    await until(lambda: len(zygote_of(os.getpid()).children()) == 0)  # and no zombies
+    await until(lambda: len(zygote_of(os.getpid()).children()) == 1)  # the spare one, and no zombies
 
 
 @only_zygote
@@ -212,6 +212,33 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_runners_go_on(launch,
     await api.input(another, b"new")
     assert await api.read(f"{another}/output") == b"new"
     assert zygote_of(os.getpid()).pid != first.pid
+
+
+@only_zygote
+async def test_a_spare_runner_that_is_killed_is_no_end_of_anything(launch, api, hub, process):
+    source = "def run(context, input): return input"
+    first = await process(await launch(source))
+    zygote = zygote_of(os.getpid())
+    await until(lambda: len(zygote.children()) == 2)
+    (spare,) = set(zygote.children()) - {first}
+    spare.kill()
+    await gone(spare)
+    instance = await launch(source)
+    await api.input(instance, b"here")
+    assert await api.read(f"{instance}/output") == b"here"
+    await until(lambda: len(zygote.children()) == 2)  # the first, and a new spare one
+    assert spare not in zygote.children()
+
+
+@only_zygote
+async def test_a_spare_runner_is_the_next(launch, api, hub, process):
+    source = "import os\ndef run(context, input, *args): return os.environ['A'] + str(os.getpid())"
+    await launch("def run(context, input): return input")
+    zygote = zygote_of(os.getpid())
+    await until(lambda: len(zygote.children()) == 2)
+    spare = max(zygote.children(), key=psutil.Process.create_time)
+    instance = await launch(source, env={"A": "pid "}, args=["x" * 900_000])
+    assert await api.read(f"{instance}/output") == f"pid {spare.pid}".encode()
 
 
 HUB = """
