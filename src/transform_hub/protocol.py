@@ -25,7 +25,7 @@ Messages on control:
                      input    contentType, byItem?              what the first writer of the input sends; by item: each
                                                                 stands behind 4 bytes, big-endian, that say how long
                                                                 it is, and comes when the runner wants it
-                     event    eventName, message, source
+                     event    eventName, message, source        of another Instance only if the runner listens
                      stop     timeout (ms), canCallKeepalive
                      kill
                      rate     perSecond                         of health messages
@@ -39,6 +39,8 @@ Messages on control:
                      health   health: {"healthy": bool, ...},   the latest answer of the checks that were set then,
                               age? (ms), checks?                and how old it is
                      event    eventName, message
+                     listens  eventNames                        adds names of events that it has listeners for; null
+                                                                means all, as does a runner that has not told any
                      alive    keepAlive (ms)                    calls off the kill that follows a stop
                      exit     code, error?, left?               last message; the process ends right after it; whether
                                                                 it has left an item untouched that it was given
@@ -86,6 +88,12 @@ MESSAGE_LIMIT = 4 * 1024 * 1024
 VALUE_LIMIT = 200_000
 """Values that one of them may have, objects and arrays included: each costs its reader far more time than a byte."""
 
+NAMES_LIMIT = 10_000
+"""Names of events that a Hub remembers of a runner; one with more gets all events."""
+
+NAMES_SIZE_LIMIT = 1024 * 1024
+"""Characters of these names together."""
+
 Message = dict[str, Any]
 
 
@@ -105,6 +113,12 @@ def require_bounded(data: bytes, limit: int = MESSAGE_LIMIT) -> None:
 
 def _values(data: bytes) -> int:
     return data.count(b"[") + data.count(b"{") + data.count(b",")
+
+
+def listens(names: list[str]) -> Message:
+    """The message of a runner that has listeners for events of these names."""
+    is_bounded = len(names) <= NAMES_LIMIT and sum(map(len, names)) <= NAMES_SIZE_LIMIT
+    return {"type": "listens", "eventNames": names if is_bounded else None}
 
 
 def encode(message: Message) -> bytes:

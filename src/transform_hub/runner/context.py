@@ -6,12 +6,12 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from transform_hub.protocol import Message, encode, require_bounded
+from transform_hub.protocol import Message, encode, listens, require_bounded
 from transform_hub.runner import apart, sequence
 from transform_hub.runner.health import Health, HealthCheck
 from transform_hub.runner.log import LOGGER
@@ -57,6 +57,7 @@ class Context:
         self._send = send
         self._hub: HostClient | None = None
         self._listeners: dict[str, list[Listener]] = {}
+        self._has_told_listeners = False
         self._stop_handlers: list[StopHandler] = []
         self._kill_handlers: list[KillHandler] = []
         self._health = health
@@ -78,7 +79,10 @@ class Context:
         """Call ``callback(message)``, sync or async, for each event of that name; also usable as decorator."""
         if callback is None:
             return lambda function: self.on(event_name, function)
+        is_new = event_name not in self._listeners
         self._listeners.setdefault(event_name, []).append(callback)
+        if is_new and self._has_told_listeners:
+            self._tell_listeners([event_name])
         return callback
 
     @property
@@ -152,6 +156,11 @@ class Context:
         return Sleep(timeout)
 
     # The rest is for the runner.
+
+    def _tell_listeners(self, names: Iterable[str] | None = None) -> None:
+        """Tell the Hub, which sends all events until then, what is listened to: all by default."""
+        self._has_told_listeners = True  # first: threads may call on() meanwhile
+        self._send(listens([name for name in names or [*self._listeners] if isinstance(name, str)]))
 
     async def _deliver(self, event_name: str, message: Any, source: str | None = None) -> None:
         _source.set(source)  # each delivery is a task with its own context

@@ -136,6 +136,7 @@ class PythonRunner:
         self._declare({"type": "running", **declared})
         pump = self.loop.create_task(self.input.pump())
         running = self._running = self.loop.create_task(self._call(module, declared, content_type))
+        self.loop.call_soon(self.context._tell_listeners)  # once run() has got to where it first waits
         self.health.begin()
         waiting: set[asyncio.Future[Any]] = {running, pump, self.failure}
         try:
@@ -260,6 +261,8 @@ class PythonRunner:
                 self.control.send(declared)
             if self.started.is_set():
                 self.input.repeat_want()
+            if self.context._has_told_listeners:
+                self.context._tell_listeners()
             self.started.set()
         elif kind == "input":
             self.input.set_content_type(message["contentType"], by_item=message.get("byItem", False))

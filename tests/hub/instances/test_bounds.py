@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from processes import idle
-from transform_hub.hub.link.protocols import CONTROL_LIMIT
+from transform_hub.hub.link.control import CONTROL_LIMIT
 from until import until
 
 pytestmark = pytest.mark.slow

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import json
 import os
 import shutil
@@ -12,7 +13,8 @@ import aiohttp
 import psutil
 import pytest
 
-from transform_hub.hub.link.protocols import Control, LogSource
+from transform_hub.hub.link.control import Control
+from transform_hub.hub.link.protocols import LogSource
 from transform_hub.hub.reattach.fdstore import FdStoreFiles
 from transform_hub.hub.runtimes.process import ProcessRuntime
 from transform_hub.hub.runtimes.runtime import Exit
@@ -101,6 +103,28 @@ def echo(request, package):
     if shutil.which("node") is None:
         pytest.skip("JavaScript Sequences need Node.js on PATH")
     return package(files={"main.js": JS_ECHO}, main="main.js", engines={"node": ">=18"})
+
+
+async def test_events_between_instances_go_on(sth, echo, package):
+    api = await sth.start("--reattach")
+    listener = await api.start(await api.send(echo))
+    speaker = await api.start(
+        await api.send(
+            package("""
+            async def run(context, input):
+                async for line in input: context.emit("ping", line)
+        """)
+        )
+    )
+    for number in range(3):
+        await api.input(speaker, f"{number}\n", x_end_stream="false")
+        await until(functools.partial(last_pong, api, listener, f"{number}"))
+        await sth.kill()
+        api = await sth.start("--reattach")
+
+
+async def last_pong(api, instance, wanted):
+    return (await api.get(f"{instance}/event/pong")).json.strip() == wanted
 
 
 async def test_an_instance_goes_on_as_it_was(sth, echo):

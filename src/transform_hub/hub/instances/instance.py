@@ -69,6 +69,12 @@ class InstanceHost(Protocol):
     def emitted(self, instance: Instance, name: str, message: Any) -> None:
         """Its Sequence has emitted an event."""
 
+    def expects(self, instance: Instance) -> None:
+        """Another runner of it comes."""
+
+    def listens(self, instance: Instance, names: list[str] | None) -> None:
+        """Its Sequence has listeners for events of these names, too; None means of any."""
+
     def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
         """Its Sequence provides or requires a topic."""
 
@@ -125,7 +131,7 @@ class Instance:
         self.is_between_runs = False
         # streams and events
         self.streams = Streams(backing or MemoryBacking(), lasting=self.restarts.are_possible)
-        self.events = Events()
+        self.events = Events(self.streams.note)
         self._feeds: list[Feed] = []
         self._rate: float | None = None
         # timers
@@ -277,6 +283,10 @@ class Instance:
         self.events.publish(name, message)
         self._host.emitted(self, name, message)
 
+    def listens(self, names: list[str] | None) -> None:
+        """The Sequence has listeners for events of these names, too; None means of any."""
+        self._host.listens(self, names)
+
     def connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
         """The Sequence provides or requires a topic."""
         self._feeds.append(self._host.connect(self, kind, topic))
@@ -366,6 +376,7 @@ class Instance:
         await asyncio.gather(asyncio.sleep(pause), self._settle())
         self.is_between_runs = False
         self.run = Run(self)
+        self._host.expects(self)
         self.restarts.next_at = None
         self.streams.note("INFO", f"{self.restarts} begins".capitalize())
         try:

@@ -55,6 +55,12 @@ class Event(msgspec.Struct, tag="event", rename="camel"):
     message: Any = None
 
 
+class Listens(msgspec.Struct, tag="listens", rename="camel"):
+    """It has listeners for events of these names, too; None means of any."""
+
+    event_names: list[str] | None
+
+
 class Wants(msgspec.Struct, tag="wants"):
     """The Sequence asks for the next item of its input; it is done with all before this position."""
 
@@ -79,7 +85,7 @@ class LastWord(msgspec.Struct, tag="exit"):
     left: bool = False
 
 
-RunnerMessage = Declared | Running | Checks | Heartbeat | Event | Wants | OutputType | Alive | LastWord
+RunnerMessage = Declared | Running | Checks | Heartbeat | Event | Listens | Wants | OutputType | Alive | LastWord
 
 
 def parse_message(message: Message) -> RunnerMessage:

@@ -29,6 +29,7 @@ from transform_hub.hub.instances.messages import (
     Event,
     Heartbeat,
     LastWord,
+    Listens,
     OutputType,
     Running,
     TopicDeclaration,
@@ -78,11 +79,19 @@ class Owner(Protocol):
     def emitted(self, name: str, message: Any) -> None:
         """The Sequence has emitted an event."""
 
+    def listens(self, names: list[str] | None) -> None:
+        """The Sequence has listeners for events of these names, too; None means of any."""
+
     def connect(self, kind: TopicKind, topic: TopicDeclaration) -> None:
         """The Sequence provides or requires a topic."""
 
     def run_over(self, exit_status: ExitStatus) -> None:
         """The run has ended."""
+
+
+def event_line(name: str, message: Any, source: str) -> bytes:
+    """An event as a runner is told of it."""
+    return protocol.encode({"type": "event", "eventName": name, "message": message, "source": source})
 
 
 class Run:
@@ -208,8 +217,8 @@ class Run:
             self._life.notify()
         elif isinstance(message, OutputType):
             self._note_output_type(message.content_type)
-        elif isinstance(message, Event):
-            self._instance.emitted(message.event_name, message.message)
+        elif isinstance(message, Event | Listens):
+            self._pass_on(message)
         elif isinstance(message, Running):
             self._loaded = message
             self._announce()
@@ -220,6 +229,12 @@ class Run:
             self._life.notify()
         else:
             self.last_word = message
+
+    def _pass_on(self, message: Event | Listens) -> None:
+        if isinstance(message, Event):
+            self._instance.emitted(message.event_name, message.message)
+        else:
+            self._instance.listens(message.event_names)
 
     def _note_output_type(self, content_type: str) -> None:
         if CONTENT_TYPE.fullmatch(content_type):
@@ -259,15 +274,32 @@ class Run:
 
     def send_event(self, name: str, message: Any, source: str) -> bool:
         """Deliver an event to the Sequence; False if it does not read what it was sent before."""
+        accepted = self.queue_event(event_line(name, message, source))
+        self.flush_events()
+        return accepted
+
+    def queue_event(self, line: bytes) -> bool:
+        """Add an event to what :meth:`flush_events` sends; False if the Sequence does not read what it was sent before.
+
+        Args:
+            line: as on the wire.
+        """
         control = self._streams.control
-        if control is not None and control.is_full:
+        if control is None:
+            return True
+        if control.is_full:
             if not self._deaf:
                 self._streams.note("WARN", "The Sequence does not read its events: they are dropped until it does")
             self._deaf = True
             return False
         self._deaf = False
-        self._streams.send({"type": "event", "eventName": name, "message": message, "source": source})
+        control.queue(line)
         return True
+
+    def flush_events(self) -> None:
+        """Send what is queued."""
+        if self._streams.control is not None:
+            self._streams.control.flush()
 
     def announce_input(self, content_type: str) -> None:
         """Tell the Sequence what its input is; only the first time counts."""

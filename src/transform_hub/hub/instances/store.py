@@ -11,6 +11,7 @@ from typing import Any
 from transform_hub.hub.errors import ApiError, NoRoomError
 from transform_hub.hub.instances.directories import Directories
 from transform_hub.hub.instances.instance import Feed, Instance
+from transform_hub.hub.instances.listeners import Listeners
 from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.instances.run import TopicKind
@@ -57,6 +58,7 @@ class InstanceStore(Mapping[str, Instance]):
         self._max_running = max_running
         self._retention = retention
         self._instances: dict[str, Instance] = {}
+        self._listeners = Listeners()
         self._observed: set[str] = set()
         self._unclaimed: list[Instance] = []
         self._gone = asyncio.Event()
@@ -135,6 +137,7 @@ class InstanceStore(Mapping[str, Instance]):
         backing = backing or self.make_backing()
         instance = Instance(order, self, self.runtime, retention=self._retention, backing=backing)
         self._instances[order.id] = instance
+        self._listeners.expect(instance)
         return instance
 
     def _observe(self, instance: Instance, seconds: float | None) -> None:
@@ -151,9 +154,13 @@ class InstanceStore(Mapping[str, Instance]):
             observer.changed(instance)
 
     def emitted(self, instance: Instance, name: str, message: Any) -> None:
-        for other in self.values():
-            if other is not instance:
-                other.run.send_event(name, message, instance.id)
+        self._listeners.tell(instance, name, message)
+
+    def expects(self, instance: Instance) -> None:
+        self._listeners.expect(instance)
+
+    def listens(self, instance: Instance, names: list[str] | None) -> None:
+        self._listeners.add(instance, names)
 
     def connect(self, instance: Instance, kind: TopicKind, topic: TopicDeclaration) -> Feed:
         return self._connect(instance, kind, topic)
@@ -166,6 +173,7 @@ class InstanceStore(Mapping[str, Instance]):
         return self._directories.make(instance.id, instance.sequence.id)
 
     def ended(self, instance: Instance) -> None:
+        self._listeners.remove(instance)
         if instance.id in self._observed:
             for observer in self.observers:
                 observer.ended(instance)

@@ -18,7 +18,8 @@ import msgspec
 
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.link.backing import Backing
-from transform_hub.hub.link.protocols import ChannelProtocol, Control, LogSource, cut
+from transform_hub.hub.link.control import Control
+from transform_hub.hub.link.protocols import ChannelProtocol, LogSource, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.topics.progress import Provided, Required
 from transform_hub.models import LogEntry

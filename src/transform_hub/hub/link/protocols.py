@@ -2,9 +2,9 @@
 
     output, stdout, stderr    Source      runner -> Channel
     log                       LogSource   runner -> lines
-    control                   Control     messages both ways
 
-Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`. Streams that outlive the Hub have other
+Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`, that of control in
+:mod:`transform_hub.hub.link.control`. Streams that outlive the Hub have other
 sources, see :mod:`transform_hub.hub.link.backing`.
 """
 
@@ -12,25 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 from collections.abc import Callable
 from typing import Protocol
 
 from transform_hub.hub.channels.channel import Channel, ChannelClosedError
-from transform_hub.protocol import MESSAGE_LIMIT, SOCKET_BUFFER, LineBuffer, Message, MessageBuffer, encode
-
-log = logging.getLogger(__name__)
+from transform_hub.protocol import LineBuffer, MessageBuffer
 
 LOG_LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a log entry that are kept until it is complete; a longer one is cut in two."""
-
-WIRE_LIMIT = MESSAGE_LIMIT + 64 * 1024
-"""Bytes of a message of a runner, which takes what is around an event into account."""
-
-CONTROL_LIMIT = 8 * 1024 * 1024
-"""Bytes of messages that wait for a runner which does not read them, before events are refused."""
 
 
 class ChannelProtocol(Protocol):
@@ -128,7 +119,7 @@ class LogSource(asyncio.Protocol):
             self._hand_on(self._lines.flush(b"\n"))
 
     def _hand_on(self, line: bytes) -> None:
-        if not (self._may_be_tail and _is_tail(line)):
+        if not (self._may_be_tail and is_tail(line)):
             self._write(line)
         self._may_be_tail = False
 
@@ -138,69 +129,7 @@ class LogSource(asyncio.Protocol):
         self._on_lost()
 
 
-class Control(asyncio.Protocol):
-    """Messages both ways.
-
-    Args:
-        on_message: called with each message of the runner.
-        on_lost: called when the runner closes the channel.
-        resumed: whether an earlier Hub may have read the beginning of the first line.
-    """
-
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        on_message: Callable[[Message], None],
-        on_lost: Callable[[], None],
-        *,
-        resumed: bool = False,
-    ) -> None:
-        self._transport = transport
-        self._on_message = on_message
-        self._on_lost = on_lost
-        self._messages = MessageBuffer(WIRE_LIMIT)
-        self._start = LineBuffer() if resumed else None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether too much waits for a runner that does not read it."""
-        return self._transport.get_write_buffer_size() > CONTROL_LIMIT
-
-    def send(self, message: Message) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(encode(message))
-
-    def data_received(self, data: bytes) -> None:
-        if self._start is not None:
-            lines = self._start.lines(data)
-            if not lines:
-                return
-            data = b"".join(lines[_is_tail(lines[0]) :]) + self._start.flush()
-            self._start = None
-        try:
-            messages = self._messages.feed(data)
-        except (ValueError, RecursionError) as error:
-            log.warning("A runner sent what is no control message, and is cut off: %s", error)
-            cut(self._transport)
-            return
-        for message in messages:
-            self._on_message(message)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if error is not None:  # a write that fails ends the connection before what the runner said last is read
-            self._read_rest()
-        self._on_lost()
-
-    def _read_rest(self) -> None:
-        sock = self._transport.get_extra_info("socket")
-        if sock is None or sock.fileno() < 0:
-            return
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as same:
-            while data := same.recv(SOCKET_BUFFER, socket.MSG_DONTWAIT):
-                self.data_received(data)
-
-
-def _is_tail(line: bytes) -> bool:
+def is_tail(line: bytes) -> bool:
     """Whether the start of a line of JSON is missing."""
     try:
         MessageBuffer().feed(line)

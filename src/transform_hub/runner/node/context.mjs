@@ -1,6 +1,6 @@
 // The context of a Sequence: its `this`.
 
-import { tooLarge } from "./link.mjs";
+import { listens, tooLarge } from "./link.mjs";
 import { secretsOf } from "./secrets.mjs";
 
 export class Context {
@@ -13,6 +13,7 @@ export class Context {
   #killHandlers = [];
   /** @type {Function[]} */
   #monitoringHandlers = [];
+  #hasToldListeners = false;
   #keepAliveCalls = 0;
   /** @type {number | undefined} */
   #exitTimeout;
@@ -52,7 +53,9 @@ export class Context {
   }
 
   on(name, listener) {
+    const isNew = !this.#listeners.has(name);
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+    if (isNew && this.#hasToldListeners) this.#tellListeners([name]);
     return this;
   }
 
@@ -114,12 +117,20 @@ export class Context {
   static internals(context) {
     return {
       exitTimeout: () => context.#exitTimeout,
+      tellListeners: () => context.#tellListeners([...context.#listeners.keys()]),
+      tellListenersAgain: () => context.#hasToldListeners && context.#tellListeners([...context.#listeners.keys()]),
       deliver: (name, message) => context.#deliver(name, message),
       stop: (timeout, canKeepAlive) => context.#stop(timeout, canKeepAlive),
       handlesStop: () => context.#stopHandlers.length > 0,
       kill: () => Promise.all(context.#killHandlers.map((handler) => context.#guard("A kill handler", handler))),
       health: () => context.#health(),
     };
+  }
+
+  /** Tells the Hub, which sends all events until then, what is listened to. @param {any[]} names */
+  #tellListeners(names) {
+    this.#hasToldListeners = true;
+    this.#runner.send(listens(names.filter((name) => typeof name === "string")));
   }
 
   #deliver(name, message) {

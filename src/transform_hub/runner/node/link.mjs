@@ -77,6 +77,16 @@ export function tooLarge(message) {
   return values > VALUE_LIMIT ? `it has more than ${VALUE_LIMIT} values` : undefined;
 }
 
+const NAMES_LIMIT = 10_000;
+const NAMES_SIZE_LIMIT = 1024 * 1024;
+
+/** The message that there are listeners for events of these names; null means of any. @param {string[]} names */
+export function listens(names) {
+  const size = names.reduce((sum, name) => sum + name.length, 0);
+  const isBounded = names.length <= NAMES_LIMIT && size <= NAMES_SIZE_LIMIT;
+  return { type: "listens", eventNames: isBounded ? names : null };
+}
+
 /** Messages both ways; `onLost` is called when the Hub is gone. */
 export class Control {
   /** @param {net.Socket} socket @param {(message: any) => void} onMessage @param {() => void} onLost */

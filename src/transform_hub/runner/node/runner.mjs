@@ -126,10 +126,15 @@ export class NodeRunner {
     for (const [index, fn] of functions.entries()) {
       if (index > 0) value = asStream(value);
       value = fn.call(this.#context, value, ...this.#spec.args);
-      if (index === 0) this.#heartbeat.begin();
+      if (index === 0) this.#begun();
       value = await callThrough(await value, this.#context);
     }
     return value;
+  }
+
+  #begun() {
+    this.#heartbeat.begin();
+    setImmediate(() => this.#calls.tellListeners()); // once a generator, too, has got to where it first waits
   }
 
   #write(result) {
@@ -181,6 +186,7 @@ export class NodeRunner {
     if (message.type === "start") {
       for (const declared of this.#declared) this.send(declared); // to another Hub, which may not have heard them
       this.#input.repeatWant();
+      this.#calls.tellListenersAgain();
       this.#start();
     } else if (message.type === "input") this.#input.setContentType(message.contentType, message.byItem);
     else if (message.type === "event") this.#calls.deliver(message.eventName, message.message);

@@ -155,12 +155,7 @@ async def _await_event(request: web.Request, get: Callable[[str], Awaitable[Any]
 )  # fmt: skip
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The messages of all events of that name from now on."""
-    events, name = _instance(request).events, request.match_info["name"]
-    stream = events.subscribe(name)
-    try:
-        return await stream_response(request, stream)
-    finally:
-        events.unsubscribe(name, stream)
+    return await stream_response(request, _instance(request).events.stream(request.match_info["name"]))
 
 
 @route(
