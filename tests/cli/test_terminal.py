@@ -1,8 +1,10 @@
 """What is only seen at a terminal: tables, colours, progress, the live view."""
 
+import json
 import os
 import pty
 import re
+import signal
 import subprocess
 
 import pytest
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.slow
 def at_terminal(si):
     """Runs ``si`` at a terminal; all that appears there."""
 
-    def run(*words, **env):
+    def run(*words, code=0, until=None, is_text=True, **env):
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             ["si", *words],
@@ -29,11 +31,13 @@ def at_terminal(si):
         try:
             while data := os.read(ours, 65536):
                 seen += data
+                if until is not None and until in seen:
+                    process.kill()
         except OSError:  # the other end is closed
             pass
         os.close(ours)
-        assert process.wait(20) == 0, seen
-        return seen.decode()
+        assert process.wait(20) == code, seen
+        return seen.decode() if is_text else seen
 
     return run
 
@@ -84,3 +88,79 @@ def test_top_shows_state_process_and_traffic(at_terminal, si, folder):
     assert instance in shown
     assert "12.3 kB" in shown
     si("inst", "kill", instance)
+
+
+CONTROLS = "\x1b]0;forged\x07\x1b[2J\x1b[5mred\rX\n2026-01-01 forged\u202e\x9b31m\x7f"
+FORGED = re.compile("\x1b\\]|\x1b\\[(?:2J|5m)|\x07|red\r|[\x7f-\x9f\u202e]|\n2026-01-01 forged")
+SOURCE = f"""
+async def run(context, input):
+    context.logger.error({CONTROLS!r})
+    context.emit("told", {CONTROLS!r})
+    raise RuntimeError({CONTROLS!r})
+"""
+
+
+@pytest.fixture
+def forging(folder):
+    """The folder of a Sequence all of whose texts hold control characters, but for its own folder's name."""
+
+    def make(name):
+        named = {"name": f"{name}[link=http://forged]\x1b[5m", "version": "1.0.0", "main": "main.py"}
+        about = {"description": CONTROLS, "author": CONTROLS, "keywords": [CONTROLS], "engines": {"python3": "*"}}
+        return folder(SOURCE, name=name, files={"package.json": json.dumps({**named, **about})})
+
+    return make
+
+
+def test_text_of_others_does_not_drive_the_terminal(at_terminal, si, forging):
+    path = forging("driver")
+    sequence = si("-q", "seq", "send", path).text.strip()
+    instance = si("-q", "seq", "start", sequence).text.strip()
+    si("inst", "log", instance)  # until it has ended
+    for words in (
+        ("seq", "ls"), ("seq", "ls", "--format", "json"), ("seq", "get", sequence), ("inst", "ls"),
+        ("inst", "info", instance), ("inst", "history"), ("inst", "top", "--once", "-n", "0.2"),
+        ("inst", "log", instance), ("inst", "log", instance, "--format", "json"),
+        ("inst", "log", instance, "--format", "json", "--since", "1h"), ("inst", "event", "on", instance, "told"),
+    ):  # fmt: skip
+        shown = at_terminal(*words, COLUMNS="600")
+        assert "forged" in shown, words
+        assert not FORGED.search(shown), (words, shown)
+    assert "driver[link=http://forged]" in at_terminal("seq", "ls", COLUMNS="600")
+    for words in (("hub", "logs"), ("hub", "audit")):
+        assert not FORGED.search(at_terminal(*words, until=sequence.encode(), code=-signal.SIGKILL))
+    assert not FORGED.search(at_terminal("run", path, "--no-color", code=23))
+
+
+def test_text_for_people_is_safe_in_a_pipe_too(si, forging):
+    path = forging("piped")
+    sequence = si("-q", "seq", "send", path).text.strip()
+    assert si("seq", "get", sequence).json["config"]["description"] == CONTROLS
+    assert not FORGED.search(si("seq", "ls", "--format", "pretty").text)
+    si("seq", "send", path)
+    error = si("seq", "get", "piped", code=2).stderr
+    assert error.count(r"piped[link=http://forged]\x1b[5m") == 2
+    assert not FORGED.search(error)
+
+
+WRITTEN = b"\x1b[31mred\x1b[0m\ttab\r\n\xc2\x9b5m\x9b5m\xe2\x80\xae\x1b]0;x\x07\x1b[32mgreen\n"
+SHOWN = b"\x1b[31mred\x1b[0m\ttab\r\r\n\\x9b5m\\x9b5m\\u202e\\x1b]0;x\\x07\x1b[32mgreen\r\n\x1b[0m"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr", "output"])
+def test_streams_keep_their_colours_at_a_terminal_and_are_raw_elsewhere(at_terminal, si, folder, stream):
+    source = f"""
+import sys
+provides = {{"contentType": "application/octet-stream"}}
+async def run(context, input):
+    for each in (sys.stdout, sys.stderr):
+        each.buffer.write({WRITTEN!r})
+        each.flush()
+    yield {WRITTEN!r}
+"""
+    sequence = si("-q", "seq", "send", folder(source)).text.strip()
+    first, second, third = (si("-q", "seq", "start", sequence).text.strip() for _ in range(3))
+    assert si("inst", stream, first).stdout == WRITTEN
+    assert at_terminal("inst", stream, second).encode() == SHOWN
+    raw = at_terminal("inst", stream, third, "--raw", is_text=False)
+    assert raw == WRITTEN.replace(b"\n", b"\r\n")  # the terminal does it

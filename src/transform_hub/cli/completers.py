@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from transform_hub.cli.visible import visible
 from transform_hub.profile import names
 
 if TYPE_CHECKING:
@@ -73,4 +74,5 @@ def _asked(ask: Callable[[HostClient], Awaitable[Found]], incomplete: str) -> Fo
         found = asyncio.run(in_time())
     except Exception:  # noqa: BLE001 - errors belong to the command, not to the prompt
         return []
-    return [each for each in found if each[0].startswith(incomplete)]
+    offered = [each for each in found if each[0].startswith(incomplete) and each[0] == visible(each[0])]
+    return [(value, visible(description)) for value, description in offered]

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 import typer
 
 from transform_hub.cli.settings import settings
+from transform_hub.cli.visible import visible, visible_lines
 from transform_hub.errors import (
     AuthenticationError,
     HubConnectionError,
@@ -63,14 +64,18 @@ def handle_errors() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except (CommandError, HubError, OSError, UnicodeEncodeError) as error:
         if settings.debug:
-            traceback.print_exc()
+            print_traceback()
         print_error(message_of(error))
         raise typer.Exit(code_of(error)) from None
 
 
 def print_error(message: str) -> None:
     label = typer.style("Error:", fg="red") if settings.colors(sys.stderr) else "Error:"
-    print(label, message, file=sys.stderr)
+    print(label, visible_lines(message), file=sys.stderr)
+
+
+def print_traceback() -> None:
+    print(visible_lines(traceback.format_exc()), end="", file=sys.stderr)
 
 
 def code_of(error: BaseException) -> int:
@@ -96,7 +101,7 @@ def message_of(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object!r} is not UTF-8: rename it"
-    return str(error)
+    return visible(str(error)) if isinstance(error, HubError) else str(error)
 
 
 def _is_in_environment() -> bool:

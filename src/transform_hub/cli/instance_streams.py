@@ -16,8 +16,8 @@ from transform_hub.cli.connection import with_hub
 from transform_hub.cli.exits import USAGE, CommandError
 from transform_hub.cli.log_lines import Follow, Since, pour_log
 from transform_hub.cli.names import find_instance
-from transform_hub.cli.stdio import read_stdin, write_stdout
-from transform_hub.cli.streams import File, Tap, pour, sending, while_read
+from transform_hub.cli.stdio import read_stdin
+from transform_hub.cli.streams import File, Tap, pour, sending, while_read, write_stream
 
 if TYPE_CHECKING:
     from transform_hub.client.duplex import Duplex
@@ -86,7 +86,7 @@ def stdio(id: Id) -> None:
         instance = await find_instance(host, id)
         feeding = asyncio.ensure_future(instance.send_stdin(read_stdin()))
         try:
-            outputs = (_copy(instance.get_stdout(), 1), _copy(instance.get_stderr(), 2))
+            outputs = (write_stream(instance.get_stdout()), write_stream(instance.get_stderr(), 2))
             await while_read(_all(asyncio.gather(*outputs)))
         finally:
             feeding.cancel()
@@ -147,16 +147,11 @@ async def _exchange(both: Duplex, data: AsyncGenerator[bytes, None]) -> None:
 
     feeding = asyncio.ensure_future(feed())
     try:
-        await _copy(both, 1)
+        await write_stream(both)
     finally:
         feeding.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await feeding
-
-
-async def _copy(stream: AsyncIterable[Any], fd: int) -> None:
-    async for chunk in stream:
-        await write_stdout(chunk, fd)
 
 
 async def _all(work: Any) -> None:

@@ -22,6 +22,7 @@ from transform_hub.cli.output import is_pretty
 from transform_hub.cli.settings import settings
 from transform_hub.cli.stdio import write_stdout
 from transform_hub.cli.streams import Opened, pour, while_read
+from transform_hub.cli.visible import visible
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -48,10 +49,15 @@ def pour_log(opened: Opened, since: str | None) -> None:
     async def copy(host: HostClient) -> None:
         async for line in _lines(await opened(host)):
             if after is None or _ts(line) >= after:
-                shown = readable(line, color=settings.colors(sys.stdout)) if is_pretty() else line
-                await write_stdout(shown.encode("utf-8", "replace") + b"\n")
+                await write_stdout(_shown(line).encode("utf-8", "replace") + b"\n")
 
     with_hub(lambda host: while_read(copy(host)))
+
+
+def _shown(line: str) -> str:
+    if is_pretty():
+        return readable(line, color=settings.colors(sys.stdout))
+    return visible(line) if sys.stdout.isatty() else line
 
 
 def since_ms(text: str) -> float:
@@ -71,19 +77,19 @@ def since_ms(text: str) -> float:
 
 
 def readable(line: str, *, color: bool) -> str:
-    """A log line for people; a line that is not a log entry is returned as it is."""
+    """A log line for people; any other line stays, its control characters visible."""
     entry = _entry(line)
     moment = None if entry is None else _moment(entry)
     if entry is None or moment is None:
-        return line
-    level = str(entry.get("level", ""))
+        return visible(line)
+    level, source = visible(str(entry.get("level", ""))), visible(str(entry.get("from") or ""))
     data = entry.get("data")
     words = (
         moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         typer.style(f"{level:5}", fg=COLORS.get(level)) if color else f"{level:5}",
-        typer.style(entry["from"], bold=True) if color and entry.get("from") else str(entry.get("from", "")),
-        str(entry.get("msg", "")),
-        msgspec.json.encode(data).decode() if data else "",
+        typer.style(source, bold=True) if color and source else source,
+        visible(str(entry.get("msg", ""))),
+        visible(msgspec.json.encode(data).decode()) if data else "",
     )
     return " ".join(word for word in words if word)
 
@@ -93,7 +99,7 @@ async def _lines(stream: Any) -> AsyncIterator[str]:
         if isinstance(line, str):
             yield line
         else:
-            print(line, file=sys.stderr)
+            print(visible(str(line)), file=sys.stderr)
 
 
 def _ts(line: str) -> float:

@@ -10,6 +10,7 @@ import typer
 
 from transform_hub.cli import session
 from transform_hub.cli.exits import NOT_FOUND, USAGE, CommandError
+from transform_hub.cli.visible import visible
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -74,7 +75,7 @@ def choose(kind: str, word: str, names: dict[str, str]) -> str:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            listed = "".join(f"\n  {each}  {names[each]}".rstrip() for each in matches[:10])
+            listed = "".join(f"\n  {each}  {visible(names[each])}".rstrip() for each in matches[:10])
             raise CommandError(f"several {kind}s match {word!r}: use an id{listed}", code=USAGE)
     command = f"si {kind.lower()} list"
     raise CommandError(f"there is no {kind} {word!r} on this Hub: see `{command}`", code=NOT_FOUND)

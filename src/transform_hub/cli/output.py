@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from transform_hub.cli.settings import settings
+from transform_hub.cli.visible import visible, visible_json, visible_lines
 from transform_hub.profile import Profile
 
 T = TypeVar("T")
@@ -40,7 +41,8 @@ def show(value: Any) -> None:
 
 
 def _escaped(text: str) -> str:
-    """JSON with escapes for what stdout can't encode: those of Python would not be JSON."""
+    """JSON with escapes for control characters, and for what stdout can't encode: those of Python would not be JSON."""
+    text = visible_json(text)
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
@@ -51,9 +53,9 @@ def _escaped(text: str) -> str:
 def show_made(kind: str, id: str, **more: Any) -> None:
     """Print what a command has created, with the keys of STH's ``si``."""
     if settings.quiet:
-        _print(id)
+        _print_id(id)
     elif is_pretty():
-        _print(f"{kind} {id}" + "".join(f"\n{name}: {value}" for name, value in more.items()))
+        _print(f"{kind} {visible(id)}" + "".join(f"\n{name}: {visible(str(value))}" for name, value in more.items()))
     else:
         show({"_id": id, "id": id, f"{kind.lower()}URL": f"{kind.lower()}/{id}", **more})
 
@@ -61,7 +63,7 @@ def show_made(kind: str, id: str, **more: Any) -> None:
 def show_id(id: str) -> None:
     """Print the id of what a command has changed."""
     if settings.quiet:
-        _print(id)
+        _print_id(id)
     else:
         show({"id": id})
 
@@ -78,7 +80,7 @@ def show_list(rows: Iterable[T], columns: Columns, *, id_of: Callable[[T], str],
     listed = list(rows)
     if settings.quiet:
         for row in listed:
-            _print(id_of(row))
+            _print_id(id_of(row))
     elif not is_pretty():
         show(listed)
     elif not listed:
@@ -90,7 +92,7 @@ def show_list(rows: Iterable[T], columns: Columns, *, id_of: Callable[[T], str],
 def note(text: str) -> None:
     """Print a note for people, besides the answer."""
     if not settings.quiet:
-        print(text, file=sys.stderr)
+        print(visible_lines(text), file=sys.stderr)
 
 
 def size(count: float) -> str:
@@ -114,6 +116,11 @@ def _table(rows: list[Any], columns: Columns) -> None:
 
 def _text(value: Any) -> str:
     return "" if value is None or value is msgspec.UNSET else str(value)
+
+
+def _print_id(id: str) -> None:
+    """Print an id, for a program as it is."""
+    _print(visible(id) if sys.stdout.isatty() else id)
 
 
 def _print(text: str) -> None:

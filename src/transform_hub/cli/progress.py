@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from transform_hub.cli.settings import settings
+from transform_hub.cli.visible import visible
 
 Progress = Callable[[int, int | None], object]
 """Called with the bytes so far, and the total if it is known."""
@@ -45,7 +46,7 @@ def progress(what: str, *, shown: bool = True) -> Iterator[Progress | None]:
     )
     console = Console(file=sys.stderr, no_color=not settings.colors(sys.stderr))
     with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(visible(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

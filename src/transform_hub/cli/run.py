@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,9 @@ from transform_hub.cli.sending import (
     start_instance,
 )
 from transform_hub.cli.start_options import Args, ConfigFile, ConfigString, start_options
-from transform_hub.cli.stdio import reader_gone, write_stdout
+from transform_hub.cli.stdio import reader_gone
+from transform_hub.cli.streams import write_stream
+from transform_hub.cli.visible import visible
 from transform_hub.cli.watching import changed, look
 from transform_hub.errors import (
     HubError,
@@ -151,9 +153,9 @@ class _Run:
         feeding = asyncio.ensure_future(self._feed())
         gone = asyncio.ensure_future(reader_gone())
         streams: asyncio.Future[Any] = asyncio.gather(
-            self._pour(self._instance.get_output(), 1),
-            self._pour(self._instance.get_stdout(), 2, self._debugger.see),
-            self._pour(self._instance.get_stderr(), 2),
+            write_stream(self._instance.get_output()),
+            write_stream(self._instance.get_stdout(), 2, self._debugger.see),
+            write_stream(self._instance.get_stderr(), 2),
         )
         try:
             with self._handling_signals():
@@ -176,11 +178,6 @@ class _Run:
         # The Instance may end before all of stdin is read, or take its input from a topic.
         with suppress(MethodNotAllowedError, StreamError, NotFoundError):
             await type_in(self._stdin, self._instance, self._content_type, self._debugger)
-
-    async def _pour(self, stream: AsyncIterable[bytes], fd: int, see: Callable[[bytes], None] = lambda _: None) -> None:
-        async for chunk in stream:
-            await write_stdout(chunk, fd)
-            see(chunk)
 
     @contextmanager
     def _handling_signals(self) -> Iterator[None]:
@@ -214,5 +211,5 @@ class _Run:
         # On STH a JavaScript Instance that completed has exit code -1.
         code = max(end.exitcode, 0) % 256
         if code:
-            note(end.reason)
+            note(visible(end.reason))
         return code

@@ -33,6 +33,7 @@ from transform_hub.cli.start_options import (
     StartupConfig,
     start_options,
 )
+from transform_hub.cli.visible import visible
 
 if TYPE_CHECKING:
     from transform_hub.cli.packing import Made
@@ -290,7 +291,7 @@ def prune(force: Force = False) -> None:
 
 
 def _summary(where: str, made: Made) -> str:
-    lines = [f"  {name}" for name in _few(made.packed.files)]
+    lines = [f"  {visible(name)}" for name in _few(made.packed.files)]
     if made.dependencies:
         lines += ["with", *(f"  {each}" for each in _few(made.dependencies))]
     sizes = f"{size(made.packed.packed_bytes)} ({size(made.packed.unpacked_bytes)} unpacked)"

@@ -7,6 +7,7 @@
 --progress, --no-progress    progress bars whether or not stderr is a terminal
 --no-color                   as the variable NO_COLOR
 --debug                      tracebacks of errors
+--raw                        streams reach a terminal with their control characters
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FLAGS = {
     "--no-progress": ("progress", False),
     "--no-color": ("color", False),
     "--debug": ("debug", True),
+    "--raw": ("raw", True),
 }
 """Options without a value, and what they set."""
 
@@ -50,6 +52,7 @@ class Settings:
     progress: bool | None = None
     color: bool | None = None
     debug: bool = False
+    raw: bool = False
 
     def set(self, option: str, value: str) -> None:
         """Set the value of an option.

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -63,11 +62,14 @@ def si(
     ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, as with NO_COLOR.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of errors.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Write control characters in streams to a terminal as they are.")
+    ] = False,
 ) -> None:
     if format is not None:
         settings.set("--format", format)
     settings.profile, settings.profile_path = profile, config_path
-    settings.quiet, settings.progress, settings.debug = quiet, progress, debug
+    settings.quiet, settings.progress, settings.debug, settings.raw = quiet, progress, debug, raw
     settings.color = False if no_color else None
 
 
@@ -89,7 +91,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = exits.INTERRUPTED
     except Exception:  # noqa: BLE001 - a bug of ours
-        traceback.print_exc()
+        exits.print_traceback()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     with contextlib.suppress(OSError):

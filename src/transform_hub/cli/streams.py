@@ -14,7 +14,9 @@ import typer
 
 from transform_hub.cli.connection import hub
 from transform_hub.cli.progress import Progress, progress
+from transform_hub.cli.settings import settings
 from transform_hub.cli.stdio import read_stdin, reader_gone, write_stdout
+from transform_hub.cli.visible import VisibleStream, visible
 
 if TYPE_CHECKING:
     from transform_hub.client.host import HostClient
@@ -50,16 +52,36 @@ def pour_from(client: Callable[[], AbstractAsyncContextManager[T]], opened: Call
 
 async def _copy(stream: AsyncIterable[Any]) -> None:
     received = 0
+
+    def count(chunk: bytes) -> None:
+        nonlocal received
+        received += len(chunk)
+        if report:
+            report(received, None)
+
     # A terminal shows the bytes themselves.
     with progress("received", shown=not sys.stdout.isatty()) as report:
-        async for chunk in stream:
-            if not isinstance(chunk, bytes):
-                print(chunk, file=sys.stderr)
-                continue
-            await write_stdout(chunk)
-            if report:
-                received += len(chunk)
-                report(received, None)
+        await write_stream(stream, see=count)
+
+
+async def write_stream(stream: AsyncIterable[Any], fd: int = 1, see: Callable[[bytes], object] | None = None) -> None:
+    """Write a stream as it comes; on a terminal, control characters become visible unless --raw is given.
+
+    Args:
+        stream: bytes, and gaps, which are told on stderr.
+        fd: of stdout or stderr.
+        see: is called with each chunk after it is written.
+    """
+    screen = VisibleStream(sys.stdout.encoding) if os.isatty(fd) and not settings.raw else None
+    async for chunk in stream:
+        if not isinstance(chunk, bytes):
+            print(visible(str(chunk)), file=sys.stderr)
+            continue
+        await write_stdout(screen.shown(chunk) if screen else chunk, fd)
+        if see is not None:
+            see(chunk)
+    if screen:
+        await write_stdout(screen.rest(), fd)
 
 
 async def while_read(work: Awaitable[None]) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from transform_hub.cli.visible import visible
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -40,7 +42,9 @@ def table(
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
+    rows = [[visible(cell) for cell in cells] for cells in rows]
     columns = _fitted([(heading, *cells) for heading, *cells in zip(headings, *rows, strict=True)], room)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     right = set(headings[len(headings) - figures :])
@@ -49,7 +53,7 @@ def table(
         justify = "right" if heading in right else "left"
         made.add_column(heading, no_wrap=True, overflow="ellipsis", width=width, justify=justify)  # type: ignore[arg-type]
     for cells in list(zip(*columns, strict=True))[1:]:
-        made.add_row(*cells)
+        made.add_row(*map(Text, cells))  # in a str rich looks for markup: [link=...]
     return made
 
 

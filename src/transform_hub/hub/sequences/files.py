@@ -37,6 +37,9 @@ from transform_hub.package.refusals import not_gzip
 
 T = TypeVar("T")
 
+UNPACKINGS = 2
+"""Packages that are unpacked at the same time: more gain nothing, and would leave no thread for anything else."""
+
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -66,6 +69,7 @@ class SequenceFiles:
     def __init__(self, root: Path, limits: Limits) -> None:
         self.root = root
         self.limits = limits
+        self._unpackings = asyncio.Semaphore(UNPACKINGS)
         self._incoming = root / ".incoming"
         self._replacing = root / ".replacing"
         self._meta = root / ".meta"
@@ -109,7 +113,8 @@ class SequenceFiles:
         try:
             archive = folder / "package.tar.gz"
             meta = Meta(package_size=await self._spool(body, archive))
-            package = await _in_thread(lambda: self._unpack(archive, folder / "package"))
+            async with self._unpackings:
+                package = await _in_thread(lambda: self._unpack(archive, folder / "package"))
             (folder / "meta.json").write_bytes(msgspec.json.encode(meta))
             yield Upload(folder, package, meta)
         finally:
