@@ -76,6 +76,16 @@ def test_sth_says_why_it_does_not_start(sth, tmp_path):
     assert "data directory" in refused("-D", tmp_path / "file")
 
 
+def test_sth_takes_tokens_from_one_place(tmp_path):
+    (tmp_path / "token").write_text("from-file\n")
+    words = (BIN / "sth", "--token-file", tmp_path / "token")
+    result = subprocess.run(
+        words, capture_output=True, text=True, timeout=20, check=False, env=environment(STH_TOKEN="from-environment")
+    )
+    assert result.returncode == 2
+    assert "not in both" in " ".join(result.stderr.split())
+
+
 def test_sth_takes_a_token_from_the_environment_or_a_file(sth, tmp_path):
     (tmp_path / "token").write_text("from-file\n")
     for arguments, env, token in (

@@ -91,7 +91,7 @@ def test_top_shows_state_process_and_traffic(at_terminal, si, folder):
 
 
 CONTROLS = "\x1b]0;forged\x07\x1b[2J\x1b[5mred\rX\n2026-01-01 forged\u202e\x9b31m\x7f"
-FORGED = re.compile("\x1b\\]|\x1b\\[(?:2J|5m)|\x07|red\r|[\x7f-\x9f\u202e]|\n2026-01-01 forged")
+FORGED = re.compile("\x1b\\]|\x1b\\[(?:2J|5m)|\x07|red\rX|[\x7f-\x9f\u202e]|\n2026-01-01 forged")
 SOURCE = f"""
 async def run(context, input):
     context.logger.error({CONTROLS!r})
@@ -129,7 +129,8 @@ def test_text_of_others_does_not_drive_the_terminal(at_terminal, si, forging):
     assert "driver[link=http://forged]" in at_terminal("seq", "ls", COLUMNS="600")
     for words in (("hub", "logs"), ("hub", "audit")):
         assert not FORGED.search(at_terminal(*words, until=sequence.encode(), code=-signal.SIGKILL))
-    assert not FORGED.search(at_terminal("run", path, "--no-color", code=23))
+    # Its stderr is a stream, whose colours and newlines pass.
+    assert r"\x1b]0;forged\x07\x1b[2J" + "\x1b[5mred" + r"\rX" in at_terminal("run", path, code=23)
 
 
 def test_text_for_people_is_safe_in_a_pipe_too(si, forging):

@@ -10,7 +10,9 @@ that of a Hub behind a Manager (``/space/:id/api/v1/sth/:id/api/v1/...``).
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -136,6 +138,12 @@ async def _finished(request: web.Request, handler: Handler, caller: Caller | Non
     return response, False
 
 
+_NO_RESOURCES = {
+    errno.ENOSPC: 507, errno.EDQUOT: 507, errno.EROFS: 503, errno.EMFILE: 503, errno.ENFILE: 503, errno.ENOMEM: 503,
+}  # fmt: skip
+"""Statuses of answers where the machine, or its disk, has no room for what was asked."""
+
+
 async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
     try:
         request.app[PARTS].cors.require_page(request.headers)
@@ -151,11 +159,18 @@ async def _answer(request: web.Request, handler: Handler, caller: Caller | None)
         return error_response(
             ApiError(400, f"The body of the request is malformed: {str(error).split(maxsplit=2)[-1]}")
         )
-    except Exception:
+    except Exception as failure:
         if request.writer.output_size or request.transport is None:  # has the answer begun?
             raise
         log.exception("%s %s failed", request.method, request.path, extra=_about(request, request.path))
-        return error_response(ApiError(500, "The Hub failed; its log says why"))
+        return error_response(_failed(failure))
+
+
+def _failed(failure: Exception) -> ApiError:
+    number = failure.errno if isinstance(failure, OSError) else None
+    if number in _NO_RESOURCES:
+        return ApiError(_NO_RESOURCES[number], f"The Hub can't do this now: {os.strerror(number)}")
+    return ApiError(500, "The Hub failed; its log says why")
 
 
 async def _audited(

@@ -28,6 +28,9 @@ LEAST_FILES = 64
 LEAST_PROCESSES = 16
 """Processes and threads that a runner needs for itself; Node.js has a dozen."""
 
+MOST = 2**40
+"""Of any limit: the system counts bytes in 63 bits."""
+
 NO_GROUPS = "processes are counted in control groups (cgroups v2), and this Hub has none for itself"
 
 MB = 1024 * 1024
@@ -74,6 +77,9 @@ def _parse(asked: dict[str, Any]) -> InstanceLimits:
 def limit_defect(limits: InstanceLimits) -> str | None:
     """Which limit no Instance could run with, and why; None if all are possible."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for name in ("memory", "cpu", "processes", "disk"):
+        if (getattr(limits, name) or 0) > MOST:
+            return f"{name}: at most {MOST:,}"
     if limits.memory is not None and limits.memory < LEAST_MEMORY:
         return f"memory: a runner alone needs {LEAST_MEMORY} MB"
     if limits.files is not None and limits.files < LEAST_FILES:

@@ -13,7 +13,7 @@ from transform_hub.hub.instances.environment import check
 from transform_hub.hub.instances.limits import limits_for
 from transform_hub.hub.instances.restarts import policy_of
 from transform_hub.models import InstanceLimits, RestartPolicy, SequenceInfo, StartRequest
-from transform_hub.models.rules import GROUP_NAME, GROUP_RULE, OBJECT_ID
+from transform_hub.models.rules import GROUP_NAME, GROUP_RULE, OBJECT_ID, TOPIC_NAME, TOPIC_RULE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,9 @@ class StartRules:
         """
         if request.instance_id is not None and not OBJECT_ID.fullmatch(request.instance_id):
             raise ApiError(400, "Invalid instanceId format: 36 letters, digits, '-', '_' or '.'")
+        for field, topic in (("inputTopic", request.input_topic), ("outputTopic", request.output_topic)):
+            if topic and not TOPIC_NAME.fullmatch(topic):
+                raise ApiError(400, f"Invalid {field} format: {TOPIC_RULE}")
         if request.input_group is not None and not GROUP_NAME.fullmatch(request.input_group):
             raise ApiError(400, f"Invalid inputGroup format: {GROUP_RULE}")
         limits = limits_for(request.limits, self.limits, supported)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from transform_hub.hub.instances.start_order import StartOrder, StartRules
 from transform_hub.hub.link.backing import Backing, MemoryBacking
 from transform_hub.hub.runtimes.runtime import Runtime
 from transform_hub.models import SequenceInfo, StartRequest
+
+log = logging.getLogger(__name__)
 
 
 class InstanceStore(Mapping[str, Instance]):
@@ -150,8 +153,7 @@ class InstanceStore(Mapping[str, Instance]):
     # --- what they tell (see InstanceHost) ----------------------------------------------------------------
 
     def changed(self, instance: Instance) -> None:
-        for observer in self.observers:
-            observer.changed(instance)
+        self._tell(lambda observer: observer.changed(instance))
 
     def emitted(self, instance: Instance, name: str, message: Any) -> None:
         self._listeners.tell(instance, name, message)
@@ -175,17 +177,23 @@ class InstanceStore(Mapping[str, Instance]):
     def ended(self, instance: Instance) -> None:
         self._listeners.remove(instance)
         if instance.id in self._observed:
-            for observer in self.observers:
-                observer.ended(instance)
+            self._tell(lambda observer: observer.ended(instance))
 
     def gone(self, instance: Instance) -> None:
         self._instances.pop(instance.id, None)
         self._observed.discard(instance.id)
         if instance in self._unclaimed:
             self._unclaimed.remove(instance)
-        for observer in self.observers:
-            observer.gone(instance)
+        self._tell(lambda observer: observer.gone(instance))
         self._gone.set()
+
+    def _tell(self, tell: Callable[[InstanceObserver], None]) -> None:
+        """Tell each observer; one that fails, as on a disk that is full, holds up no Instance."""
+        for observer in self.observers:
+            try:
+                tell(observer)
+            except Exception:
+                log.exception("%s failed", type(observer).__name__)
 
     async def last_gone(self) -> None:
         """Wait until there is none any more, not even one that is kept after its end."""

@@ -138,7 +138,10 @@ class Records:
 
     def remove(self, instance_id: str) -> None:
         """Forget an Instance."""
-        self._path(instance_id).unlink(missing_ok=True)
+        try:
+            self._path(instance_id).unlink(missing_ok=True)
+        except OSError as error:  # the next Hub finds a record of what it is not handed
+            log.warning("The record of Instance %s can't be removed: %s", instance_id, error)
 
     def find(self, instance_id: str) -> Record | None:
         """What is written of an Instance; None if nothing can be read."""

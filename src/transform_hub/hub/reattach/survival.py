@@ -73,8 +73,15 @@ class Survival(InstanceObserver):
         elif instance.status != "initializing":
             self._records.save(record_of(instance))
             if instance.id not in self._held:
-                self._held.add(instance.id)
-                self._fdstore.hold(instance.id, instance.streams.descriptors)
+                self._hold(instance)
+
+    def _hold(self, instance: Instance) -> None:
+        try:
+            self._fdstore.hold(instance.id, instance.streams.descriptors)
+        except OSError as error:  # no descriptor is left
+            log.warning("Instance %s would not survive the Hub: %s", instance.id, error)
+        else:
+            self._held.add(instance.id)
 
     def gone(self, instance: Instance) -> None:
         self._forget(instance.id)

@@ -140,7 +140,13 @@ class Zygote:
     def _send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self.lost:
             return
-        copies = [os.dup(each) for each in descriptors]  # they may be closed before it takes them
+        copies: list[int] = []
+        try:
+            copies.extend(map(os.dup, descriptors))  # they may be closed before it takes them
+        except OSError:
+            for copy in copies:
+                os.close(copy)
+            raise
         self._outgoing.append((memoryview(encode(message)), copies))
         if len(self._outgoing) == 1:
             self._flush()
