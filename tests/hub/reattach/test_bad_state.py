@@ -1,6 +1,8 @@
 """What a Hub finds in its directory that it has not written so: cut short by a kill, left there, edited by hand."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import aiohttp
@@ -8,6 +10,7 @@ import pytest
 
 from transform_hub.errors import HubStartError
 from transform_hub.hub.reattach.fdstore import FdStoreFiles
+from transform_hub.hub.sequences import files
 from transform_hub.hub.server import serve
 
 NOT_UTF8 = b'{"id": "\xff", "packageSize": "\xff", "name": "\xff"}'
@@ -39,6 +42,39 @@ async def test_the_hub_starts_whatever_is_there(tmp_path, api_of, package, name,
         api = api_of(hub, session)
         assert (await api.get(f"/sequence/{await api.send(package())}")).status == 200
         assert (await api.get("/history")).json == []
+
+
+async def test_an_end_waits_for_no_disk(tmp_path, api_of, package):
+    """What is to be removed can't be: directories are in the place of all files of the Hub's state."""
+    async with serve(data_dir=tmp_path, reattach=True) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        sequence = await api.send(package("def run(context, input): return input"))
+        killed, forced = [await api.start(sequence) for _ in range(2)]
+        state = tmp_path / "sequences" / ".hub"
+        left = [*(state / "instances").iterdir(), *(state / "fdstore").iterdir()]
+        assert len(left) == 3
+        for file in left:
+            file.unlink()
+            as_directory(file)
+        await api.post(f"{killed}/_kill", {})
+        assert (await api.ended(killed))["terminated"]["exitcode"] == 137
+        answer = await api.call("DELETE", f"/sequence/{sequence}", x_seq_kill_inst="true")
+        assert answer.status == 200
+        await api.answers(forced, 404)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EIO])
+async def test_a_disk_that_fails_an_upload_is_told(tmp_path, api_of, package, monkeypatch, number):
+    async with serve(data_dir=tmp_path) as hub, aiohttp.ClientSession() as session:
+        api, archive = api_of(hub, session), package()
+
+        def fails(*arguments, **options):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(files, "unpack", fails)
+        answer = await api.call("POST", "/sequence", archive)
+        assert answer.status == {errno.ENOSPC: 507, errno.EIO: 500}.get(number, 503)
+        assert (os.strerror(number) in answer.json["error"]) is (number != errno.EIO)
 
 
 @pytest.mark.parametrize("when", ["soon", "2026-01-01T00:00:00.000", "2026-01-01T00:00:00.000Z"])

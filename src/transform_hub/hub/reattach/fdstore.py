@@ -86,7 +86,10 @@ class FdStoreFiles:
 
     def forget(self, path: str) -> None:
         """Nobody is there any more."""
-        self._file(path).unlink(missing_ok=True)
+        try:
+            self._file(path).unlink(missing_ok=True)
+        except OSError as error:  # it leads the next Hub nowhere
+            log.warning("%s can't be removed: %s", self._file(path), error.strerror)
         shutil.rmtree(Path(path).parent, ignore_errors=True)
 
     def _file(self, path: str) -> Path:
