@@ -12,7 +12,7 @@ import transform_hub
 
 SOURCE = Path(transform_hub.__file__).parent
 
-BASE = {"errors", "protocol", "messages", "models"}
+BASE = {"errors", "protocol", "privacy", "messages", "models"}
 ALLOWED = {  # nobody but its own entry imports the command lines
     **{name: set() for name in BASE},
     "package": BASE,
@@ -20,7 +20,7 @@ ALLOWED = {  # nobody but its own entry imports the command lines
     "client": {*BASE, "package", "profile"},
     "sync": {*BASE, "client"},
     "hub": {*BASE, "package"},
-    "runner": {"protocol", "messages"},
+    "runner": {"protocol", "privacy", "messages"},
     "testing": {*BASE, "client", "sync", "hub", "runner"},
     "cli": {*BASE, "package", "profile", "client", "sync", "hub"},
     "__main__": {"cli"},

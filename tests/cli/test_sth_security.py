@@ -95,7 +95,7 @@ def run(context, input):
 @pytest.mark.parametrize("hidden", [False, True])
 def test_processes_of_the_same_user_do_not_see_the_environment_of_the_hub(hidden):
     look = "import sys; print(open(f'/proc/{sys.argv[1]}/environ').read())"
-    code = "from transform_hub.runner import privacy" + "; privacy.hide_memory()" * hidden
+    code = "from transform_hub import privacy" + "; privacy.hide_memory()" * hidden
     process = subprocess.Popen(
         [*without_capabilities(), sys.executable, "-c", f"{code}; print(flush=True); input()"],
         env={**os.environ, "SECRET": FULL}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

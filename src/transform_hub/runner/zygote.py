@@ -42,10 +42,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from transform_hub.privacy import hide_memory, show_memory
 from transform_hub.protocol import EXIT_RUNNER_FAILED, MessageBuffer, encode
 from transform_hub.runner import nodejs, orphans
 from transform_hub.runner.fdstore import FdStore, Held, close
-from transform_hub.runner.privacy import hide_memory, show_memory
 from transform_hub.runner.process import forget_hub, prepare, start_runner, with_mark
 from transform_hub.runner.spare import DELAY, SparePython
 

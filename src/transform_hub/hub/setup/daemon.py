@@ -26,7 +26,7 @@ from transform_hub.hub.server import Hub
 from transform_hub.hub.setup.startup import Startup, read_startup, start_all
 from transform_hub.hub.shutdown import shut_down
 from transform_hub.hub.temporary import STARTUP, temporary_directory
-from transform_hub.runner.privacy import hide_memory
+from transform_hub.privacy import hide_memory
 
 log = logging.getLogger(__name__)
 
