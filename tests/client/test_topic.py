@@ -192,7 +192,7 @@ async def test_what_can_not_be_sent_as_messages(client):
 
 async def test_what_is_no_stream_of_messages(client):
     topic = client.topic("raw", "application/octet-stream")
-    for data, why in ((b"\xff\xff\xff\xff", "no stream of messages"), (b"\0\0\0\5half", "ends within a message")):
+    for data, why in ((b"\xff\xff\xff\xff", "not a stream of messages"), (b"\0\0\0\5half", "ends within a message")):
         await topic.send(data)
         async with topic.get() as reader:
             messages = reader.messages()

@@ -92,6 +92,7 @@ async def sample(hub: HubProcess, starts: int) -> Sample:
     await within(PATIENCE, lambda: not hub.runners(), "no runner is left")
     await within(PATIENCE, lambda: is_alone(hub), "no client is left")
     [zygote] = hub.process.children()
+    await within(PATIENCE, lambda: len(zygote.children()) == 1, "the spare runner is there")
     both = hub.descriptors + descriptors(zygote.pid)
     return Sample(starts, pss(hub.process.pid), pss(zygote.pid), both, len(hub.family()))
 

@@ -82,8 +82,13 @@ class HubProcess:
         return [self.process, *self.process.children(recursive=True)]
 
     def runners(self) -> list[psutil.Process]:
-        """What the zygote has forked."""
-        return [runner for zygote in self.process.children() for runner in zygote.children()]
+        """What the zygote has forked for Instances; the spare one has no name of its own yet."""
+        return [
+            runner
+            for zygote in self.process.children()
+            for runner in zygote.children()
+            if runner.name() != zygote.name()
+        ]
 
     async def back_at(self, descriptors: int) -> None:
         """Wait until it has only so many descriptors; those of connections go when it sees that these are closed."""
