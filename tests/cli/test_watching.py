@@ -93,7 +93,7 @@ def test_ctrl_c_while_it_waits_for_a_change(start, folder):
 
 def test_it_needs_a_folder(si, folder, tmp_path):
     si("seq", "pack", folder("def run(context, input): pass\n"), "-o", tmp_path / "a.tar.gz")
-    assert "is no folder" in si("run", tmp_path / "a.tar.gz", "--watch", code=2).stderr
+    assert "is not a folder" in si("run", tmp_path / "a.tar.gz", "--watch", code=2).stderr
 
 
 def test_what_is_not_packed_is_not_watched(folder):
