@@ -16,7 +16,7 @@ import urllib.parse
 from pathlib import Path
 
 from bench import hub_process, post_json, real_sth, send_directory
-from calls import ask
+from calls import ask, small_call
 from table import row
 
 COUNTS = (2, 8, 32)
@@ -77,7 +77,7 @@ def measure(port: int, sequence: str, count: int, seconds: float) -> tuple[float
 
 
 def calls(port: int, seconds: float):
-    request = f"GET /api/v1/version HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    request = small_call(port)
     with socket.create_connection(("127.0.0.1", port)) as sock:
         end = time.perf_counter() + seconds
         while (began := time.perf_counter()) < end:

@@ -48,7 +48,7 @@ def bare_server() -> Iterator[int]:
 
 def rate(port: int, calls: int) -> float:
     """Calls per second."""
-    request = f"GET /api/v1/version HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    request = small_call(port)
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(100):
@@ -57,6 +57,10 @@ def rate(port: int, calls: int) -> float:
         for _ in range(calls):
             ask(sock, request)
         return calls / (time.perf_counter() - began)
+
+
+def small_call(port: int) -> bytes:
+    return f"GET /api/v1/version HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
 
 
 def ask(sock: socket.socket, request: bytes) -> None:

@@ -215,13 +215,14 @@ async def test_a_zygote_that_is_killed_is_replaced_and_its_runners_go_on(launch,
 
 
 @only_zygote
-async def test_a_spare_runner_that_is_killed_is_no_end_of_anything(launch, api, hub, process):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_a_spare_runner_that_is_killed_is_no_end_of_anything(number, launch, api, hub, process):
     source = "def run(context, input): return input"
     first = await process(await launch(source))
     zygote = zygote_of(os.getpid())
     await until(lambda: len(zygote.children()) == 2)
     (spare,) = set(zygote.children()) - {first}
-    spare.kill()
+    spare.send_signal(number)
     await gone(spare)
     instance = await launch(source)
     await api.input(instance, b"here")

@@ -88,8 +88,8 @@ def topic_name(name: str | None) -> str | None:
         typer.BadParameter: a topic can't have this name.
     """
     # Reading or writing a topic creates it: check the name before.
-    from transform_hub.models.rules import TOPIC_NAME
+    from transform_hub.models.rules import TOPIC_NAME, TOPIC_RULE
 
     if name is not None and not TOPIC_NAME.fullmatch(name):
-        raise typer.BadParameter(f"{name!r} can't name a topic: use letters, digits, '_', '+', '-' and '\\'")
+        raise typer.BadParameter(f"{name!r} can't name a topic: use {TOPIC_RULE}")
     return name

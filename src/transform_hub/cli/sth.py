@@ -87,7 +87,7 @@ def sth(
 def _configured(given: dict[str, Any]) -> DaemonConfig:
     tokens = _tokens()
     if tokens and given["token_file"] is not None:
-        raise typer.BadParameter("tokens are in a file or in STH_TOKEN, not in both", param_hint="--token-file")
+        raise typer.BadParameter("give the tokens in a file or in STH_TOKEN, not in both", param_hint="--token-file")
     try:
         return configure(DaemonConfig, given, tokens=tokens)
     except ValueError as error:

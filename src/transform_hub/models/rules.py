@@ -36,7 +36,7 @@ def media_type(content_type: str) -> str:
 TOPIC_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 """What a topic may be called; the backslash is STH's."""
 
-TOPIC_RULE = "letters, digits, '_', '-', '+' and '\\\\'"
+TOPIC_RULE = r"letters, digits, '_', '+', '-' and '\'"
 
 CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(\s*;[ -~]{0,200})?", re.ASCII)
 """What may be the content type of an output."""

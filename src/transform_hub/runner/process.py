@@ -30,7 +30,6 @@ def start_runner(spec: dict[str, Any]) -> NoReturn:
     time.tzset()
     if (group := spec.get("group")) is not None:
         Path(group, "cgroup.procs").write_text("0", encoding="ascii")  # this process moves there
-
     limits.apply(spec.get("limits") or {})
     if "node" in spec:
         nodejs.become(spec)

@@ -51,7 +51,7 @@ def plain(value: Any, kept: tuple[type, ...] = ()) -> tuple[Any, str | None]:
 
     Args:
         value: what is written.
-        kept: further types that stay as they are; of a date that is none (NaT) and the like None is made.
+        kept: further types that stay as they are; a missing date or decimal (NaT, NaN) becomes None.
 
     Returns:
         It, and where its first NaN or infinity was (``$.a[0]``), None if there was none.

@@ -17,8 +17,7 @@ class SparePython:
     """A process that becomes the runner of the one Instance it is given.
 
     Args:
-        prepare: called in it at once.
-        start: called in it with the spec.
+        become: called in it, with what waits for the spec.
 
     Attributes:
         pid: of the process.
@@ -27,14 +26,13 @@ class SparePython:
         OSError: no process could be started.
     """
 
-    def __init__(self, prepare: Callable[[], None], start: Callable[[dict[str, Any]], NoReturn]) -> None:
+    def __init__(self, become: Callable[[Callable[[], dict[str, Any]]], NoReturn]) -> None:
         self._spec, theirs = socket.socketpair()
         with theirs:
             self.pid = os.fork()
             if self.pid == 0:
                 self._spec.close()
-                prepare()
-                start(_receive(theirs))
+                become(lambda: _receive(theirs))
 
     def run(self, spec: dict[str, Any]) -> None:
         """Make it the runner of an Instance.

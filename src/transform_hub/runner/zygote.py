@@ -38,7 +38,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -186,7 +186,6 @@ class Zygote:
     # --- runners ------------------------------------------------------------------------------------------
 
     def _launch(self, spec: dict[str, Any]) -> None:
-
         if self.fdstore is not None:
             self.fdstore.forget_exit(spec["id"])
         try:
@@ -197,7 +196,6 @@ class Zygote:
             traceback.print_exc()
             self._ended(spec["id"], EXIT_RUNNER_FAILED << 8)
             return
-
         self.runners[pid] = spec["id"]
         self._tell({"started": spec["id"], "pid": pid})
 
@@ -211,8 +209,7 @@ class Zygote:
                     return process.pid
         pid = os.fork()
         if pid == 0:
-            self._become_runner()
-            self._start_runner(spec)
+            self._become_runner(lambda: spec)
         return pid
 
     def _start_node(self, spec: dict[str, Any]) -> int:
@@ -231,7 +228,7 @@ class Zygote:
     def _renew_or_drop_spares(self) -> None:
         if self._wants_python and self.spare_python is None:
             try:
-                self.spare_python = SparePython(self._become_runner, self._start_runner)
+                self.spare_python = SparePython(self._become_runner)
             except OSError:  # the next start says so, if it is still true
                 self._wants_python = False
         else:
@@ -244,7 +241,7 @@ class Zygote:
                 spare.close()
         self.spare = self.spare_python = None
 
-    def _become_runner(self) -> None:
+    def _become_runner(self, spec: Callable[[], dict[str, Any]]) -> NoReturn:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptor_limits)
             signal.set_wakeup_fd(-1)
@@ -257,13 +254,7 @@ class Zygote:
             self._drop_spares()
             show_memory()
             prepare()
-        except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
-            traceback.print_exc()
-            os._exit(EXIT_RUNNER_FAILED)
-
-    def _start_runner(self, spec: dict[str, Any]) -> NoReturn:
-        try:
-            start_runner(spec)
+            start_runner(spec())
         except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
             traceback.print_exc()
         os._exit(EXIT_RUNNER_FAILED)

@@ -79,14 +79,14 @@ async def test_readers_that_do_not_read_share_one_copy_of_the_latest_and_the_log
             events.publish("x", f"{number:01000}")
         assert len({reader.channel for reader in readers}) == 1
         assert readers[0].channel.size <= LIMIT + PIECE
-        assert noted == [("WARN", "A reader of the events 'x' is too slow: it misses the oldest")] * 3
+        assert noted == [("WARN", "A reader of the events 'x' is too slow: it misses the oldest messages")] * 3
         events.close()
         for reader in readers[:2]:
             numbers = [int(json.loads(line)) for line in b"".join([data async for data in reader]).splitlines()]
             assert numbers == list(range(3000 - len(numbers), 3000))
             assert reader.missed == 1003 * (3000 - len(numbers))
     assert [text for _, text in noted[3:]] == [
-        f"A reader of the events 'x' has gone; it was too slow for {readers[0].missed} bytes"
+        f"A reader of the events 'x' has left; it was too slow and missed {readers[0].missed} bytes"
     ] * 3
     assert events._streams == {}
 

@@ -1,6 +1,7 @@
 """What a Hub finds in its directory that it has not written so: cut short by a kill, left there, edited by hand."""
 
 import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import aiohttp
 import pytest
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.reattach.fdstore import FdStoreFiles
 from transform_hub.hub.sequences import files
 from transform_hub.hub.server import serve
@@ -61,6 +63,45 @@ async def test_an_end_waits_for_no_disk(tmp_path, api_of, package):
         answer = await api.call("DELETE", f"/sequence/{sequence}", x_seq_kill_inst="true")
         assert answer.status == 200
         await api.answers(forced, 404)
+
+
+async def test_an_instance_runs_without_descriptors_to_survive_with(tmp_path, api_of, package, monkeypatch, caplog):
+    async with serve(data_dir=tmp_path, reattach=True) as hub, aiohttp.ClientSession() as session:
+        api, made = api_of(hub, session), []
+        sequence = await api.send(package("def run(context, input): return input"))
+
+        def dup(descriptor):
+            if len(made) == 2:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            made.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 900))  # a number that nobody else gets
+            return made[-1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "dup", dup)
+            instance = await api.start(sequence)
+        assert "would not survive the Hub: [Errno 24] Too many open files" in caplog.text
+        for descriptor in made:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+        await api.input(instance, b"here")
+        assert await api.read(f"{instance}/output") == b"here"
+        assert len(made) == 2
+
+
+async def test_an_observer_that_fails_holds_up_no_end(tmp_path, api_of, package, caplog):
+    class Failing(InstanceObserver):
+        def changed(self, instance):
+            raise RuntimeError("changed")
+
+        ended = gone = changed
+
+    async with serve(data_dir=tmp_path) as hub, aiohttp.ClientSession() as session:
+        hub.instances.observers.insert(0, Failing())
+        api = api_of(hub, session)
+        sequence = await api.send(package("def run(context, input): return 'x'"))
+        assert (await api.ended(await api.start(sequence)))["terminated"]["exitcode"] == 0
+        assert [each["terminated"]["exitcode"] for each in (await api.get("/history")).json] == [0]
+    assert "Failing failed" in caplog.text
 
 
 TOLD = {

@@ -138,12 +138,6 @@ async def _finished(request: web.Request, handler: Handler, caller: Caller | Non
     return response, False
 
 
-_NO_RESOURCES = {
-    errno.ENOSPC: 507, errno.EDQUOT: 507, errno.EROFS: 503, errno.EMFILE: 503, errno.ENFILE: 503, errno.ENOMEM: 503,
-}  # fmt: skip
-"""Statuses of answers where the machine, or its disk, has no room for what was asked."""
-
-
 async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
     try:
         request.app[PARTS].cors.require_page(request.headers)
@@ -162,14 +156,20 @@ async def _answer(request: web.Request, handler: Handler, caller: Caller | None)
     except Exception as failure:
         if request.writer.output_size or request.transport is None:  # has the answer begun?
             raise
-        log.exception("%s %s failed", request.method, request.path, extra=_about(request, request.path))
-        return error_response(_failed(failure))
+        return error_response(_failed(request, failure))
 
 
-def _failed(failure: Exception) -> ApiError:
+def _failed(request: web.Request, failure: Exception) -> ApiError:
+    """The answer to what the Hub could not do: its machine, or disk, has no room for it, or it is a defect."""
+    words, about = (request.method, request.path, failure), _about(request, request.path)
     number = failure.errno if isinstance(failure, OSError) else None
-    if number in _NO_RESOURCES:
-        return ApiError(_NO_RESOURCES[number], f"The Hub can't do this now: {os.strerror(number)}")
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        log.warning("%s %s: %s", *words, extra=about)
+        return ApiError(507, "The Hub's disk is full")
+    if number in (errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        log.warning("%s %s: %s", *words, extra=about)
+        return ApiError(503, f"The Hub can't do this now: {os.strerror(number)}")
+    log.error("%s %s failed: %s", *words, extra=about, exc_info=failure)
     return ApiError(500, "The Hub failed; its log says why")
 
 

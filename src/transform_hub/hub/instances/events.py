@@ -171,7 +171,7 @@ class _Stream:
             del self._readers[reader]
             if missed := reader.missed + max(self.channel.oldest - reader.position, 0):
                 self._note(
-                    "WARN", f"A reader of the events {self._name!r} has gone; it was too slow for {missed} bytes"
+                    "WARN", f"A reader of the events {self._name!r} has left; it was too slow and missed {missed} bytes"
                 )
 
     def feed(self, line: bytes) -> None:
@@ -202,4 +202,4 @@ class _Stream:
         for reader, is_told in self._readers.items():
             if not is_told and (reader.missed or reader.position < self.channel.oldest):
                 self._readers[reader] = True
-                self._note("WARN", f"A reader of the events {self._name!r} is too slow: it misses the oldest")
+                self._note("WARN", f"A reader of the events {self._name!r} is too slow: it misses the oldest messages")

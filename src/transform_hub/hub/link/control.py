@@ -80,7 +80,9 @@ class Control(asyncio.Protocol):
         self.flush()
 
     def queue(self, line: bytes) -> None:
-        """Add a line to what :meth:`flush` sends."""
+        """Add a line to what :meth:`flush` sends, unless the runner is gone."""
+        if self._transport.is_closing():
+            return
         self._queue.append(line)
         self._queued += len(line)
 
@@ -130,7 +132,7 @@ class Control(asyncio.Protocol):
         was_behind, self._is_behind = self._is_behind, bool(self._received)
         if self._is_behind:
             self._loop.call_soon(self._handle_some)
-        if self._is_behind and not was_behind:
+        if self._is_behind and not was_behind and not self._transport.is_closing():
             self._transport.pause_reading()
         elif was_behind and not self._is_behind:
             self._catch_up()
@@ -142,7 +144,7 @@ class Control(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _refuse(self, why: str) -> None:
-        log.warning("A runner sent what is no control message, and is cut off: %s", why)
+        log.warning("A runner sent something that is not a control message, and is cut off: %s", why)
         self._received.clear()
         cut(self._transport)
 

@@ -4,8 +4,8 @@
     log                       LogSource   runner -> lines
 
 Those of input and stdin are in :mod:`transform_hub.hub.link.runner_input`, that of control in
-:mod:`transform_hub.hub.link.control`. Streams that outlive the Hub have other
-sources, see :mod:`transform_hub.hub.link.backing`.
+:mod:`transform_hub.hub.link.control`. Streams that outlive the Hub have other sources, see
+:mod:`transform_hub.hub.link.backing`.
 """
 
 from __future__ import annotations

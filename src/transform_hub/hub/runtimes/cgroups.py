@@ -106,14 +106,15 @@ def open_groups(directory: Path) -> ControlGroups | None:
         return None
     name = _PREFIX + _digest(str(directory))
     try:
-        present = set((own / "cgroup.controllers").read_text().split())
-        if not set(CONTROLLERS) <= present:
+        if not set(CONTROLLERS) <= set((own / "cgroup.controllers").read_text().split()):
             return None
-        wanted = [*CONTROLLERS, *({"cpu"} & present)]
         (own / name / _LEAF).mkdir(parents=True, exist_ok=True)
         (own / name / _LEAF / "cgroup.procs").write_text("0")
         for group in (own, own / name):
-            (group / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in wanted))
+            control = group / "cgroup.subtree_control"
+            control.write_text(" ".join(f"+{each}" for each in CONTROLLERS))
+            with contextlib.suppress(OSError):  # only WEIGHT needs it
+                control.write_text("+cpu")
         return ControlGroups(own / name)
     except OSError as error:  # others are in it, too, or it may not be written to
         log.debug("No control groups: %s", error)

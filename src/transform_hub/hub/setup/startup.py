@@ -41,7 +41,16 @@ from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.setup.files import convert, read_document
 from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.models import InstanceLimits, SecretFile, SequenceInfo, StartRequest
-from transform_hub.models.rules import GROUP_NAME, GROUP_RULE, NDJSON, OBJECT_ID, TOPIC_NAME, TOPIC_TYPES, media_type
+from transform_hub.models.rules import (
+    GROUP_NAME,
+    GROUP_RULE,
+    NDJSON,
+    OBJECT_ID,
+    TOPIC_NAME,
+    TOPIC_RULE,
+    TOPIC_TYPES,
+    media_type,
+)
 from transform_hub.package import Limits, pack, unpack
 
 log = logging.getLogger(__name__)
@@ -138,7 +147,7 @@ def _check_topic(topic: StartupTopic, types: dict[str, str], where: str) -> None
 
 def _check_topic_name(name: str, where: str) -> None:
     if not TOPIC_NAME.fullmatch(name):
-        raise HubStartError(f"{where}: {name!r} is no topic name: use letters, digits, '_', '+' and '-'")
+        raise HubStartError(f"{where}: {name!r} can't name a topic: use {TOPIC_RULE}")
 
 
 def _check_sequence(sequence: StartupSequence, where: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, TypeVar
@@ -86,15 +85,11 @@ async def _received(request: web.Request) -> AsyncIterator[bytes]:
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn errors of packages and of the disk into answers."""
+    """Turn errors of packages into answers."""
     try:
         yield
     except PackageError as error:
         raise refusal(error) from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ApiError(507, "The Hub's disk is full") from None
-        raise
 
 
 @route(
