@@ -1,7 +1,7 @@
 """Small calls while Instances stream: their waiting time, and what the streams carry, against a real STH of npm.
 
 Each Instance is an identity Sequence, fed and read without a pause.
-Run: ``python benchmarks/beside.py [seconds]``.
+Run: ``python benchmarks/beside.py [calls]``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import hub_process, post_json, real_sth, send_directory
@@ -57,7 +58,7 @@ asyncio.run(main())
 """
 
 
-def measure(port: int, sequence: str, count: int, seconds: float) -> tuple[float, float, float]:
+def measure(port: int, sequence: str, count: int, calls: int) -> tuple[float, float, float]:
     """Median and 99th percentile of a call in ms, and MB/s of all streams together."""
     ids = [post_json(port, f"/api/v1/sequence/{sequence}/start")["id"] for _ in range(count)]
     words = [sys.executable, "-c", STREAM, f"http://127.0.0.1:{port}", *ids]
@@ -65,7 +66,7 @@ def measure(port: int, sequence: str, count: int, seconds: float) -> tuple[float
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     streams.stdout.readline()
-    waits = list(calls(port, seconds))
+    waits = list(waiting_times(port, calls))
     streams.stdin.write("\n")
     streams.stdin.flush()
     rate = float(streams.stdout.readline())
@@ -76,11 +77,11 @@ def measure(port: int, sequence: str, count: int, seconds: float) -> tuple[float
     return statistics.median(waits) * 1000, statistics.quantiles(waits, n=100)[98] * 1000, rate / 1e6
 
 
-def calls(port: int, seconds: float):
+def waiting_times(port: int, calls: int) -> Iterator[float]:
     request = small_call(port)
     with socket.create_connection(("127.0.0.1", port)) as sock:
-        end = time.perf_counter() + seconds
-        while (began := time.perf_counter()) < end:
+        for _ in range(calls):
+            began = time.perf_counter()
             ask(sock, request)
             yield time.perf_counter() - began
             time.sleep(PAUSE)
@@ -91,7 +92,7 @@ def shown(figures: tuple[float, float, float]) -> str:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 7
+    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     identity = Path(__file__).with_name("sequences") / "identity-js"
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(hub_process(reattach=True))
@@ -101,10 +102,10 @@ def main() -> None:
         peer = urllib.parse.urlsplit(sth.url).port if sth else None
         theirs = send_directory(peer, identity) if peer else ""
         for count in COUNTS:
-            figures = measure(ours, python, count, seconds)
-            others = ["with JavaScript Instances " + shown(measure(ours, javascript, count, seconds))]
+            figures = measure(ours, python, count, calls)
+            others = ["with JavaScript Instances " + shown(measure(ours, javascript, count, calls))]
             if peer:
-                others.append("STH with JavaScript Instances " + shown(measure(peer, theirs, count, seconds)))
+                others.append("STH with JavaScript Instances " + shown(measure(peer, theirs, count, calls)))
             row(
                 f"a small call beside {count} Python Instances that stream text, and what they carry",
                 shown(figures),

@@ -15,7 +15,7 @@ from run import NAMES  # noqa: E402
 from table import BEGIN, END, VARIABLE, Row, write  # noqa: E402
 
 SMALL = {
-    "start": ["1"], "throughput": ["8", "1"], "topics": ["64", "1"], "calls": ["100", "1"], "beside": ["0.5"],
+    "start": ["1"], "throughput": ["8", "1"], "topics": ["64", "1"], "calls": ["100", "1"], "beside": ["20"],
     "idle": ["1"], "memory": ["8", "0"], "frames": ["1000", "1"], "cli": ["1"], "sync": ["64", "1"],
 }  # fmt: skip
 LARGE = {"client"}

@@ -138,14 +138,17 @@ async def test_an_item_that_was_given_and_not_taken_goes_to_another(launch, api,
         import asyncio
         requires = {{"requires": "jobs", "group": "billing", "contentType": "{NDJSON}"}}
         async def run(context, input):
-            try:
-                await asyncio.wait_for(input.read(), 0.01)
-            except asyncio.TimeoutError:
-                context.emit("asked", True)
+            asking, go = asyncio.ensure_future(input.read()), asyncio.Event()
+            context.on("give up", lambda _: go.set())
+            await go.wait()
+            asking.cancel()
+            context.emit("gave up", True)
             while not input._pyfca.ready: await asyncio.sleep(0.01)
         """
     )
-    assert (await api.get(f"{instance}/event/asked")).json is True
+    await until(lambda: api.instance(instance).run.wanted is not None)
+    await api.post(f"{instance}/_event", [5001, {"eventName": "give up"}])
+    assert (await api.get(f"{instance}/event/gave%20up")).json is True
     await api.post("/topic/jobs", lines(5), content_type=NDJSON)
     assert (await api.ended(instance))["terminated"]["exitcode"] == 0
     await launch(WORK, args=[str(path)])
