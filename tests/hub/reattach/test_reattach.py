@@ -335,14 +335,15 @@ async def test_one_that_was_only_being_started_is_ended(sth, package):
     zygote = psutil.Process(await pid_of(api, ready)).parent()
     zygote.suspend()
     starting = asyncio.ensure_future(api.post(f"/sequence/{sequence}/start", {}))
-    await until(lambda: len(zygote.children()) == 1)
+    await api.until("/instances", lambda there: len(there) == 2)
     await sth.kill()
-    zygote.resume()  # now it forks another runner, for a Hub that is gone
+    zygote.resume()  # now it starts another runner, for a Hub that is gone
     with pytest.raises(aiohttp.ClientError):
         await starting
     api = await sth.start("--reattach")
     assert [f"/instance/{each['id']}" for each in (await api.get("/instances")).json] == [ready]
-    await until(lambda: len(zygote.children()) == 1)
+    pid = await pid_of(api, ready)
+    await until(lambda: [each.pid for each in zygote.children()] == [pid])  # neither the other, nor a spare one
 
 
 async def test_what_the_startup_configuration_says_is_not_started_again(sth, package, tmp_path):

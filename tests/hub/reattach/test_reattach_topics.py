@@ -10,7 +10,7 @@ import pytest
 
 from following import Following
 from transform_hub.hub.reattach.ring import can_spool
-from until import until
+from until import steady, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_spool(), reason="this system can't keep topics")]
 
@@ -29,6 +29,17 @@ async def run(context, input, count, name):
 REQUIRES = """
 requires = {"requires": "numbers", "contentType": "text/plain"}
 async def run(context, input, path):
+    with open(path, "w", buffering=1) as file:
+        async for line in input:
+            file.write(line)
+"""
+REQUIRES_LATER = """
+import asyncio
+requires = {"requires": "numbers", "contentType": "text/plain"}
+async def run(context, input, path):
+    begin = asyncio.Event()
+    context.on("begin", lambda _: begin.set())
+    await begin.wait()
     with open(path, "w", buffering=1) as file:
         async for line in input:
             file.write(line)
@@ -159,6 +170,25 @@ async def test_output_goes_to_a_topic_and_to_a_reader_through_all_kills(sth, pac
     assert output.missed == 0
     assert output.data == expected
     assert path.read_bytes() == expected
+
+
+async def test_a_reader_that_is_ahead_of_a_topic_leaves_what_the_topic_has_not_got(sth, package, tmp_path):
+    api, count, path = await sth.start("--reattach"), 60_000, tmp_path / "read"
+    reads = await api.start(await api.send(package(REQUIRES_LATER, name="reads")), args=[str(path)])
+    instance = await api.start(await api.send(package(PROVIDES, name="writes")), args=[count, "a"])
+    expected = "".join(f"a {each} {'x' * (each * 37 % 300)}\n" for each in range(count)).encode()
+    output = Following(sth, f"{instance}/output")
+    reading = asyncio.ensure_future(output.run())
+    for number in range(3):
+        await until(steady(lambda number=number: output.connections > number and len(output.data), looks=100))
+        assert len(output.data) < len(expected)  # the topic holds it
+        await sth.kill()
+        api = await sth.start("--reattach", port=sth.port)
+    await api.post(f"{reads}/_event", [5001, {"eventName": "begin"}])
+    await until(lambda: path.exists() and path.stat().st_size >= len(expected) and len(output.data) >= len(expected))
+    await api.post(f"{instance}/_event", [5001, {"eventName": "finish"}])
+    await reading
+    assert output.data == path.read_bytes() == expected
 
 
 async def test_a_line_that_an_instance_has_begun_goes_on(sth, package):

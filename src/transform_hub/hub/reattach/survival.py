@@ -148,11 +148,13 @@ class Survival(InstanceObserver):
     async def _resume(self, instance: Instance, record: Record, survivor: Survivor) -> None:
         """Go on with a runner that has outlived its Hub."""
         self._held.add(instance.id)
+        output = survivor.descriptors.pop("output")
         for name, descriptor in survivor.descriptors.items():
             await instance.streams.adopt(name, descriptor)
         for name in record.ended_sinks:
             getattr(instance.streams, name).end()  # again: it was killed before, or after, it told the runner
         instance.run.resume(record.topics, record.stopping, _age(record.started))
+        await instance.streams.adopt("output", output)  # last: what its topic has not got is held by then
         self._fdstore.watch(instance.id, instance.run.exited)
         log.info("Instance %s goes on; it is %s", instance.id, instance.status, extra={"instance": instance.id})
 

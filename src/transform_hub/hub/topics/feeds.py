@@ -78,7 +78,8 @@ class FromInstance:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._provided = instance.streams.provided
-        begin = max(instance.streams.output_begin, self._provided.carried)
+        carried = self._provided.carried
+        begin = carried if self._provided.topic else max(instance.streams.output_begin, carried)
         self._output = instance.streams["output"].reader(begin, shares=True)
         self._in_line = False
         self._lost = 0  # bytes of a message whose start was lost
