@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import logging
 import os
 import tempfile
@@ -130,8 +129,8 @@ class Hub:
         self.instances.observers += (self.audit, self.metrics, self.history)
         if self.survival is not None:
             self.instances.observers.append(self.survival)
-        lasting: Callable[[], Backing] | None = self.survival.make_backing if self.survival is not None else None
-        self.instances.make_backing = lasting or functools.partial(MemoryBacking, config.unread_limit)
+        lasting: Callable[[str], Backing] | None = self.survival.make_backing if self.survival is not None else None
+        self.instances.make_backing = lasting or (lambda _: MemoryBacking(config.unread_limit))
         self.lock = Lock(state / "lock")
 
     def _process_runtime(self, state: Path) -> ProcessRuntime:

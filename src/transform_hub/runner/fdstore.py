@@ -58,6 +58,15 @@ class FdStore:
         else:  # the descriptor limit was hit: this Instance ends with its Hub
             close(held.descriptors)
 
+    def hold_more(self, instance: str, more: Held) -> None:
+        """Take some more of an Instance."""
+        there = self._held.get(instance)
+        if there is None or len(more.descriptors) < len(more.channels):  # it ends with its Hub anyway, or has to now
+            self._close(instance)
+            close(more.descriptors)
+        else:
+            self._held[instance] = Held(there.channels + more.channels, there.descriptors + more.descriptors)
+
     def note_exit(self, instance: str, status: int) -> None:
         """Remember how a runner ended: the Hub that is told may die before it has handled the message."""
         self._exits[instance] = status

@@ -5,6 +5,7 @@ JSON object per line:
 
     Hub -> zygote    the spec of an Instance to run (see PythonRunner)
                      {"hold": id, "channels": [names]}           comes with the Hub's ends of these channels
+                     {"hold": id, "channels": [names], "more": true}   the same, besides what is held
                      {"release": id}                             all of it was read, or is to be forgotten
                      {"quit": true}                              end now, with all runners
     zygote -> Hub    {"started": id, "pid": pid}
@@ -77,7 +78,7 @@ class Zygote:
         """Serve until the Hub goes away and no other comes."""
         hide_memory()  # a Sequence could take the descriptors of other Instances from it
         _, most = self.descriptor_limits
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may hold seven per Instance
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may hold ten per Instance
         # A child's end writes to this pipe, so that one poll waits for children and Hub alike.
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_write, False)
@@ -143,7 +144,8 @@ class Zygote:
             if self.fdstore is None:
                 close(ours)
             else:
-                self.fdstore.hold(message["hold"], Held(message["channels"], ours))
+                hold = self.fdstore.hold_more if message.get("more") else self.fdstore.hold
+                hold(message["hold"], Held(message["channels"], ours))
         elif "release" in message:
             if self.fdstore is not None:
                 self.fdstore.release(message["release"])

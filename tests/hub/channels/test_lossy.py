@@ -149,7 +149,7 @@ async def test_memory_of_a_ring_that_was_read_is_given_back(limit):
     spool = Spool(limit)
 
     def used():
-        return os.fstat(spool.descriptors["spool"]).st_blocks * 512
+        return os.fstat(spool.descriptors["streams"]).st_blocks * 512
 
     channel = Channel(spool["stdout"], limit=spool.unread_limit, lossy=True)
     with channel.reader() as reader:

@@ -89,6 +89,7 @@ def test_a_hub_that_dies_at_any_step_has_counted_what_it_has_sent():
         ours.setblocking(False)
         with ours, theirs:
             spool.pipes["input"].begin()
+            spool.pipes["input"].open()
             died = die_at(step, spool, ours)
             after = Spool(earlier={name: os.dup(descriptor) for name, descriptor in spool.descriptors.items()})
             pipe = after.pipes["input"]
@@ -193,6 +194,6 @@ async def test_who_goes_on_ends_who_was_there_also_where_nothing_outlives_the_hu
 
 
 def test_a_spool_of_another_version_is_left_where_it_is():
-    channels = {"control": 1, "spool": 2}
+    channels = {"control": 1, "spool": 2, "input-from": 3}
     assert Spool.of(channels, LIMIT) is None
-    assert channels == {"control": 1, "spool": 2}
+    assert channels == {"control": 1, "spool": 2, "input-from": 3}

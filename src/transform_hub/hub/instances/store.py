@@ -39,7 +39,7 @@ class InstanceStore(Mapping[str, Instance]):
 
     Attributes:
         observers: who is told what becomes of them.
-        make_backing: makes what the streams of an Instance stand on; memory by default.
+        make_backing: makes what the streams of an Instance, of that id, stand on; memory by default.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class InstanceStore(Mapping[str, Instance]):
         self._unclaimed: list[Instance] = []
         self._gone = asyncio.Event()
         self.observers: list[InstanceObserver] = [directories]
-        self.make_backing: Callable[[], Backing] = MemoryBacking
+        self.make_backing: Callable[[str], Backing] = lambda _: MemoryBacking()
 
     def __getitem__(self, instance_id: str) -> Instance:
         return self._instances[instance_id]
@@ -137,7 +137,7 @@ class InstanceStore(Mapping[str, Instance]):
         return None
 
     def _add(self, order: StartOrder, backing: Backing | None = None) -> Instance:
-        backing = backing or self.make_backing()
+        backing = backing or self.make_backing(order.id)
         instance = Instance(order, self, self.runtime, retention=self._retention, backing=backing)
         self._instances[order.id] = instance
         self._listeners.expect(instance)

@@ -44,6 +44,12 @@ class Backing(Protocol):
     def recover(self, name: str, sock: socket.socket) -> None:
         """Count what an earlier Hub has read of a connection without counting it."""
 
+    def held(self, *, again: bool) -> None:
+        """The descriptors are held for another Hub; only if they are held ``again`` all of them are needed any more."""
+
+    def end(self) -> None:
+        """The Instance has ended: nothing more is written to it."""
+
     def close(self) -> None:
         """The Instance is gone."""
 
@@ -71,5 +77,11 @@ class MemoryBacking:
     def recover(self, name: str, sock: socket.socket) -> None:
         """Nothing outlives the Hub."""
 
-    def close(self) -> None:
+    def held(self, *, again: bool) -> None:
+        """There are none."""
+
+    def end(self) -> None:
         """Nothing is to be given back."""
+
+    def close(self) -> None:
+        """The same."""

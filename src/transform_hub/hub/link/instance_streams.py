@@ -138,6 +138,10 @@ class Streams:
         held = {name: transport.get_extra_info("socket").fileno() for name, transport in self._attached.items()}
         return {**held, **self._backing.descriptors}
 
+    def held(self) -> None:
+        """They are held, until another runner follows."""
+        self._backing.held(again=self._lasting)
+
     @property
     def provided(self) -> Provided:
         """Where it is written down how far the output is in a topic."""
@@ -179,6 +183,10 @@ class Streams:
         for name, channel in self._readable.items():
             if name not in self._flowing:
                 channel.close()
+        for name in (*WRITABLE, "control"):
+            if (transport := self._attached.get(name)) is not None:
+                cut(transport)
+        self._backing.end()
         self._end_log()
         self._watch_flowing()
 

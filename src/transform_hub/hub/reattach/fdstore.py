@@ -44,6 +44,9 @@ class FdStore(Protocol):
     def hold(self, name: str, descriptors: dict[str, int]) -> None:
         """Hold duplicates of these, in the place of what was held under that name."""
 
+    def hold_more(self, name: str, descriptors: dict[str, int]) -> None:
+        """Hold these as well, besides what is held under that name."""
+
     def release(self, name: str) -> None:
         """Hold nothing under that name any more."""
 

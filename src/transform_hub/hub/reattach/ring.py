@@ -17,12 +17,12 @@ Hub has only to move ``written`` to where the offset says.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import mmap
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from transform_hub.hub.channels.memory import LIMIT
 
@@ -50,7 +50,7 @@ SO_PEEK_OFF = 42
 @functools.cache
 def can_spool() -> bool:
     """Whether this system has what rings and splice pipes need."""
-    if not (hasattr(os, "memfd_create") and hasattr(os, "splice")):
+    if not (hasattr(os, "memfd_create") and hasattr(os, "splice") and Path("/proc/self/fd").exists()):
         return False
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -119,8 +119,7 @@ class Ring:
         while start < floor:
             offset = start % self.capacity
             size = min(floor - start, self.capacity - offset)
-            with contextlib.suppress(OSError):  # this system can't; the memory is used again later
-                self._free(offset, size)
+            self._free(offset, size)
             start += size
 
     def take(self, position: int) -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import termios
@@ -33,8 +34,26 @@ from transform_hub.hub.link.runner_input import Sink
 PIECE = 256 * 1024
 """Bytes that are put into a pipe at once, as far as the system allows; a new one takes 64 KiB."""
 
+SCARCE = (errno.EMFILE, errno.ENFILE)
+PAUSE = 0.1
+"""Seconds until it is tried again to have a descriptor when there was none."""
+
 _SENT, _AIM = range(2)
 _REQUIRED = slice(2, 5)
+
+
+def make_pipe() -> int:
+    """A pipe with one descriptor for both of its ends.
+
+    Raises:
+        OSError: there is no descriptor left.
+    """
+    ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.open(f"/proc/self/fd/{ends[0]}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 class SplicePipe:
@@ -42,16 +61,18 @@ class SplicePipe:
 
     Args:
         memory: for two counters.
-        pipe: its end to read from, and that to write to.
+        make: makes the pipe, when it is needed.
+        pipe: that of an earlier Hub.
     """
 
-    def __init__(self, memory: memoryview, pipe: tuple[int, int]) -> None:
+    def __init__(self, memory: memoryview, make: Callable[[], int], pipe: int | None = None) -> None:
         with memory:
             self._counters = memory.cast("Q")
-        self._from, self._into = pipe
+        self._make, self._pipe = make, pipe
         self.required = self._counters[_REQUIRED]
         self._sent: int = self._counters[_SENT]
         self._is_large = False
+        self._has_ended = False
         self.rest = 0
 
     @property
@@ -66,19 +87,38 @@ class SplicePipe:
 
     def recover(self) -> None:
         """Find out where the stream is that an earlier Hub has written."""
+        if self._pipe is None:
+            return
         if self._counters[_AIM] > self._sent:
             left = array.array("i", [0])
-            fcntl.ioctl(self._from, termios.FIONREAD, left)
+            fcntl.ioctl(self._pipe, termios.FIONREAD, left)
             self._settle(self._counters[_AIM] - left[0])
         self._empty()
 
+    def open(self) -> int:
+        """Have a pipe; its descriptor.
+
+        Raises:
+            OSError: it has ended, or there is no descriptor left.
+        """
+        if self._has_ended:
+            raise BrokenPipeError
+        if self._pipe is None:
+            self._pipe = self._make()
+        return self._pipe
+
     def fill(self, data: memoryview) -> int:
-        """Put a piece into the empty pipe; how many bytes it has taken."""
+        """Put a piece into the empty pipe; how many bytes it has taken.
+
+        Raises:
+            OSError: see :meth:`open`.
+        """
+        pipe = self.open()
         if len(data) > PIECE // 4 and not self._is_large:
             self._is_large = True
             with contextlib.suppress(OSError):  # the user has too many
-                fcntl.fcntl(self._into, fcntl.F_SETPIPE_SZ, PIECE)
-        self.rest = os.write(self._into, data[:PIECE])
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIECE)
+        self.rest = os.write(pipe, data[:PIECE])
         self._sent += self.rest
         self._counters[_AIM] = self._sent
         return self.rest
@@ -91,7 +131,7 @@ class SplicePipe:
         """
         try:
             while self.rest:
-                self.rest -= os.splice(self._from, sock, self.rest)
+                self.rest -= os.splice(self.open(), sock, self.rest)
         except BlockingIOError:
             return False
         self._counters[_SENT] = self._sent
@@ -109,14 +149,31 @@ class SplicePipe:
         self._sent, self.rest = position, 0
 
     def _empty(self) -> None:
+        assert self._pipe is not None
         with contextlib.suppress(BlockingIOError):
-            while os.read(self._from, PIECE):
+            while os.read(self._pipe, PIECE):
                 pass
+
+    def end(self) -> None:
+        """Nothing more is sent; who owns the pipe may close it."""
+        self.give_up()
+        self._has_ended, self._pipe = True, None
 
     def close(self) -> None:
         """Let go of the memory."""
         self.required.release()
         self._counters.release()
+
+
+async def _patiently(make: Callable[[], int]) -> int:
+    """A descriptor, as soon as there is one to be had."""
+    while True:
+        try:
+            return make()
+        except OSError as error:
+            if error.errno not in SCARCE:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 class SplicedSink(Sink):
@@ -151,6 +208,7 @@ class SplicedSink(Sink):
                 self._pipe.give_up()
 
     async def _write(self, data: memoryview, generation: int) -> None:
+        await _patiently(self._pipe.open)
         while data:
             self._require(generation)
             data = data[self._pipe.fill(data) :]
@@ -160,8 +218,8 @@ class SplicedSink(Sink):
 
     async def _room(self) -> None:
         loop = asyncio.get_running_loop()
+        descriptor = await _patiently(lambda: os.dup(self._socket.fileno()))
         self._waiting = loop.create_future()
-        descriptor = os.dup(self._socket.fileno())  # the loop does not watch what a transport watches
         loop.add_writer(descriptor, self._interrupt)
         try:
             await self._waiting

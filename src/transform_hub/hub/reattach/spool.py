@@ -1,6 +1,7 @@
 """What outlives the Hub of one Instance's streams: a ring for each to read, a splice pipe for each to write.
 
-All of it lies in one piece of shared memory (a memfd) and the pipes, which the descriptor store holds as well.
+All of it lies in one piece of shared memory (a memfd) and the pipes, which the descriptor store holds as well. A pipe
+is made when the first byte is written into it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from transform_hub.hub.link.instance_streams import LOSSY, READABLE, WRITABLE
 from transform_hub.hub.link.protocols import FeedsChannel, cut
 from transform_hub.hub.link.runner_input import Sink
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, MARGIN, REARM, Ring
-from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe
+from transform_hub.hub.reattach.shared_memory import SharedMemory, make_memory
+from transform_hub.hub.reattach.splice_pipe import SplicedSink, SplicePipe, make_pipe
 from transform_hub.hub.topics.progress import Provided, Required
 
 RINGS = (*READABLE, "log")
-PIPES = {name: (f"{name}-from", f"{name}-into") for name in WRITABLE}
-DESCRIPTORS = ("spool", *PIPES["input"], *PIPES["stdin"])
+PIPES = {name: f"{name}-pipe" for name in WRITABLE}
+MEMORY = "streams"
 PIPE_MEMORY = 64
 """Bytes of memory of a splice pipe."""
 
@@ -37,31 +39,48 @@ class Spool:
     Args:
         unread_limit: bytes of ``stdout``, and of ``stderr``, that are held; as far as an earlier Hub has made room.
         earlier: descriptors that an earlier Hub has made: those of :attr:`descriptors`.
+        hold_more: has descriptors held that are made when the others are held already.
 
     Attributes:
-        descriptors: of the memory and the pipes.
+        descriptors: of the memory, until it is held, and of the pipes of input and stdin, once they are written.
         pipes: of input and stdin.
+
+    Raises:
+        OSError: there is no descriptor, or memory, left.
     """
 
-    def __init__(self, unread_limit: int = UNREAD_LIMIT, earlier: dict[str, int] | None = None) -> None:
-        self.descriptors = earlier or _make_descriptors(unread_limit)
-        total = os.fstat(self.descriptors["spool"]).st_size
+    def __init__(
+        self,
+        unread_limit: int = UNREAD_LIMIT,
+        earlier: dict[str, int] | None = None,
+        hold_more: Callable[[dict[str, int]], object] = lambda _: None,
+    ) -> None:
+        self.descriptors = earlier or {MEMORY: make_memory("streams", _needed(unread_limit))}
+        self._hold_more, self._is_held = hold_more, False
+        total = os.fstat(self.descriptors[MEMORY]).st_size
         capacity = (total - _size(0)) // len(LOSSY)
         self.unread_limit = min(unread_limit, capacity - MARGIN)
-        self._mapped = mmap.mmap(self.descriptors["spool"], total)
+        try:
+            self._mapped = SharedMemory(self.descriptors[MEMORY])
+        except OSError:
+            self._close_descriptors()
+            raise
         self._rings: dict[str, Ring] = {}
-        with memoryview(self._mapped) as memory:
-            begin = 0
-            for name in RINGS:
-                data = begin + mmap.PAGESIZE
-                end = data + (capacity if name in LOSSY else CAPACITY)
-                self._rings[name] = Ring(memory[begin:end], self._free_from(data) if end - data > CAPACITY else None)
-                begin = end
-            places = {name: begin + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
-            self.pipes = {
-                name: SplicePipe(memory[place : place + PIPE_MEMORY], self._pipe(name))
-                for name, place in places.items()
-            }
+        memory, begin = self._mapped.view, 0
+        for name in RINGS:
+            data = begin + mmap.PAGESIZE
+            end = data + (capacity if name in LOSSY else CAPACITY)
+            self._rings[name] = Ring(memory[begin:end], self._free_from(data) if end - data > CAPACITY else None)
+            begin = end
+        places = {name: begin + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
+        self.pipes = {
+            name: SplicePipe(
+                memory[place : place + PIPE_MEMORY],
+                functools.partial(self._make_pipe, name),
+                self.descriptors.get(PIPES[name]),
+            )
+            for name, place in places.items()
+        }
         for pipe in self.pipes.values():
             pipe.recover()
         self.provided = Provided(self._rings["output"].provided)
@@ -69,18 +88,34 @@ class Spool:
 
     def _free_from(self, begin: int) -> Callable[[int, int], None]:
         mapped = self._mapped  # not self: an Instance's memory must not wait for the garbage collector
-        return lambda offset, size: mapped.madvise(mmap.MADV_REMOVE, begin + offset, size)
+        return lambda offset, size: mapped.free(begin + offset, size)
 
-    def _pipe(self, name: str) -> tuple[int, int]:
-        ends = PIPES[name]
-        return self.descriptors[ends[0]], self.descriptors[ends[1]]
+    def _make_pipe(self, name: str) -> int:
+        """The pipe of input or stdin, held for another Hub before anything is in it."""
+        pipe = make_pipe()
+        try:
+            if self._is_held:
+                self._hold_more({PIPES[name]: pipe})
+        except OSError:
+            os.close(pipe)
+            raise
+        self.descriptors[PIPES[name]] = pipe
+        return pipe
 
     @staticmethod
-    def of(channels: dict[str, int], unread_limit: int) -> Spool | None:
+    def of(
+        channels: dict[str, int], unread_limit: int, hold_more: Callable[[dict[str, int]], object] = lambda _: None
+    ) -> Spool | None:
         """The spool in what an earlier Hub has left of an Instance, from which it is taken; None if there is none."""
-        if not {*DESCRIPTORS} <= {*channels}:  # there is none, or one of another version, which stays there
+        if MEMORY not in channels:  # there is none, or one of another version, which stays there
             return None
-        return Spool(unread_limit, {name: channels.pop(name) for name in DESCRIPTORS})
+        earlier = {name: channels.pop(name) for name in (MEMORY, *PIPES.values()) if name in channels}
+        return Spool(unread_limit, earlier, hold_more)
+
+    def held(self, *, again: bool) -> None:
+        self._is_held = True
+        if not again:
+            os.close(self.descriptors.pop(MEMORY))
 
     def __getitem__(self, name: str) -> Ring:
         return self._rings[name]
@@ -98,18 +133,24 @@ class Spool:
         if name in READABLE:
             self._rings[name].recover(sock)
 
-    def close(self) -> None:
-        """Give the memory back, at once: as part of an Instance it would stay until the garbage is collected."""
+    def end(self) -> None:
+        for pipe in self.pipes.values():
+            pipe.end()
+        self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
         for descriptor in self.descriptors.values():
             os.close(descriptor)
-        if self.descriptors:
-            self.descriptors = {}
-            for ring in self._rings.values():
-                ring.close()
-            for pipe in self.pipes.values():
-                pipe.close()
-            with contextlib.suppress(BufferError):  # a transport is about to let go of its last buffer
-                self._mapped.close()
+        self.descriptors = {}
+
+    def close(self) -> None:
+        """Give the memory back, at once: as part of an Instance it would stay until the garbage is collected."""
+        self.end()
+        for ring in self._rings.values():
+            ring.close()
+        for pipe in self.pipes.values():
+            pipe.close()
+        self._mapped.close()
 
 
 def _size(capacity: int) -> int:
@@ -118,13 +159,9 @@ def _size(capacity: int) -> int:
     return rings + mmap.PAGESIZE * (len(RINGS) + 1)
 
 
-def _make_descriptors(unread_limit: int) -> dict[str, int]:
-    made = {"spool": os.memfd_create("spool")}
+def _needed(unread_limit: int) -> int:
     capacity = max(unread_limit, LIMIT) + MARGIN
-    os.ftruncate(made["spool"], _size(-(-capacity // mmap.PAGESIZE) * mmap.PAGESIZE))
-    for ends in PIPES.values():
-        made.update(zip(ends, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), strict=True))
-    return made
+    return _size(-(-capacity // mmap.PAGESIZE) * mmap.PAGESIZE)
 
 
 class _LogStore(MemoryStore):

@@ -54,12 +54,15 @@ class Survival(InstanceObserver):
         self._unread_limit = unread_limit
         self._held: set[str] = set()
         self._rings = TopicRings(fdstore)
-        self.make_backing: Callable[[], Spool] | None = functools.partial(Spool, unread_limit) if can_spool() else None
+        self.make_backing: Callable[[str], Spool] | None = self._make_spool if can_spool() else None
         self.topics = LocalTopics(self._rings.make) if can_spool() else None
 
     def open(self) -> None:
         """Get ready to write."""
         self._records.open()
+
+    def _make_spool(self, instance_id: str) -> Spool:
+        return Spool(self._unread_limit, hold_more=functools.partial(self._fdstore.hold_more, instance_id))
 
     # --- while the Hub lives ------------------------------------------------------------------------------
 
@@ -82,6 +85,7 @@ class Survival(InstanceObserver):
             log.warning("Instance %s would not survive the Hub: %s", instance.id, error)
         else:
             self._held.add(instance.id)
+            instance.streams.held()
 
     def gone(self, instance: Instance) -> None:
         self._forget(instance.id)
@@ -97,7 +101,12 @@ class Survival(InstanceObserver):
         """Go on with all topics and Instances that have outlived an earlier Hub."""
         found = await self._fdstore.survivors()
         survivors = [each for each in found if not each.name.startswith((PREFIX, GROUPS))]
-        spools = {each.name: Spool.of(each.descriptors, self._unread_limit) for each in survivors}
+        spools = {
+            each.name: Spool.of(
+                each.descriptors, self._unread_limit, functools.partial(self._fdstore.hold_more, each.name)
+            )
+            for each in survivors
+        }
         self._restore_topics([each for each in found if each not in survivors], spools.values())
 
         def make(record: Record, spool: Spool | None) -> Instance | None:
@@ -148,6 +157,7 @@ class Survival(InstanceObserver):
     async def _resume(self, instance: Instance, record: Record, survivor: Survivor) -> None:
         """Go on with a runner that has outlived its Hub."""
         self._held.add(instance.id)
+        instance.streams.held()
         output = survivor.descriptors.pop("output")
         for name, descriptor in survivor.descriptors.items():
             await instance.streams.adopt(name, descriptor)

@@ -18,6 +18,7 @@ from transform_hub.hub.reattach.fdstore import FdStore, Survivor
 from transform_hub.hub.reattach.group_items import PREFIX as GROUPS
 from transform_hub.hub.reattach.group_items import GroupItems
 from transform_hub.hub.reattach.ring import CAPACITY, CHUNK, Ring
+from transform_hub.hub.reattach.shared_memory import SharedMemory, make_memory
 from transform_hub.hub.topics.local import LocalTopic
 
 log = logging.getLogger(__name__)
@@ -86,14 +87,16 @@ class TopicRing:
         os.close(old_descriptor)
 
 
-def _memory(capacity: int, descriptor: int | None = None) -> tuple[int, mmap.mmap, Ring]:
+def _memory(capacity: int, descriptor: int | None = None) -> tuple[int, SharedMemory, Ring]:
     """Memory for a ring: new, or that of an earlier Hub."""
     if descriptor is None:
-        descriptor = os.memfd_create("topic")
-        os.ftruncate(descriptor, mmap.PAGESIZE + capacity)
-    mapped = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
-    with memoryview(mapped) as memory:
-        return descriptor, mapped, Ring(memory[:])
+        descriptor = make_memory("topic", mmap.PAGESIZE + capacity)
+    try:
+        mapped = SharedMemory(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor, mapped, Ring(mapped.view[:])
 
 
 class _TopicChannel(Channel):

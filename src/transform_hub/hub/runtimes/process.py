@@ -200,6 +200,10 @@ class ProcessRuntime:
         if self._zygote is not None:
             self._zygote.hold(name, descriptors)
 
+    def hold_more(self, name: str, descriptors: dict[str, int]) -> None:
+        if (zygote := self._launched_by.get(name) or self._survived_in.get(name)) is not None:
+            zygote.hold_more(name, descriptors)
+
     def release(self, name: str) -> None:
         if self._held.pop(name, None) is not None and self._zygote is not None:
             self._zygote.release(name)

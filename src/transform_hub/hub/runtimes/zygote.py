@@ -109,6 +109,10 @@ class Zygote:
         """Hold duplicates of descriptors for another Hub."""
         self._send({"hold": name, "channels": list(descriptors)}, [*descriptors.values()])
 
+    def hold_more(self, name: str, descriptors: dict[str, int]) -> None:
+        """Hold these as well."""
+        self._send({"hold": name, "channels": list(descriptors), "more": True}, [*descriptors.values()])
+
     def release(self, name: str) -> None:
         """Hold nothing under a name any more."""
         self._send({"release": name})
