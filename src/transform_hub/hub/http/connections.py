@@ -1,6 +1,7 @@
 """Connections to the API: their limits, and the answers to what is not even HTTP.
 
-    too many connections              503, closed
+    too many connections, or none of
+    its file descriptors left         503, closed
     no whole head of a request        408, closed; HEAD_TIMEOUT after its first byte, or after the connection
     a head that is too long           431
     no further request                closed after IDLE_TIMEOUT
@@ -18,6 +19,7 @@ import aiohttp.http_exceptions
 import msgspec
 from aiohttp import web
 
+from transform_hub.hub import descriptors
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import error_response
 
@@ -39,6 +41,8 @@ class Connection(web.RequestHandler):
         server = cast("Server", self._manager)
         if server.is_full:
             self._turn_away(503, "Connection limit reached; try again later")
+        elif descriptors.are_scarce():
+            self._turn_away(503, "The Hub has hardly any file descriptors left; try again later")
         else:
             self._expect_head()
 

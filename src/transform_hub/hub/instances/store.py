@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from transform_hub.hub import descriptors
 from transform_hub.hub.errors import ApiError, NoRoomError
 from transform_hub.hub.instances.directories import Directories
 from transform_hub.hub.instances.instance import Feed, Instance
@@ -104,6 +105,8 @@ class InstanceStore(Mapping[str, Instance]):
         running = sum(not instance.ended.is_set() for instance in self.values())
         if self._max_running is not None and running >= self._max_running:
             raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
+        if lack := descriptors.lack_for_start(sum(instance.status == "initializing" for instance in self.values())):
+            raise NoRoomError(lack)
         instance = self._add(order)
         try:
             await instance.start()

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.channels.reader import ChannelReader
+from transform_hub.hub.errors import ApiError
 from transform_hub.hub.reattach.fdstore import FdStore, Survivor
 from transform_hub.hub.reattach.group_items import PREFIX as GROUPS
 from transform_hub.hub.reattach.group_items import GroupItems
@@ -133,8 +134,15 @@ class TopicRings:
         self._fdstore = fdstore
 
     def make(self, name: str, content_type: str) -> LocalTopic:
-        """A new topic."""
-        return self._topic(name, content_type)
+        """A new topic.
+
+        Raises:
+            ApiError: there is no descriptor, or memory, left for it.
+        """
+        try:
+            return self._topic(name, content_type)
+        except OSError as error:
+            raise ApiError(503, f"The Hub can't keep another topic: {error.strerror}") from error
 
     def _topic(self, name: str, content_type: str, descriptor: int | None = None) -> LocalTopic:
         channel = _TopicChannel(self._fdstore, f"{PREFIX}{content_type}:{name}", descriptor)
