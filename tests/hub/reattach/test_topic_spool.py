@@ -87,7 +87,7 @@ def test_a_hub_that_dies_at_any_step_knows_what_is_in_the_topic():
     assert step > 10
 
 
-def test_items_of_any_length_keep_their_positions():
+async def test_items_of_any_length_keep_their_positions():
     store = Store()
     ring = TopicRing(store, "topic")
     channel = Channel(ring)

@@ -30,6 +30,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from transform_hub.hub.channels.idle import KEPT, IdleTimer
 from transform_hub.hub.channels.memory import LIMIT, MemoryStore
 from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.channels.store import Store
@@ -85,6 +86,7 @@ class Channel:
         self._readers: set[ChannelReader] = set()
         self._taps: set[ChannelReader] = set()
         self._waiting: deque[Callable[[], object]] = deque()
+        self._idle = IdleTimer(lambda: self.written + self._first, lambda: self._store.shrink(KEPT))
 
     @property
     def written(self) -> int:
@@ -157,8 +159,10 @@ class Channel:
         if self.history:
             self._first = self._taken = self._store.written
             self._store.hold_from(self._first)
-        elif self.is_lossy and self._is_unread:
-            self._do_without()
+        else:
+            self._idle.touch()
+            if self.is_lossy and self._is_unread:
+                self._do_without()
         for reader in self._readers:
             reader.wake()
         for reader in self._taps:
@@ -242,6 +246,7 @@ class Channel:
         self.close()
         self._first = self._taken = self._store.written
         self._discarded = True
+        self._idle.cancel()
         self._store.discard()
 
     def reader(self, at: int | None = None, *, tap: bool = False, shares: bool = False) -> ChannelReader:
@@ -342,6 +347,7 @@ class Channel:
         if first > self._first:
             self._first = first
             self._store.hold_from(first)
+            self._idle.touch()
         if self._waiting and self._backlog * 2 <= self.limit:
             self._call_waiting()
 

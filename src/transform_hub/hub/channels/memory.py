@@ -41,7 +41,7 @@ class MemoryStore:
         self._chunks.append(data)
         self._starts.append(self.written)
         self.written += len(data)
-        self._trim()
+        self.shrink(self._keep)
 
     def read(self, position: int) -> bytes:
         if position >= self.written:
@@ -62,7 +62,7 @@ class MemoryStore:
 
     def hold_from(self, position: int) -> None:
         self._held_from = position
-        self._trim()
+        self.shrink(self._keep)
 
     def take(self, position: int) -> None:
         self.taken = max(self.taken, position)
@@ -71,10 +71,8 @@ class MemoryStore:
         self._chunks.clear()
         self._starts.clear()
 
-    def _trim(self) -> None:
+    def shrink(self, keep: int) -> None:
         """Drop chunks that need not be held and are too old to be kept; the last one stays."""
-        while (
-            len(self._chunks) > 1 and self._starts[1] <= self._held_from and self.written - self._starts[0] > self._keep
-        ):
+        while len(self._chunks) > 1 and self._starts[1] <= self._held_from and self.written - self._starts[0] > keep:
             self._chunks.popleft()
             self._starts.popleft()

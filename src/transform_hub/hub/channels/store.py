@@ -29,6 +29,9 @@ class Store(Protocol):
     def hold_from(self, position: int) -> None:
         """Keep all from this position on; what comes before may go when there is need of room."""
 
+    def shrink(self, keep: int) -> None:
+        """Nothing happens: keep only so many bytes of those that need not be held."""
+
     def take(self, position: int) -> None:
         """A reader has handed on all up to here."""
 

@@ -68,13 +68,13 @@ class Ring:
 
     Args:
         memory: a page of counters, and the bytes.
-        free: gives pages of these bytes back to the system, from an offset on so many bytes.
+        free: gives pages of these bytes back to the system, from an offset on so many bytes; they are zeros then.
 
     Attributes:
         provided: shared words for how far the stream is in a topic, see :mod:`transform_hub.hub.topics.progress`.
     """
 
-    def __init__(self, memory: memoryview, free: Callable[[int, int], None] | None = None) -> None:
+    def __init__(self, memory: memoryview, free: Callable[[int, int], object]) -> None:
         self._free = free
         with memory, memory[: mmap.PAGESIZE] as page:
             self._counters = page.cast("Q")
@@ -83,6 +83,7 @@ class Ring:
         self.provided = self._counters[_PROVIDED]
         self.written: int = self._counters[_WRITTEN]
         self.taken: int = self._counters[_TAKEN]
+        self._held_from = self.taken
 
     @property
     def oldest(self) -> int:
@@ -111,15 +112,23 @@ class Ring:
 
     def hold_from(self, position: int) -> None:
         """A ring has its bytes until they are overwritten; a larger one gives them back before."""
-        if self._free is None or position - KEPT - self._counters[_FLOOR] < LIMIT:
-            return
-        floor = (position - KEPT) // mmap.PAGESIZE * mmap.PAGESIZE
-        start = -(-self.oldest // mmap.PAGESIZE) * mmap.PAGESIZE  # what came before is overwritten
-        self._counters[_FLOOR] = floor
-        while start < floor:
+        self._held_from = position
+        if self.capacity > CAPACITY and position - KEPT - self._counters[_FLOOR] >= LIMIT:
+            self.give_back(position - KEPT)
+
+    def shrink(self, keep: int) -> None:
+        self.give_back(min(self._held_from, self.written - keep))
+
+    def give_back(self, position: int) -> None:
+        """Give the pages of what comes before a position back to the system."""
+        self._counters[_FLOOR] = max(position, self._counters[_FLOOR])  # first: nobody reads what is freed
+        start = max(self.written - self.capacity, 0)
+        while start < position:
             offset = start % self.capacity
-            size = min(floor - start, self.capacity - offset)
-            self._free(offset, size)
+            size = min(position - start, self.capacity - offset)
+            first, last = -(-offset // mmap.PAGESIZE), (offset + size) // mmap.PAGESIZE
+            if first < last:
+                self._free(first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)
             start += size
 
     def take(self, position: int) -> None:

@@ -70,7 +70,7 @@ class Spool:
         for name in RINGS:
             data = begin + mmap.PAGESIZE
             end = data + (capacity if name in LOSSY else CAPACITY)
-            self._rings[name] = Ring(memory[begin:end], self._free_from(data) if end - data > CAPACITY else None)
+            self._rings[name] = Ring(memory[begin:end], self._free_from(data))
             begin = end
         places = {name: begin + PIPE_MEMORY * place for place, name in enumerate(WRITABLE)}
         self.pipes = {

@@ -69,6 +69,9 @@ class TopicRing:
     def hold_from(self, position: int) -> None:
         self._held_from = position
 
+    def shrink(self, keep: int) -> None:
+        self.ring.give_back(min(self._held_from, self.ring.written - keep))
+
     def take(self, position: int) -> None:
         self.ring.take(position)
 
@@ -97,7 +100,7 @@ def _memory(capacity: int, descriptor: int | None = None) -> tuple[int, SharedMe
     except OSError:
         os.close(descriptor)
         raise
-    return descriptor, mapped, Ring(mapped.view[:])
+    return descriptor, mapped, Ring(mapped.view[:], lambda offset, size: mapped.free(mmap.PAGESIZE + offset, size))
 
 
 class _TopicChannel(Channel):
