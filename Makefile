@@ -33,7 +33,8 @@ docs: .venv/installed-test
 
 fuzz: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	$(BIN)/python tests/fuzz/unpack.py -max_total_time=$(or $(SECONDS),60) -max_len=16384
+	for name in unpack package_json control messages records rings http_requests; do \
+	    $(BIN)/python tests/fuzz/run.py $$name -max_total_time=$(or $(SECONDS),60) -max_len=16384 || exit 1; done
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py docs/performance.md

@@ -193,4 +193,7 @@ class MessageBuffer:
                 raise ValueError(f"a control message is longer than {self._limit} bytes")
             for line in lines:
                 require_bounded(line, self._limit)
-        return [json.loads(line) for line in lines if line]
+        try:
+            return [json.loads(line) for line in lines if line]
+        except RecursionError:
+            raise ValueError("a control message is nested too deeply") from None

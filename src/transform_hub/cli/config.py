@@ -55,7 +55,7 @@ def set_json(text: Annotated[str, typer.Argument(metavar="JSON", help="An object
     """Set several values at once."""
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"not JSON: {error}", code=USAGE) from None
     if not isinstance(values, dict):
         raise CommandError("the values must be a JSON object", code=USAGE)

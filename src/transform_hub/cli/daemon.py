@@ -125,7 +125,7 @@ def _all() -> list[dict[str, Any]]:
     """Those that run; what is left of others is cleared away."""
     found = []
     for file in sorted(_folder().glob("*.json")):
-        with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, FileNotFoundError):
             known = json.loads(file.read_text())
             if _runs(known):
                 found.append(known)

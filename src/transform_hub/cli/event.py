@@ -68,5 +68,5 @@ def _json(text: str) -> Any:
 
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CommandError(f"the message is not JSON: {error}", code=USAGE) from None

@@ -111,7 +111,7 @@ def _ts(line: str) -> float:
 def _entry(line: str) -> dict[str, Any] | None:
     try:
         entry = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 

@@ -220,6 +220,6 @@ def _installed(copy: Path, language: str) -> Iterator[str]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{path} is not JSON: {error}") from None
     return value if isinstance(value, dict) else {}

@@ -74,6 +74,6 @@ def _read(name: str) -> dict[str, Any]:
         value = json.loads(_path(name).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CommandError(f"there is no scope {name!r}: see `si scope list`", code=NOT_FOUND) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{_path(name)} is not JSON: {error}") from None
     return value if isinstance(value, dict) else {}

@@ -62,7 +62,7 @@ def _read() -> dict[str, Any]:
     try:
         with _file().open(encoding="utf-8") as file:
             value = json.load(file) if os.fstat(file.fileno()).st_uid == os.getuid() else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     # Process ids are reused: a file of an earlier session with this id is not ours.
     if not isinstance(value, dict) or value.get("sessionStarted", _started()) != _started():

@@ -102,7 +102,7 @@ def _object(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
         value = _yaml(text) if file.suffix in (".yaml", ".yml") else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{file} is not JSON: {error}", code=USAGE) from None
     if not isinstance(value, dict):
         raise CommandError(f"{file} must hold an object", code=USAGE)
@@ -121,7 +121,7 @@ def _yaml(text: str) -> Any:
 def _json(text: str, kind: type, option: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from None
     if not isinstance(value, kind):
         word = "array" if kind is list else "object"

@@ -43,7 +43,7 @@ def decode(data: bytes, answer: type[T], *, status: int, server: str, request: d
         if data.strip():
             return msgspec.json.decode(data, type=answer)
         return _empty(answer)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         reason = "it is a web page" if data.lstrip().startswith(b"<") else error
         raise HubResponseError(
             f"This is not the answer of a {server}: {reason}",
@@ -108,7 +108,7 @@ def _value(data: bytes) -> Any:
     """A body's JSON, or else its text; None if it is empty."""
     try:
         return msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return data.decode("utf-8", "replace").strip()[:MAX_ERROR] or None
 
 

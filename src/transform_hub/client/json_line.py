@@ -19,6 +19,8 @@ def decode_damaged(line: bytes, type: Any) -> Any:
         value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return msgspec.convert(value, type) if type is not Any else value
 
 

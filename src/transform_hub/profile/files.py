@@ -108,7 +108,7 @@ def read(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ProfileError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProfileError(f"{path} is not JSON ({error}): fix or delete it") from None
     if not isinstance(value, dict):
         raise ProfileError(f"{path} is not a JSON object: fix or delete it")

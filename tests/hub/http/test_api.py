@@ -77,6 +77,20 @@ async def test_slashes_and_the_way_through_a_manager_do_not_matter(hub, path):
         assert (await response.json())["apiVersion"] == "v1"
 
 
+@pytest.mark.parametrize("path", ["/version", "//version", "/nowhere", "/instance/x"])
+@pytest.mark.parametrize("name", ["Origin", "Host", "Authorization", "X-Request-Id", "Content-Type", "X"])
+async def test_headers_may_have_any_bytes(hub, path, name):
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    host = b"" if name == "Host" else b"Host: localhost\r\n"
+    writer.write(
+        f"GET /api/v1{path} HTTP/1.1\r\n{name}: ".encode() + b"a\xf6\xff\r\n" + host + b"Connection: close\r\n\r\n"
+    )
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.split()[1] in (b"200", b"403", b"404")
+    assert json.loads(body)
+    writer.close()
+
+
 def test_canonical_path():
     assert canonical_path("/space/a/api/v1/sth/b/api/v1/sequence/sth/start") == "/api/v1/sequence/sth/start"
     assert canonical_path("/api/v1/instance/x/event/sth") == "/api/v1/instance/x/event/sth"

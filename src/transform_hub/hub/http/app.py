@@ -216,7 +216,12 @@ def canonical_path(path: str) -> str:
 async def _redispatch(request: web.Request, path: str) -> web.StreamResponse:
     url = request.rel_url.with_path(path, encoded=True).with_query(request.rel_url.query)
     # A client that waits for 100 Continue has been asked for its body already.
-    headers = {name: value for name, value in request.headers.items() if name.title() != hdrs.EXPECT}
+    # clone() takes text only.
+    headers = {
+        name: value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for name, value in request.headers.items()
+        if name.title() != hdrs.EXPECT
+    }
     # aiohttp has no public way to serve a request under another path without a redirect.
     return await request.app._handle(request.clone(rel_url=url, headers=headers))  # noqa: SLF001
 

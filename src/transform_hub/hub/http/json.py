@@ -27,7 +27,10 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 
 def error_response(error: ApiError) -> web.Response:
     """The answer that an error becomes: ``{"error": ...}``."""
-    body = msgspec.json.encode({"error": error.error})
+    told = error.error
+    if isinstance(told, str):  # it may quote a header, which may hold any bytes
+        told = told.encode("utf-8", "replace").decode()
+    body = msgspec.json.encode({"error": told})
     return web.Response(
         body=body, status=error.status, reason=error.reason, headers=error.headers, content_type=JSON_TYPES[0]
     )

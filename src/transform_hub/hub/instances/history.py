@@ -118,7 +118,11 @@ class History(InstanceObserver):
             for line in file:
                 try:
                     self._count(msgspec.json.decode(line, type=HistoryEntry))
-                except (msgspec.DecodeError, UnicodeDecodeError):  # cut short by a kill, or by a full disk
+                except (
+                    msgspec.DecodeError,
+                    UnicodeDecodeError,
+                    RecursionError,
+                ):  # cut short by a kill, or by a full disk
                     log.warning("%s: a line is not readable and is left out", self._path)
 
     def _write_anew(self) -> None:

@@ -147,7 +147,7 @@ class Records:
         """What is written of an Instance; None if nothing can be read."""
         try:
             return msgspec.json.decode(self._path(instance_id).read_bytes(), type=Record)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
     def ids(self) -> Iterator[str]:

@@ -42,6 +42,7 @@ ARMED = 1 << 30
 REARM = 1 << 29
 _BASE, _WRITTEN, _TAKEN, _FLOOR, _NUMBER = range(5)
 _PROVIDED = slice(8, 13)
+_MOST = 1 << 62
 
 SO_PEEK_OFF = 42
 """The same on all architectures of Linux but sparc and parisc; Python does not name it."""
@@ -81,6 +82,8 @@ class Ring:
             self._data = memory[mmap.PAGESIZE :]
         self.capacity = len(self._data)
         self.provided = self._counters[_PROVIDED]
+        if not max(self._counters[_TAKEN], self._counters[_FLOOR]) <= self._counters[_WRITTEN] < _MOST:
+            self._counters[:_NUMBER] = memoryview(bytes(8 * _NUMBER)).cast("Q")  # damaged: nothing is known
         self.written: int = self._counters[_WRITTEN]
         self.taken: int = self._counters[_TAKEN]
         self._held_from = self.taken

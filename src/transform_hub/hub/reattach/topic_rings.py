@@ -41,7 +41,7 @@ class TopicRing:
         self._descriptor, self._mapped, self.ring = _memory(CAPACITY, descriptor)
         if descriptor is None:
             self.ring.number = secrets.randbits(63) | 1
-        self._held_from = self.ring.taken
+        self._held_from = max(self.ring.taken, self.ring.oldest)
         fdstore.hold(name, {"topic": self._descriptor})
 
     @property

@@ -158,7 +158,7 @@ class SequenceFiles:
 
     def read_meta(self, sequence_id: str) -> Meta:
         """What is known of a Sequence besides its package.json."""
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return msgspec.json.decode(self._meta_of(sequence_id).read_bytes(), type=Meta)
         return Meta()
 

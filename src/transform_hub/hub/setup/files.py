@@ -30,6 +30,8 @@ def read_document(path: Path) -> Any:
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except json.JSONDecodeError as error:
         raise HubStartError(f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise HubStartError(f"{path} is nested too deeply") from None
     except yaml.YAMLError as error:
         raise HubStartError(f"{path}{_place(error)} is not YAML: {_problem(error)}") from None
 
