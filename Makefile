@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test compat stress lint fuzz bench sync docs clean
+.PHONY: demo test compat stress soak lint fuzz bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -17,6 +17,11 @@ compat: .venv/installed-test
 # Some of it in a quarter of the time: make stress STRESS_SCALE=quick
 stress: .venv/installed-test
 	cd tests && ../$(BIN)/python -m stress --write ../docs/reliability.md
+
+# Work of all kinds for half an hour; draws memory, descriptors and latency.
+soak: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check matplotlib
+	cd tests && ../$(BIN)/python -m stress.soak --minutes $(or $(MINUTES),30) --picture ../docs/soak.svg
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import pytest
 from stress.__main__ import SCENARIOS
 from stress.numbered import Arrived, batches
 from stress.report import BEGIN, END, Result, write
+from stress.soak import soak
 from stress.stage import SCALES, Skipped, Stage
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
@@ -23,6 +24,16 @@ async def test_a_scenario_keeps_its_promises(name, tmp_path):
     except Skipped as reason:
         pytest.skip(str(reason))
     assert stage.rows
+
+
+@pytest.mark.slow
+async def test_a_short_soak(tmp_path):
+    try:
+        samples, done = await soak(tmp_path, 2, 1, random.Random(1))
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    assert len(done) == 6
+    assert samples[-1].hub > samples[-1].zygote > 0
 
 
 def chunks(count=10):
