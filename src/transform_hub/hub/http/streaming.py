@@ -1,4 +1,8 @@
-"""Streams over HTTP: a Channel into an answer, a request's body into a runner or a topic."""
+"""Streams over HTTP: a Channel into an answer, a request's body into a runner or a topic.
+
+The head of an answer to ``Expect: 100-continue`` keeps away from the ``100 Continue``: HAProxy 2.6 passes on only the
+second if both come in one segment, and the client waits for ever. A body that begins shows that the first has arrived.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,11 @@ PIECE = 256 * 1024
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
 
+APART = 0.1
+"""Seconds that the head of an answer to ``inout`` waits after ``100 Continue`` for the body to begin."""
+
+PASSED_ON = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+"""Headers of streams: proxies pass each byte on at once, as it is."""
 
 Note = Callable[[str, str], object]
 """Writes an entry into an Instance's log: its level and text."""
@@ -143,7 +152,7 @@ def wanted_position(request: web.Request) -> int | None:
 
 def stream_answer(request: web.Request, content_type: str | None = None) -> web.StreamResponse:
     """An answer that is a stream of bytes, of a content type that a Sequence has declared."""
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: content_type or BINARY})
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: content_type or BINARY, **PASSED_ON})
     if content_type is not None:
         # A browser that opens it must neither guess another type nor run a Sequence's script as this Hub's own.
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -222,7 +231,7 @@ def ends_stream(request: web.Request) -> bool:
 
 
 async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> web.StreamResponse:
-    """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
+    """Carry a request's body to a runner; the answer's head goes out first, its end when all is forwarded.
 
     A client that breaks off does not end the target: only a complete body does.
 
@@ -235,14 +244,16 @@ async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> 
         ApiError: the body can't be decoded, not even its first piece.
     """
     end = ends_stream(request)
-    response = web.StreamResponse(status=200 if end else 202)
+    response = web.StreamResponse(status=200 if end else 202, headers=PASSED_ON)
     body = _noted(chunks(request), note)
     with writer:
-        await ask_for_body(request)
+        was_asked = await ask_for_body(request)
         # A body that is not gzip at all is refused in words, before the head goes out.
         first = await anext(body, b"") if encoding_of(request.headers) else b""
         try:
             await writer.begin()
+            if was_asked and not first:
+                first = await anext(body, b"")
             response.headers[POSITION] = str(writer.position)
             await response.prepare(request)
             await _carry(chained(first, body), writer, end=end)
@@ -293,13 +304,17 @@ async def converse(
     Raises:
         ApiError: the body has an encoding that is not supported.
     """
-    body = _noted(chunks(request), note)
+    has_begun = asyncio.Event()
+    body = _announced(_noted(chunks(request), note), has_begun)
     response = stream_answer(request, content_type)
-    await ask_for_body(request)
+    was_asked = await ask_for_body(request)
     with output.reader() as reader:
-        await response.prepare(request)
         upload = asyncio.ensure_future(_upload(request, body, writer, end=end))
         try:
+            if was_asked:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(has_begun.wait(), APART)
+            await response.prepare(request)
             await send_all(request, reader, response)
         finally:
             if not request.content.is_eof():  # one that has arrived whole is the Instance's, whatever its client does
@@ -307,6 +322,15 @@ async def converse(
             await asyncio.wait({upload})
     await response.write_eof()
     return response
+
+
+async def _announced(body: AsyncIterator[bytes], has_begun: asyncio.Event) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in body:
+            has_begun.set()
+            yield chunk
+    finally:
+        has_begun.set()
 
 
 async def _upload(request: web.Request, body: AsyncIterator[bytes], writer: SinkWriter, *, end: bool) -> None:
