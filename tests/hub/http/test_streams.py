@@ -89,6 +89,21 @@ async def test_the_head_of_the_answer_keeps_away_from_100_continue(api, start, h
     writer.close()
 
 
+async def test_the_head_of_the_answer_comes_after_the_body_if_the_client_says_so(api, start, hub):
+    instance = await start(ECHO)
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+        "X-Answer-At: end\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n".encode()
+    )
+    async with api.session.get(f"{api.url}{instance}/output") as output:
+        assert await output.content.readline() == b"a\n"
+    assert not reader._buffer
+    writer.write(b"0\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
 async def test_output_comes_though_the_body_that_was_asked_for_does_not_begin(start, hub):
     instance = await start("async def run(context, input):\n    yield 'ready\\n'\n    async for _ in input: pass")
     reader, writer = await waiting(hub, f"{instance}/inout")

@@ -2,6 +2,9 @@
 
 The head of an answer to ``Expect: 100-continue`` keeps away from the ``100 Continue``: HAProxy 2.6 passes on only the
 second if both come in one segment, and the client waits for ever. A body that begins shows that the first has arrived.
+
+Clients may ask with ``X-Answer-At: end`` for no head before the end of an upload: once nginx has one, it no longer
+looks whether the Hub takes more of the body, and what the Hub could not take at once stays there for ever.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from transform_hub.hub.http.content_encoding import chained, decoded, encoding_o
 from transform_hub.hub.http.route import ask_for_body, require_acceptable
 from transform_hub.hub.link.runner_input import SinkWriter
 from transform_hub.hub.topics.bus import TopicMember, TopicWriter
-from transform_hub.models.rules import BINARY, POSITION, media_type
+from transform_hub.models.rules import ANSWER_AT, BINARY, END, POSITION, UNMARKED, media_type
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,8 @@ async def stream_response(
     require_acceptable(request, BINARY, *([media_type(content_type)] if content_type else []))
     response = stream_answer(request, content_type)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
+        if isinstance(source, Channel) and source.closed:
+            response.headers[END] = str(source.written)
         await response.prepare(request)
         return response
     position, is_tap = wanted_place(request)
@@ -159,6 +164,8 @@ def stream_answer(request: web.Request, content_type: str | None = None) -> web.
         response.headers["Content-Security-Policy"] = "sandbox"
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
+    elif request.method != hdrs.METH_HEAD:
+        response.headers[END] = UNMARKED
     return response
 
 
@@ -230,6 +237,11 @@ def ends_stream(request: web.Request) -> bool:
     return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
 
 
+def answers_at_end(request: web.Request) -> bool:
+    """Whether the client wants no head of an answer before it has sent its body: ``X-Answer-At``."""
+    return request.headers.get(ANSWER_AT, "").strip().lower() == "end"
+
+
 async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> web.StreamResponse:
     """Carry a request's body to a runner; the answer's head goes out first, its end when all is forwarded.
 
@@ -252,14 +264,16 @@ async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> 
         first = await anext(body, b"") if encoding_of(request.headers) else b""
         try:
             await writer.begin()
-            if was_asked and not first:
-                first = await anext(body, b"")
             response.headers[POSITION] = str(writer.position)
-            await response.prepare(request)
+            if not answers_at_end(request):
+                if was_asked and not first:
+                    first = await anext(body, b"")
+                await response.prepare(request)
             await _carry(chained(first, body), writer, end=end)
         except (ChannelClosedError, ApiError):
             _break_off(request)
             return response
+    await response.prepare(request)
     await response.write_eof()
     return response
 
@@ -309,6 +323,7 @@ async def converse(
     response = stream_answer(request, content_type)
     was_asked = await ask_for_body(request)
     with output.reader() as reader:
+        response.headers[POSITION] = str(reader.position)
         upload = asyncio.ensure_future(_upload(request, body, writer, end=end))
         try:
             if was_asked:
