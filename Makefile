@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test compat stress soak lint fuzz bench sync docs clean
+.PHONY: demo test compat web stress soak lint fuzz bench sync docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -13,6 +13,10 @@ test: .venv/installed-test
 # Clients, si and libraries of npm and PyPI with our Hub; fetched when it runs.
 compat: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 tests/compat/published
+
+# Pages in Chromium, and nginx and HAProxy before a Hub: apt-get install chromium nginx haproxy.
+web: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 tests/web
 
 # Some of it in a quarter of the time: make stress STRESS_SCALE=quick
 stress: .venv/installed-test

@@ -6,10 +6,14 @@ import textwrap
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, settings
 
 from transform_hub.hub.server import serve
 from transform_hub.package import pack
 from until import until, waited_for
+
+settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no defect
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(wrapper=True)

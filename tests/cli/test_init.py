@@ -21,7 +21,7 @@ def test_the_test_of_a_template_passes(lonely, template, tmp_path):
     assert "package.json" in made["files"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "made"],
-        cwd=tmp_path, env=lonely.env, capture_output=True, text=True, timeout=55, check=False,
+        cwd=tmp_path, env=lonely.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout
 
@@ -38,6 +38,6 @@ def test_several_sequences_of_a_project_are_tested_in_one_run(lonely, tmp_path):
         lonely("init", "seq", "-p", f"sequences/{path}")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "sequences"],
-        cwd=tmp_path, env=lonely.env, capture_output=True, text=True, timeout=55, check=False,
+        cwd=tmp_path, env=lonely.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "2 passed" in done.stdout, done.stdout

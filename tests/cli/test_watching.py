@@ -9,7 +9,7 @@ import pytest
 from transform_hub.cli.packing import make
 from transform_hub.cli.watching import look
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.slow
 
 SERVICE = """
 import asyncio, sys

@@ -44,6 +44,7 @@ class Duplex(Reader):
     ) -> None:
         super().__init__(transport, path, headers=headers, explain=explain, idle_timeout=idle_timeout)
         self._request.method = "POST"
+        self._look = f"{path.rpartition('/')[0]}/output"
         self._is_taken = is_taken
         self._upload: Upload | None = None
 

@@ -221,7 +221,14 @@ class Follower(Readable[Gap]):
     def _new_reader(self) -> Reader:
         headers = {**self._headers, **self._cursor.headers}
         idle = self._idle_timeout
-        return Reader(self._transport, self._path, headers=headers, idle_timeout=idle, read_size=READ_SIZE)
+        return Reader(
+            self._transport,
+            self._path,
+            headers=headers,
+            idle_timeout=idle,
+            read_size=READ_SIZE,
+            checks_end=self._is_over is over,  # else that is asked in any case
+        )
 
     def _passing(self, error: RequestError) -> RequestError:
         """The error, if the stream may be there again after it; else raises it."""

@@ -16,7 +16,7 @@ from transform_hub.client.replay import Replay
 from transform_hub.client.transport import Deadline
 from transform_hub.client.writer import Writer
 from transform_hub.errors import StreamError
-from transform_hub.models.rules import BINARY
+from transform_hub.models.rules import ANSWER_AT, BINARY
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing since 3.11
@@ -245,7 +245,8 @@ class InstanceStreams:
         return reading(self.host.transport, f"{self.path}/{route}", explain=self._explain, **options)
 
     def _writer(self, name: str, content_type: str, *, end: bool, **options: Any) -> Writer:
-        path, headers = f"{self.path}/{name}", _sent_as(content_type, end=end)
+        # nginx stalls if it has the head of an answer before the body.
+        path, headers = f"{self.path}/{name}", {**_sent_as(content_type, end=end), ANSWER_AT: "end"}
         return Writer(self.host.transport, path, headers=headers, explain=self._explain, **options)
 
     async def _send(

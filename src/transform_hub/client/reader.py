@@ -1,4 +1,9 @@
-"""Reading a stream from a Hub."""
+"""Reading a stream from a Hub.
+
+An answer of HTTP/1.1 says where it ends. One of HTTP/1.0 ends with its connection, lost or not: proxies that use it, as
+nginx does by default, hide a loss. The Hub says so (``X-Stream-End: unmarked``), and is asked whether the stream has
+ended where the answer did.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
+from aiohttp import hdrs
 
 from transform_hub.client.body import Progress
 from transform_hub.client.failures import FAILURES
@@ -15,8 +21,8 @@ from transform_hub.client.readable import Readable
 from transform_hub.client.request import READ_SIZE, Request
 from transform_hub.client.transport import Deadline, Transport
 from transform_hub.client.upload import Explain, as_told
-from transform_hub.errors import StreamError, StreamTimeoutError
-from transform_hub.models.rules import POSITION
+from transform_hub.errors import RequestError, StreamError, StreamTimeoutError
+from transform_hub.models.rules import END, POSITION, UNMARKED
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since 3.11
@@ -44,10 +50,13 @@ class Reader(Readable[NoReturn]):
         idle_timeout: Deadline = "default",
         progress: Progress | None = None,
         read_size: int = READ_SIZE,
+        checks_end: bool = True,
     ) -> None:
         idle = transport.idle_timeout if idle_timeout == "default" else idle_timeout
         self._transport = transport
         self._request = Request("GET", path, headers or {}, idle_timeout=idle, read_size=read_size)
+        self._look = path  # where HEAD tells whether the stream has ended
+        self._checks_end = checks_end
         self._explain = explain
         self._progress = progress
         self._response: aiohttp.ClientResponse | None = None
@@ -108,12 +117,34 @@ class Reader(Readable[NoReturn]):
             failure = self._error(f"The stream broke off: {error or type(error).__name__}")
             failure.__cause__ = error
         else:
-            self._count(chunk)
-            return chunk
+            if chunk or self._is_marked or await self._ends_here():
+                self._count(chunk)
+                return chunk
+            failure = self._error("The stream broke off, which a proxy on the way has hidden")
         if self._closed:
             raise self._error("The stream was closed here")
         await self.close()
         raise await self._explain(failure)
+
+    @property
+    def _is_marked(self) -> bool:
+        """Whether the end of the answer can't be a lost connection, as far as anybody can tell."""
+        assert self._response is not None
+        headers = self._response.headers
+        if not self._checks_end or self.position is None:  # only our Hub can be asked
+            return True
+        is_framed = hdrs.TRANSFER_ENCODING in headers or hdrs.CONTENT_LENGTH in headers
+        return is_framed and headers.get(END) != UNMARKED
+
+    async def _ends_here(self) -> bool:
+        """Whether the Hub says that the stream has ended with what was received."""
+        assert self.position is not None
+        try:
+            response = await self._transport.open(Request("HEAD", self._look, limit=self._transport.timeout))
+        except RequestError:
+            return False
+        response.release()
+        return response.headers.get(END) == str(self.position + self.received)
 
     def _count(self, chunk: bytes) -> None:
         self._ended = not chunk

@@ -49,6 +49,17 @@ GROUP_RULE = "up to 100 letters, digits, '_', '.', '+' and '-'"
 OBJECT_ID = re.compile(r"[\w.-]{36}")
 """What may be asked for as the id of a Sequence or Instance."""
 
+ANSWER_AT = "X-Answer-At"
+"""Header of an upload: ``end`` asks for no head of an answer before the body has ended."""
+
+END = "X-Stream-End"
+"""In the answer to HEAD of a stream that has ended: the position of its end.
+
+In the answer that carries a stream: ``unmarked`` if the connection's end is its only end, which may be a loss.
+"""
+
+UNMARKED = "unmarked"
+
 POSITION = "X-Stream-Position"
 """In the answer that carries a stream: the position of its first byte; in a request for one: where to resume.
 

@@ -66,6 +66,59 @@ async def test_a_post_to_an_ended_input_is_refused(api, start):
     assert "ended" in answer.json["error"]
 
 
+async def waiting(hub, path):
+    """A connection on which a client waits to be asked for the body of its POST."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(
+        f"POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return reader, writer
+
+
+async def test_the_head_of_the_answer_keeps_away_from_100_continue(api, start, hub):
+    instance = await start(ECHO)
+    reader, writer = await waiting(hub, f"{instance}/input")
+    await api.get("/version")
+    assert not reader._buffer
+    writer.write(b"2\r\na\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.write(b"0\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n0\r\n\r\n")
+    writer.close()
+
+
+async def test_the_head_of_the_answer_comes_after_the_body_if_the_client_says_so(api, start, hub):
+    instance = await start(ECHO)
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(
+        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+        "X-Answer-At: end\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n".encode()
+    )
+    async with api.session.get(f"{api.url}{instance}/output") as output:
+        assert await output.content.readline() == b"a\n"
+    assert not reader._buffer
+    writer.write(b"0\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
+async def test_output_comes_though_the_body_that_was_asked_for_does_not_begin(start, hub):
+    instance = await start("async def run(context, input):\n    yield 'ready\\n'\n    async for _ in input: pass")
+    reader, writer = await waiting(hub, f"{instance}/inout")
+    assert b"200 OK" in await reader.readuntil(b"ready\n")
+    writer.close()
+
+
+@pytest.mark.parametrize("path", ["output", "stdout", "log", "events/any"])
+async def test_proxies_are_told_to_pass_streams_on(api, start, path):
+    instance = await start(SILENT)
+    async with api.session.get(f"{api.url}{instance}/{path}") as answer:
+        told = answer.headers["X-Accel-Buffering"], answer.headers["Cache-Control"]
+        assert told == ("no", "no-store, no-transform")
+
+
 async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
     instance = await start(ECHO)
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)

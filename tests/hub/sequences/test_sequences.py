@@ -179,7 +179,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(hub, api, package, files
 async def test_expect_100_is_answered_only_when_the_body_is_wanted(hub):
     import asyncio
 
-    head = "POST {} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: {}\r\nContent-Length: 9\r\n\r\n"
+    head = (
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Type: {}\r\nContent-Length: 9\r\n\r\n"
+    )
     for path, content_type, line in (
         ("/api/v1/sequence", "application/octet-stream", b"HTTP/1.1 100 Continue\r\n"),
         ("/api/v1/sequence", "text/plain", b"HTTP/1.1 415 Invalid content-type\r\n"),

@@ -106,7 +106,12 @@ async def raw_writer(hub, content_type=NDJSON, **headers):
     """A POST to /topic/t whose body is still open."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     lines = [f"{name}: {value}" for name, value in headers.items()]
-    head = ["POST /api/v1/topic/t HTTP/1.1", "Host: x", f"Content-Type: {content_type}", "Transfer-Encoding: chunked"]
+    head = [
+        "POST /api/v1/topic/t HTTP/1.1",
+        "Host: localhost",
+        f"Content-Type: {content_type}",
+        "Transfer-Encoding: chunked",
+    ]
     writer.write("\r\n".join([*head, *lines, "", ""]).encode())
     return reader, writer
 

@@ -140,7 +140,8 @@ async def _finished(request: web.Request, handler: Handler, caller: Caller | Non
 
 async def _answer(request: web.Request, handler: Handler, caller: Caller | None) -> web.StreamResponse:
     try:
-        request.app[PARTS].cors.require_page(request.headers)
+        route = route_of(request.match_info.handler)
+        request.app[PARTS].cors.require_page(request.headers, takes=bool(route and route.scope is Scope.FULL))
         if request.method == hdrs.METH_OPTIONS:  # a browser asks before it sends the token
             return web.Response(headers={**_PREFLIGHT, **_allow_token(request)})
         _authorize(request, caller)

@@ -175,8 +175,10 @@ def _waits(request: web.Request) -> bool:
     return request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
 
 
-async def ask_for_body(request: web.Request) -> None:
-    """Send ``100 Continue`` to a client that waits for it."""
-    if _waits(request):
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+async def ask_for_body(request: web.Request) -> bool:
+    """Send ``100 Continue`` to a client that waits for it; whether it does."""
+    if not _waits(request):
+        return False
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+    return True

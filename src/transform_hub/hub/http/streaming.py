@@ -1,4 +1,11 @@
-"""Streams over HTTP: a Channel into an answer, a request's body into a runner or a topic."""
+"""Streams over HTTP: a Channel into an answer, a request's body into a runner or a topic.
+
+The head of an answer to ``Expect: 100-continue`` keeps away from the ``100 Continue``: HAProxy 2.6 passes on only the
+second if both come in one segment, and the client waits for ever. A body that begins shows that the first has arrived.
+
+Clients may ask with ``X-Answer-At: end`` for no head before the end of an upload: once nginx has one, it no longer
+looks whether the Hub takes more of the body, and what the Hub could not take at once stays there for ever.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,7 @@ from transform_hub.hub.http.content_encoding import chained, decoded, encoding_o
 from transform_hub.hub.http.route import ask_for_body, require_acceptable
 from transform_hub.hub.link.runner_input import SinkWriter
 from transform_hub.hub.topics.bus import TopicMember, TopicWriter
-from transform_hub.models.rules import BINARY, POSITION, media_type
+from transform_hub.models.rules import ANSWER_AT, BINARY, END, POSITION, UNMARKED, media_type
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +34,11 @@ PIECE = 256 * 1024
 LARGE = 32 * 1024
 """Bytes from which on a chunk is worth three writes instead of one copy."""
 
+APART = 0.1
+"""Seconds that the head of an answer to ``inout`` waits after ``100 Continue`` for the body to begin."""
+
+PASSED_ON = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+"""Headers of streams: proxies pass each byte on at once, as it is."""
 
 Note = Callable[[str, str], object]
 """Writes an entry into an Instance's log: its level and text."""
@@ -62,6 +74,8 @@ async def stream_response(
     require_acceptable(request, BINARY, *([media_type(content_type)] if content_type else []))
     response = stream_answer(request, content_type)
     if request.method == hdrs.METH_HEAD:  # a look must not take data from anybody
+        if isinstance(source, Channel) and source.closed:
+            response.headers[END] = str(source.written)
         await response.prepare(request)
         return response
     position, is_tap = wanted_place(request)
@@ -143,13 +157,15 @@ def wanted_position(request: web.Request) -> int | None:
 
 def stream_answer(request: web.Request, content_type: str | None = None) -> web.StreamResponse:
     """An answer that is a stream of bytes, of a content type that a Sequence has declared."""
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: content_type or BINARY})
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: content_type or BINARY, **PASSED_ON})
     if content_type is not None:
         # A browser that opens it must neither guess another type nor run a Sequence's script as this Hub's own.
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Security-Policy"] = "sandbox"
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
+    elif request.method != hdrs.METH_HEAD:
+        response.headers[END] = UNMARKED
     return response
 
 
@@ -221,8 +237,13 @@ def ends_stream(request: web.Request) -> bool:
     return request.headers.get("x-end-stream", "true").strip().lower() not in ("false", "success")
 
 
+def answers_at_end(request: web.Request) -> bool:
+    """Whether the client wants no head of an answer before it has sent its body: ``X-Answer-At``."""
+    return request.headers.get(ANSWER_AT, "").strip().lower() == "end"
+
+
 async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> web.StreamResponse:
-    """Carry a request's body to a runner; the answer's head goes out at once, its end when all is forwarded.
+    """Carry a request's body to a runner; the answer's head goes out first, its end when all is forwarded.
 
     A client that breaks off does not end the target: only a complete body does.
 
@@ -235,20 +256,24 @@ async def forward_body(request: web.Request, writer: SinkWriter, note: Note) -> 
         ApiError: the body can't be decoded, not even its first piece.
     """
     end = ends_stream(request)
-    response = web.StreamResponse(status=200 if end else 202)
+    response = web.StreamResponse(status=200 if end else 202, headers=PASSED_ON)
     body = _noted(chunks(request), note)
     with writer:
-        await ask_for_body(request)
+        was_asked = await ask_for_body(request)
         # A body that is not gzip at all is refused in words, before the head goes out.
         first = await anext(body, b"") if encoding_of(request.headers) else b""
         try:
             await writer.begin()
             response.headers[POSITION] = str(writer.position)
-            await response.prepare(request)
+            if not answers_at_end(request):
+                if was_asked and not first:
+                    first = await anext(body, b"")
+                await response.prepare(request)
             await _carry(chained(first, body), writer, end=end)
         except (ChannelClosedError, ApiError):
             _break_off(request)
             return response
+    await response.prepare(request)
     await response.write_eof()
     return response
 
@@ -293,13 +318,18 @@ async def converse(
     Raises:
         ApiError: the body has an encoding that is not supported.
     """
-    body = _noted(chunks(request), note)
+    has_begun = asyncio.Event()
+    body = _announced(_noted(chunks(request), note), has_begun)
     response = stream_answer(request, content_type)
-    await ask_for_body(request)
+    was_asked = await ask_for_body(request)
     with output.reader() as reader:
-        await response.prepare(request)
+        response.headers[POSITION] = str(reader.position)
         upload = asyncio.ensure_future(_upload(request, body, writer, end=end))
         try:
+            if was_asked:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(has_begun.wait(), APART)
+            await response.prepare(request)
             await send_all(request, reader, response)
         finally:
             if not request.content.is_eof():  # one that has arrived whole is the Instance's, whatever its client does
@@ -307,6 +337,15 @@ async def converse(
             await asyncio.wait({upload})
     await response.write_eof()
     return response
+
+
+async def _announced(body: AsyncIterator[bytes], has_begun: asyncio.Event) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in body:
+            has_begun.set()
+            yield chunk
+    finally:
+        has_begun.set()
 
 
 async def _upload(request: web.Request, body: AsyncIterator[bytes], writer: SinkWriter, *, end: bool) -> None:

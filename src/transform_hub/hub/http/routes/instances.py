@@ -27,7 +27,7 @@ from transform_hub.models import (
     MonitoringRateOrder,
     StopRequest,
 )
-from transform_hub.models.rules import BINARY, JSON_TYPES, NDJSON, POSITION
+from transform_hub.models.rules import ANSWER_AT, BINARY, JSON_TYPES, NDJSON, POSITION
 
 OUTPUT = Content("What the Sequence writes.")
 EVENT_LINES = Content("One message in JSON per line.")
@@ -39,6 +39,9 @@ INPUT = Content(
 END_STREAM = Header("x-end-stream", "`false` or `success` leave the stream open when the request has ended.")
 WRITE_AT = Header(
     POSITION, "Where the stream has to be, in bytes: 409 if it is elsewhere. Who was sending before breaks off."
+)
+ANSWER_WHEN = Header(
+    ANSWER_AT, "`end`: the head of the answer, too, comes after the body. Proxies pass bodies on better then."
 )
 STAYS_OPEN = "The stream stays open after this request."
 
@@ -200,7 +203,7 @@ async def get_input_position(request: web.Request) -> web.Response:
 
 @route(
     "POST /api/v1/instance/{id}/stdin", scope=Scope.FULL, body=STDIN, answer=NOTHING, other_statuses={202: STAYS_OPEN},
-    refuses=(404, 409), headers=(END_STREAM, WRITE_AT), audit={"stdin": 3},
+    refuses=(404, 409), headers=(END_STREAM, WRITE_AT, ANSWER_WHEN), audit={"stdin": 3},
 )  # fmt: skip
 async def send_stdin(request: web.Request) -> web.StreamResponse:
     """Write to the standard input of the Sequence.
@@ -215,7 +218,7 @@ async def send_stdin(request: web.Request) -> web.StreamResponse:
 
 @route(
     "POST /api/v1/instance/{id}/input", scope=Scope.FULL, body=INPUT, answer=NOTHING, other_statuses={202: STAYS_OPEN},
-    refuses=(404, 405, 406, 409), headers=(END_STREAM, WRITE_AT), audit={"input": 7},
+    refuses=(404, 405, 406, 409), headers=(END_STREAM, WRITE_AT, ANSWER_WHEN), audit={"input": 7},
 )  # fmt: skip
 async def send_input(request: web.Request) -> web.StreamResponse:
     """Write to the input of the Sequence.
