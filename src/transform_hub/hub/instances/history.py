@@ -74,16 +74,9 @@ class History(InstanceObserver):
     def ended(self, instance: Instance) -> None:
         self._add(_entry(instance))
 
-    def entries(self, sequence: str | None = None, *, limit: int, offset: int = 0) -> list[HistoryEntry]:
-        """The entries, the latest end first.
-
-        Args:
-            sequence: only those of the Sequence of this id or name.
-            limit: entries at most.
-            offset: entries to skip.
-        """
-        found = [each for each in reversed(self._ended) if sequence in (None, each.sequence.id, each.sequence.name)]
-        return found[offset : offset + limit]
+    def entries(self, sequence: str | None = None) -> list[HistoryEntry]:
+        """The entries, the latest end first; only those of a Sequence, if its id or name is given."""
+        return [each for each in reversed(self._ended) if sequence in (None, each.sequence.id, each.sequence.name)]
 
     def close(self) -> None:
         """Write no more."""

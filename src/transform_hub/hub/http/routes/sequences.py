@@ -15,6 +15,7 @@ from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import decoded_package, encoding_of
 from transform_hub.hub.http.json import body_as, json_response
+from transform_hub.hub.http.lists import LIMIT, OFFSET, list_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, ask_for_body, route
 from transform_hub.hub.http.streaming import sent_chunks
@@ -94,11 +95,12 @@ def _refusals() -> Iterator[None]:
 
 @route(
     f"GET /api/v1/sequence/{ID}/instances", scope=Scope.READ, answer=list[str], refuses=(404, 409),
-    audit={"instances": 16},
+    query=(LIMIT, OFFSET), audit={"instances": 16},
 )  # fmt: skip
 async def list_instances(request: web.Request) -> web.Response:
     """The ids of a Sequence's Instances."""
-    return json_response([instance.id for instance in request.app[PARTS].instances.of(_sequence(request).id)])
+    instances = request.app[PARTS].instances.of(_sequence(request).id)
+    return await list_response(request, instances, lambda instance: instance.id)
 
 
 @route(f"GET /api/v1/sequence/{ID}", scope=Scope.READ, answer=SequenceInfo, refuses=(404, 409))
