@@ -77,6 +77,24 @@ async def test_a_start_needs_no_options(body, api, package):
     assert not {"args", "appConfig"} & set(info)
 
 
+async def test_a_start_with_unknown_fields_tells_them(api, package, caplog):
+    sequence = await api.send(package(ECHO))
+    plain = await api.start(sequence, args=["x"], appConfig={"arg": 1}, instanceId=ID)
+    assert "unknown" not in caplog.text
+    misspelt = await api.start(sequence, arg=["x"], app_config={}, **{"x" * 1000: 1})
+    told = "The start has fields that are unknown and ignored: 'app_config', 'arg', '" + "x" * 100 + "'"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"Instance {misspelt.rpartition('/')[2]}: {told}"
+    ]
+    await api.start(sequence, **{str(number): 1 for number in range(10, 25)})
+    assert caplog.text.rstrip().endswith("'18', '19' and 5 more")
+    for instance in (plain, misspelt):
+        await api.input(instance, b"")
+        await api.ended(instance)
+    assert told in (await api.read(f"{misspelt}/log")).decode()
+    assert b"unknown" not in await api.read(f"{plain}/log")
+
+
 async def test_a_start_without_a_body_needs_no_content_type(api, package):
     sequence_id = await api.send(package(ECHO))
     async with api.session.post(

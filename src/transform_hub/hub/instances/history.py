@@ -20,6 +20,7 @@ import msgspec
 
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.observers import InstanceObserver
+from transform_hub.hub.private import make_directory, open_file
 from transform_hub.models import ENDED, HistoryEntry, PastSequence
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class History(InstanceObserver):
         if not self._limit:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self._path.parent)
             if self._path.exists():
                 self._read()
             self._write_anew()
@@ -118,11 +119,11 @@ class History(InstanceObserver):
         self.close()
         incoming = self._path.with_suffix(".new")
         entries = [*self._ended, *self._running.values()]
-        with incoming.open("wb") as file:
+        with open_file(incoming, "wb") as file:
             file.writelines(msgspec.json.encode(entry) + b"\n" for entry in entries)
         incoming.replace(self._path)
         self._lines = len(entries)
-        self._file = self._path.open("ab", buffering=0)
+        self._file = open_file(self._path, "ab", buffering=0)
 
 
 def _entry(instance: Instance) -> HistoryEntry:

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 PACKAGE = Content("A tar.gz with a package.json at its top.")
 FORCE = Header("x-seq-kill-inst", "Any value: kill its Instances first.")
 
+MAX_NAMES, MAX_NAME = 10, 100
+"""Names of unknown fields that are told, and letters of each."""
+
 T = TypeVar("T")
 
 
@@ -135,12 +138,22 @@ async def start_sequence(request: web.Request) -> web.Response:
     """
     parts = request.app[PARTS]
     parts.readiness.require_accepting()
-    start = await body_as(request, StartRequest, lenient=True)  # as in STH; the published client sends null
+    unknown: list[str] = []
+    start = await body_as(request, StartRequest, lenient=True, unknown=unknown)  # as in STH: its client sends null
     order = parts.instances.order(_sequence(request, "Not Found"), start)
     instance = await to_the_end(parts.instances.start(order))
     about = {"instance": instance.id, "sequence": order.sequence.id}
     log.info("Instance %s of Sequence %s was started", instance.id, order.sequence.id, extra=about)
+    if unknown:  # which STH takes, too, and hands to the runner
+        ignored = f"The start has fields that are unknown and ignored: {_some(unknown)}"
+        log.warning("Instance %s: %s", instance.id, ignored, extra=about)
+        instance.streams.note("WARN", ignored)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name[:MAX_NAME]) for name in sorted(names)[:MAX_NAMES])
+    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
 
 
 def refusal(error: PackageError) -> ApiError:
