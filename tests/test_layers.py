@@ -12,9 +12,10 @@ import transform_hub
 
 SOURCE = Path(transform_hub.__file__).parent
 
-BASE = {"errors", "protocol", "privacy", "messages", "models"}
+BASE = {"errors", "protocol", "privacy", "messages", "models", "served"}
 ALLOWED = {  # nobody but its own entry imports the command lines
     **{name: set() for name in BASE},
+    "served": {"models"},
     "package": BASE,
     "profile": BASE,
     "client": {*BASE, "package", "profile"},

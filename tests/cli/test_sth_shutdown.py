@@ -142,17 +142,16 @@ def test_a_reader_that_has_stalled_does_not_hold_it_up(running):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_it_at_once(running, number):
-    sth = running(SLOW, "--shutdown-timeout", "600000", "--no-reattach")
-    pid = pid_of(sth)
-    once = sth.open("GET", f"/instance/{ID}/event/stopping")
+@pytest.mark.parametrize("reattach", ["--reattach", "--no-reattach"])
+@pytest.mark.parametrize("source", [SLOW, DEAF], ids=["slow", "deaf"])
+def test_a_second_signal_ends_it_and_its_runners_at_once(running, number, reattach, source):
+    sth = running(source, "--shutdown-timeout", "600000", reattach)
+    runner = psutil.Process(pid_of(sth))
     sth.process.send_signal(signal.SIGTERM)
-    once.getresponse().read()
-    once.close()
+    until_sync(lambda: sth.get(f"/instance/{ID}")["status"] == "stopping")
     sth.process.send_signal(number)
     assert sth.process.wait(timeout=100) == -number
-    left = [psutil.Process(pid)] if psutil.pid_exists(pid) else []
-    assert psutil.wait_procs(left, timeout=20)[1] == []
+    assert psutil.wait_procs([runner], timeout=100)[1] == []
 
 
 def test_who_reads_what_a_killed_hub_has_said_does_not_wait_for_its_instances(running):

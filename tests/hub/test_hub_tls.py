@@ -3,9 +3,11 @@
 import asyncio
 import shutil
 import ssl
+from datetime import datetime, timezone
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from transform_hub.client import TLS, HostClient
 from transform_hub.errors import HubConnectionError, HubStartError
@@ -130,14 +132,84 @@ async def test_a_file_that_is_not_right_does_not_keep_the_other_from_being_read(
     ("certificate", "key", "client_ca", "said"),
     [
         ("none.pem", None, None, "can't be read"),
-        ("certificate.pem", None, None, "hold no certificate with its key"),
+        ("certificate.pem", None, None, "certificate.pem holds no key in PEM form"),
+        ("key.pem", None, None, "key.pem holds no certificate in PEM form"),
+        ("junk", None, None, "junk holds no certificate in PEM form"),
+        ("empty", "key.pem", None, "empty holds no certificate in PEM form"),
+        ("cut.pem", "key.pem", None, "cut.pem holds no certificate in PEM form, or a damaged one"),
+        ("certificate.pem", "junk", None, "junk holds no key in PEM form"),
+        (
+            "certificate.pem",
+            "other.pem",
+            None,
+            "The key in .*other.pem is not that of the certificate in .*certificate",
+        ),
+        ("certificate.pem", "locked.pem", None, "The key in .*locked.pem has a password"),
+        (".", None, None, "can't be read: Is a directory"),
         ("certificate.pem", "none.pem", None, "can't be read"),
         ("hub.pem", None, "none.pem", "can't be read"),
         ("hub.pem", None, "key.pem", "holds no certificates"),
     ],
 )
 async def test_files_that_are_not_right_are_told(files, certificate, key, client_ca, said):
+    (files / "junk").write_bytes(b"\xff\x00" * 1000)
+    (files / "empty").write_bytes(b"")
+    (files / "cut.pem").write_bytes((files / "certificate.pem").read_bytes()[:300] + b"\n-----END CERTIFICATE-----\n")
+    trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(files / "other.pem")
+    key_of = serialization.load_pem_private_key((files / "key.pem").read_bytes(), None)
+    (files / "locked.pem").write_bytes(
+        key_of.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"password"),
+        )
+    )
     tls = TLSConfig(certificate=files / certificate, key=key and files / key, client_ca=client_ca and files / client_ca)
     with pytest.raises(HubStartError, match=said):
         async with serve(tls=tls):
             pass
+
+
+@pytest.mark.parametrize(
+    ("times", "of_hub", "of_client"),
+    [
+        (
+            {"not_after": datetime(2020, 1, 1, tzinfo=timezone.utc)},
+            "hub.pem expired on Jan  1 00:00:00 2020 GMT",
+            "has expired",
+        ),
+        (
+            {"not_before": datetime(2900, 1, 1, tzinfo=timezone.utc)},
+            "hub.pem is not valid before Jan  1 00:00:00 2900 GMT",
+            "not yet valid",
+        ),
+    ],
+)
+async def test_a_certificate_out_of_its_time_is_told_by_hub_and_client(files, times, of_hub, of_client, caplog):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(files / "ca.pem")
+    authority.issue_cert("127.0.0.1", **times).private_key_and_cert_chain_pem.write_to_path(files / "hub.pem")
+    async with serve(tls=TLSConfig(certificate=files / "hub.pem")) as hub:
+        (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert of_hub in warning
+        caplog.clear()
+        hub.reload()
+        assert of_hub in caplog.text
+        async with HostClient(hub.url, tls=TLS(ca_file=files / "ca.pem")) as host:
+            with pytest.raises(HubConnectionError, match=of_client) as raised:
+                await host.get_version()
+        assert "ca_file" not in raised.value.hint
+
+
+async def test_a_certificate_in_its_time_is_no_warning(files, caplog):
+    async with serve(tls=TLSConfig(certificate=files / "hub.pem")):
+        assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+async def test_a_client_says_which_certificate_it_does_not_trust(files):
+    trustme.CA().cert_pem.write_to_path(files / "other.pem")
+    trusting = TLS(ca_file=files / "other.pem")
+    async with serve(tls=TLSConfig(certificate=files / "hub.pem")) as hub, HostClient(hub.url, tls=trusting) as host:
+        with pytest.raises(HubConnectionError, match="unable to get local issuer certificate") as raised:
+            await host.get_version()
+    assert "ca_file" in raised.value.hint

@@ -57,7 +57,7 @@ def detach(port: int, arguments: list[str]) -> dict[str, Any]:
         CommandError: it did not start; the message is its own.
     """
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs name Sequences and Instances
     log = folder / f"starting-{os.getpid()}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own program

@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
+from transform_hub.served import CALLER, blocks_itself
+
 API_BASE = "/api/v1"
 
 
@@ -59,6 +61,14 @@ class Address:
     def _of_socket(cls, socket: str, path: str | None) -> Address:
         whole = _path(path)
         return cls(f"http+unix://{socket}{whole}", socket=unquote(socket), _sent=f"http://localhost{whole}")
+
+    @property
+    def is_blocked_by_caller(self) -> bool:
+        """Whether it is of a Hub in the event loop of the thread that waits for this task."""
+        if CALLER.get() is None or self.socket is not None:
+            return False
+        url = URL(self.base)
+        return blocks_itself(url.host or "", url.port or 0)
 
     def below(self, path: str) -> Address:
         """The address of an API below this one, with the same credentials."""

@@ -28,6 +28,12 @@ _PROXY_HINT = "check the proxy in the environment, or add the host to NO_PROXY"
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons for an answer that is not TLS."""
 
+_OUT_OF_TIME = {
+    9: "check the clock of this machine, and the certificate",
+    10: "the server needs a new certificate, or this machine's clock is wrong",
+}
+"""Hints by OpenSSL's codes: X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+
 
 def failure(error: BaseException, *, base: str, server: str, request: dict[str, str]) -> HubConnectionError:
     """The error for a failed request.
@@ -81,7 +87,8 @@ def _not_secure(
 ) -> tuple[str, str]:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
-        hint = "check the certificate; tls=TLS(ca_file=...) names an authority to trust"
+        code = getattr(error.certificate_error, "verify_code", 0)
+        hint = _OUT_OF_TIME.get(code) or "check the certificate; tls=TLS(ca_file=...) names an authority to trust"
     else:
         reason = getattr(error.os_error, "reason", "") or error.os_error
         hint = "check the certificate, or http instead of https"

@@ -248,6 +248,7 @@ class Transport:
             headers[hdrs.AUTHORIZATION] = authorization
         if self._proxy is not None and not self.base.startswith("https:"):
             headers.update(self._proxy.headers)  # aiohttp sends them only to a proxy that makes a tunnel
+        self._refuse_to_block()
         pool = await self._sessions.get()
         error: RequestError
         try:
@@ -266,6 +267,14 @@ class Transport:
             # A ClientResponseError holds the request's headers, and so the token.
             error.__cause__ = None if isinstance(cause, aiohttp.ClientResponseError) else cause
         raise error  # outside of except, so that no __context__ is kept either
+
+    def _refuse_to_block(self) -> None:
+        if self._address.is_blocked_by_caller:
+            raise RuntimeError(
+                f"The {self.server} at {self.base} runs in the event loop of this thread, and could not answer while a "
+                "sync client waits: use the async HostClient here, or the sync one in another thread "
+                "(`await asyncio.to_thread(...)`)"
+            )
 
     def _failure(self, cause: BaseException, request: Request) -> RequestError:
         timed_out = isinstance(cause, asyncio.TimeoutError) and not isinstance(cause, aiohttp.ServerTimeoutError)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.instances.directories import Directories
@@ -12,15 +12,12 @@ from transform_hub.models import SequenceInfo
 
 
 class Catalog:
-    """Describes, replaces and removes Sequences; iterating gives descriptions."""
+    """Describes, replaces and removes Sequences."""
 
     def __init__(self, sequences: SequenceStore, instances: InstanceStore, directories: Directories) -> None:
         self._sequences = sequences
         self._instances = instances
         self._directories = directories
-
-    def __iter__(self) -> Iterator[SequenceInfo]:
-        return map(self.describe, self._sequences)
 
     def describe(self, sequence: SequenceInfo) -> SequenceInfo:
         """A Sequence with the ids of its Instances."""
@@ -31,6 +28,11 @@ class Catalog:
             location=sequence.location,
             instances=[instance.id for instance in self._instances.of(sequence.id)],
         )
+
+    def describe_if_kept(self, sequence: SequenceInfo) -> SequenceInfo | None:
+        """The same as it is by now; None if it was deleted."""
+        present = self._sequences.get(sequence.id)
+        return present and self.describe(present)
 
     async def replace(self, sequence: SequenceInfo, body: AsyncIterator[bytes]) -> SequenceInfo:
         """Put a package in the place of a Sequence, whole or not at all.

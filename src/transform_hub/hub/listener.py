@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from transform_hub import served
 from transform_hub.errors import HubStartError
 from transform_hub.hub.access.tls import ServerTLS, TLSConfig
 from transform_hub.hub.http.connections import IDLE_TIMEOUT, Runner
@@ -87,6 +88,7 @@ class Listener:
         await self._runner.setup()
         secure = self._tls is not None
         self.port = await self._listen(self._runner)
+        served.begin(self._host, self.port)
         self.url = _url(self._host, self.port, secure=secure)
         if secure or self._local_socket:
             self.local_url = await _listen_locally(self._runner, beside.with_name("api"))
@@ -104,6 +106,7 @@ class Listener:
 
     async def close(self) -> None:
         """Give open requests a moment, then cut the connections."""
+        served.end(self._host, self.port)
         if self._runner is not None:
             await self._runner.cleanup()
 

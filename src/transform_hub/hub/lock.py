@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from transform_hub.errors import HubStartError
+from transform_hub.hub.private import make_directory
 
 
 class Lock:
@@ -28,7 +29,7 @@ class Lock:
         """
         folder = self._path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_directory(folder)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise HubStartError(

@@ -46,6 +46,7 @@ from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.topics.bus import TopicBus
 from transform_hub.hub.topics.feeds import Feeds
 from transform_hub.hub.topics.local import LocalTopics
+from transform_hub.hub.turns import Turns
 from transform_hub.models import LoadCheck
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,8 @@ class Hub:
         self.lag = LoopLag()
         self.requests = Requests()
         self.readiness = Readiness()
-        self.metrics = Metrics(self.instances, self.sequences, self.topics, self.requests, self.lag)
+        self.turns = Turns()
+        self.metrics = Metrics(self.instances, self.sequences, self.topics, self.requests, self.lag, turns=self.turns)
         self.history = History(state / "history.ndjson", config.history_limit)
         self.instances.observers += (self.audit, self.metrics, self.history)
         if self.survival is not None:
@@ -216,6 +218,7 @@ class Hub:
             log=self.log,
             config=lambda: config.public(self.port),
             load_check=self.load_check,
+            turns=self.turns,
         )
 
     async def close(self) -> None:

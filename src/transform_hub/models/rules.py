@@ -66,6 +66,9 @@ POSITION = "X-Stream-Position"
 For input and stdin: in an answer the position of the stream; in a request that writes it the position it must have.
 """
 
+TOTAL_COUNT = "X-Total-Count"
+"""In the answer with a list or a part of it: the number of all items."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether a name or address can mean this machine alone."""

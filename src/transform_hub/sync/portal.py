@@ -27,6 +27,8 @@ from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
+from transform_hub.served import CALLER
+
 try:  # here: a thread can't import it any more when the main thread has ended
     import uvloop
 except ImportError:  # not on every platform
@@ -56,6 +58,7 @@ class Call(Generic[T]):
         self.is_over = False
         self._make = make
         self._loop = loop
+        self._caller = threading.get_ident()
         self._task: asyncio.Task[T] | None = None
         self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()  # None: it is over
 
@@ -120,6 +123,7 @@ class Call(Generic[T]):
 
     def _start(self) -> None:
         _CALL.set(self)
+        CALLER.set(self._caller)
         self._task = self._loop.create_task(self._main())
         self._task.add_done_callback(self._finish)
 

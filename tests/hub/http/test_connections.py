@@ -68,6 +68,60 @@ async def test_that_holds_for_later_requests_too(hub, monkeypatch):
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
+GET = b"GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /api/v1/topics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+OF_LENGTH = POST + b"Content-Length: 2\r\n\r\n{}"
+OF_CHUNKS = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+def pieces(whole, size):
+    return [whole[begin : begin + size] for begin in range(0, len(whole), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("request_before", [GET, OF_LENGTH, OF_CHUNKS, GET * 2])
+@pytest.mark.parametrize("half", [b"G", GET[:-1], GET[:-2]])
+async def test_half_a_head_behind_a_request_is_not_waited_for(hub, monkeypatch, request_before, half, size):
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
+    async with connection(hub) as (reader, writer):
+        for piece in pieces(request_before + half, size):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert b"HTTP/1.1 408 " in await reader.read()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    "whole", [GET, OF_LENGTH, OF_CHUNKS, GET * 2, GET * 50, OF_LENGTH + GET, OF_CHUNKS + OF_LENGTH]
+)
+async def test_who_has_sent_whole_requests_may_be_idle(hub, monkeypatch, whole, size):
+    async with connection(hub) as (reader, writer):
+        for piece in pieces(whole, size):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        for _ in range(whole.count(b"HTTP/1.1")):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.split()[1] in (b"200", b"400")
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+        (connected,) = hub.listener._runner.server.connections
+        assert connected._late is None
+
+
+async def test_half_a_head_behind_a_stream_is_waited_for_until_it_has_ended(hub, api, package, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
+    instance = await api.start(await api.send(package("def run(context, input): return input")))
+    async with connection(hub) as (reader, writer):
+        writer.write(f"GET /api/v1{instance}/output HTTP/1.1\r\nHost: localhost\r\n\r\nGET".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        await asyncio.sleep(0.2)  # longer than a head may take
+        await api.input(instance, b"last")
+        rest = await reader.read()
+    assert b"last" in rest
+    assert b"HTTP/1.1 408 " in rest
+
+
 async def test_a_stream_may_take_any_time(hub, api, package, monkeypatch):
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
     instance = await api.start(await api.send(package("def run(context, input): return input")))

@@ -129,7 +129,7 @@ async def test_a_hub_that_ends_leaves_no_data_and_the_cache(tmp_path, package, a
         async with serve(data_dir=tmp_path) as hub:
             api = api_of(hub, session)
             sequence = await api.send(package(KEEPS))
-            await api.start(sequence)
+            await told(api, await api.start(sequence))  # it has written by then
         state = tmp_path / "sequences" / ".hub"
         assert list((state / "data").iterdir()) == list((state / "trash").iterdir()) == []
         assert [each.name for each in (state / "cache").iterdir()] == [sequence]

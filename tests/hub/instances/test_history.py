@@ -37,8 +37,8 @@ def opened():
         yield opened
 
 
-def ids(history, **options):
-    return [int(each.id) for each in history.entries(**{"limit": 100, **options})]
+def ids(history):
+    return [int(each.id) for each in history.entries()]
 
 
 async def test_what_has_ended_is_told_the_latest_first(api, package):

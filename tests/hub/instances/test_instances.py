@@ -4,8 +4,10 @@ import asyncio
 import json
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from transform_hub.hub.server import serve
 from until import until
 
 ECHO = "def run(context, input, *args): return input"
@@ -73,6 +75,24 @@ async def test_a_start_needs_no_options(body, api, package):
     assert answer.status == 200
     info = (await api.get(f"/instance/{answer.json['id']}")).json
     assert not {"args", "appConfig"} & set(info)
+
+
+async def test_a_start_with_unknown_fields_tells_them(api, package, caplog):
+    sequence = await api.send(package(ECHO))
+    plain = await api.start(sequence, args=["x"], appConfig={"arg": 1}, instanceId=ID)
+    assert "unknown" not in caplog.text
+    misspelt = await api.start(sequence, arg=["x"], app_config={}, **{"x" * 1000: 1})
+    told = "The start has fields that are unknown and ignored: 'app_config', 'arg', '" + "x" * 100 + "'"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"Instance {misspelt.rpartition('/')[2]}: {told}"
+    ]
+    await api.start(sequence, **{str(number): 1 for number in range(10, 25)})
+    assert caplog.text.rstrip().endswith("'18', '19' and 5 more")
+    for instance in (plain, misspelt):
+        await api.input(instance, b"")
+        await api.ended(instance)
+    assert told in (await api.read(f"{misspelt}/log")).decode()
+    assert b"unknown" not in await api.read(f"{plain}/log")
 
 
 async def test_a_start_without_a_body_needs_no_content_type(api, package):
@@ -209,3 +229,39 @@ async def test_waiters_for_events_end_with_the_instance(api, package):
     assert answer.status == 404
     assert "never" in answer.json["error"]
     assert (await api.post(f"{instance}/_event", [5001, {"eventName": "x"}])).status == 409
+
+
+async def no_runner(order, on_exit):
+    raise OSError(2, "No such file or directory")
+
+
+async def test_a_sequence_has_its_instances_until_they_are_gone_and_only_those_that_run_count(
+    tmp_path, package, api_of
+):
+    async with serve(data_dir=tmp_path, max_instances=2) as hub, aiohttp.ClientSession() as session:
+        api = api_of(hub, session)
+        first, second = [await api.send(package(source)) for source in (ECHO, "def run(context, input): return None")]
+
+        async def told():
+            listed = {each["id"]: each["instances"] for each in (await api.get("/sequences")).json}
+            assert [*listed.values()] == [(await api.get(f"/sequence/{each}/instances")).json for each in listed]
+            return [[*map("/instance/{}".format, listed[each])] for each in (first, second)]
+
+        runs, ended = await api.start(first), await api.start(second)
+        await api.ended(ended)
+        assert await told() == [[runs], [ended]]
+
+        launch, hub.runtime.launch = hub.runtime.launch, no_runner
+        assert (await api.post(f"/sequence/{first}/start")).status == 500
+        hub.runtime.launch = launch
+        also = await api.start(first)
+        assert await told() == [[runs, also], [ended]]
+        assert (await api.post(f"/sequence/{second}/start")).status == 419
+
+        for each in (runs, ended):
+            await api.post(f"{each}/_kill", {"removeImmediately": True})
+            await api.answers(each, 404)
+        assert await told() == [[also], []]
+        assert (await api.call("DELETE", f"/sequence/{second}")).status == 200
+        assert (await api.call("DELETE", f"/sequence/{first}")).status == 409
+        await api.start(first)

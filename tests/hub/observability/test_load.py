@@ -3,6 +3,7 @@
 import dataclasses
 
 import aiohttp
+import psutil
 import pytest
 
 from transform_hub.hub.config import InstanceRequirements
@@ -40,6 +41,20 @@ def test_a_disk_that_is_not_there_is_left_out(tmp_path):
     disks = load_check([tmp_path, tmp_path / "missing"], reserve=1).fs_size
     assert [disk.fs for disk in disks] == [str(tmp_path)]
     assert 0 <= disks[0].use <= 1
+
+
+@pytest.mark.parametrize("meminfo", [None, b"", b"MemTotal: many kB\n", b"\xff\x00" * 99, 0])
+async def test_a_machine_that_does_not_tell_its_memory_starts_instances(meminfo, tmp_path, api, package, monkeypatch):
+    """As without /proc, or where it is not readable (0: a directory)."""
+    if isinstance(meminfo, bytes):
+        (tmp_path / "meminfo").write_bytes(meminfo)
+    elif meminfo == 0:
+        (tmp_path / "meminfo").mkdir()
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    load = (await api.get("/load-check")).json
+    assert load["memFree"] > 0
+    assert load["memUsed"] == 0
+    assert await api.start(await api.send(package("def run(context, input): return input")))
 
 
 async def test_an_overloaded_hub_starts_nothing_and_says_why(tmp_path, api_of, package):

@@ -194,3 +194,16 @@ async def test_a_hub_is_not_ready_before_it_is_told_so_and_when_it_ends(tmp_path
                     assert answer.status == 200
         finally:
             await hub.close()
+
+
+async def test_topics_are_told_each_in_both_formats(api, hub):
+    await hub.topics.topic("back\\slash", "text/plain")
+    await api.post("/topic/other", b"line\n", content_type="text/plain")
+    figures = await scrape(api)
+    assert figures("sth_topic_readers", topic="back\\slash") == 0
+    assert figures("sth_topic_bytes_total", topic="other") == 5
+    answer = await api.get("/metrics", accept="application/openmetrics-text; version=1.0.0")
+    (family,) = [family for family in open_metrics(answer.text) if family.name == "sth_topic_bytes"]
+    assert (family.type, {sample.labels["topic"]: sample.value for sample in family.samples}) == (
+        "counter", {"back\\slash": 0, "other": 5},
+    )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 
 from sth_process import Sth
 from transform_hub.hub.sequences.protection import move, protect, remove_tree
+from transform_hub.hub.server import serve
 
 WRITES = """
 import json, pathlib
@@ -43,7 +44,7 @@ async def test_files_and_directories_have_no_write_permission(api, package, hub)
     found = modes(hub.sequences.root / sequence)
     assert {name for name, mode in found.items() if mode & 0o222} == {"__pycache__", "lib/__pycache__"}
     assert stat.S_IMODE((hub.sequences.root / sequence).stat().st_mode) & 0o222 == 0
-    assert found["main.py"] & 0o444 == 0o444
+    assert (found["main.py"], found["bin/tool"], found["lib"], found["__pycache__"]) == (0o400, 0o400, 0o500, 0o700)
 
 
 @needs_limits
@@ -128,3 +129,22 @@ def test_a_tree_that_is_nested_deeper_than_python_walks_is_deleted(tmp_path):
     os.close(place)
     remove_tree(top)
     assert not top.exists()
+
+
+@pytest.mark.parametrize("reattach", [True, False])
+async def test_no_other_user_reads_what_a_hub_has(reattach, tmp_path, package, api_of):
+    before = os.umask(0)
+    try:
+        async with (
+            serve(data_dir=tmp_path / "some" / "where", reattach=reattach) as hub,
+            aiohttp.ClientSession() as session,
+        ):
+            api = api_of(hub, session)
+            sequence = await api.send(package("def run(context, input): return input", files=FILES))
+            await api.start(sequence)
+            octets = {"content_type": "application/octet-stream"}
+            await api.call("PUT", f"/sequence/{await api.send(package(''))}", package("", files=FILES), **octets)
+            open_to_others = {name for name, mode in modes(tmp_path).items() if mode & 0o077}
+    finally:
+        os.umask(before)
+    assert not open_to_others

@@ -59,9 +59,9 @@ async def test_it_is_the_new_one_after_a_restart(tmp_path, says):
             sequence_id = (await response.json())["id"]
         async with session.put(hub.url + f"/sequence/{sequence_id}", data=says("new")) as response:
             assert response.status == 200
-        listings.append(list(hub.catalog))
+        listings.append([hub.catalog.describe(each) for each in hub.sequences])
     async with serve(data_dir=tmp_path) as hub:
-        listings.append(list(hub.catalog))
+        listings.append([hub.catalog.describe(each) for each in hub.sequences])
     assert listings[0] == listings[1]
     assert listings[0][0].name == "new"
 

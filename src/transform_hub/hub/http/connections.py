@@ -1,8 +1,9 @@
 """Connections to the API: their limits, and the answers to what is not even HTTP.
 
-    too many connections, or none of
-    its file descriptors left         503, closed
-    no whole head of a request        408, closed; HEAD_TIMEOUT after its first byte, or after the connection
+    too many connections, or hardly a
+    file descriptor left              503, closed
+    no whole head of a request        408, closed; HEAD_TIMEOUT after its first byte, or after the connection; of one
+                                      that came behind another request up to HEAD_TIMEOUT after that is answered
     a head that is too long           431
     no further request                closed after IDLE_TIMEOUT
 
@@ -18,10 +19,13 @@ from typing import Any, cast
 import aiohttp.http_exceptions
 import msgspec
 from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from transform_hub.hub import descriptors
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import error_response
+
+HEAD_END = b"\r\n\r\n"
 
 HEAD_TIMEOUT = 30.0
 """Seconds that the head of a request may take."""
@@ -33,9 +37,10 @@ IDLE_TIMEOUT = 300.0
 class Connection(web.RequestHandler):
     """One connection of a client."""
 
-    __slots__ = ("_late",)
+    __slots__ = ("_body", "_late")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._body: Any = EMPTY_PAYLOAD  # of the latest request
         self._late: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         server = cast("Server", self._manager)
@@ -47,12 +52,26 @@ class Connection(web.RequestHandler):
             self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        before = self._request_count
+        requests, was_in_body, received = self._request_count, not self._body.is_eof(), self._body.total_bytes
         super().data_received(data)
-        if self._request_count != before:
+        if self._request_count != requests:
             self._forget_head()
-        elif self._late is None and self._waits_for_head:
+            self._body, was_in_body, received = self._messages[-1][1] if self._messages else EMPTY_PAYLOAD, True, 0
+        if self._late is None and (self._waits_for_head or self._has_begun_another(data, received, was_in_body)):
             self._expect_head()
+
+    def _has_begun_another(self, data: bytes, received: int, was_in_body: bool) -> bool:  # noqa: FBT001
+        """Whether data that ends a request ends within the head of the next; of its body some was received before.
+
+        aiohttp does not tell. Whoever sends a body that looks like the end of a head is only taken for idle.
+        """
+        if not self._body.is_eof() or self._buffer_paused:  # then there may be whole requests in it
+            return False
+        if not was_in_body:
+            return bool(data.strip(b"\r\n"))
+        size = self._body.total_bytes - received
+        behind_head = data[: len(data) - size][-4:]  # short if the end of the head came in two pieces
+        return not HEAD_END.endswith((behind_head, data[-4:]))  # the latter: of chunks, too
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._forget_head()
@@ -74,6 +93,8 @@ class Connection(web.RequestHandler):
         self._late = None
         if self._request_count == 0 or self._waits_for_head:
             self._turn_away(408, "The head of the request took too long")
+        elif self.transport is not None:  # a request before it is still answered
+            self._expect_head()
 
     def _turn_away(self, status: int, error: str) -> None:
         """Answer without having read a request, and hang up."""

@@ -14,7 +14,7 @@ from transform_hub.hub.http.content_encoding import decoded_whole, encoding_of
 from transform_hub.models.rules import JSON_TYPES
 from transform_hub.protocol import require_bounded
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 JSON_TIMEOUT = 60.0
 """Seconds that the JSON body of a request may take."""
@@ -73,13 +73,16 @@ async def json_body(request: web.Request) -> Any:
         raise ApiError(400, f"{reason}: it is nested too deeply", reason=reason) from None
 
 
-async def body_as(request: web.Request, model: type[T], *, lenient: bool = False) -> T:
+async def body_as(
+    request: web.Request, model: type[T], *, lenient: bool = False, unknown: list[str] | None = None
+) -> T:
     """The body as a model; fields that are null count as absent, and a body that is null as well.
 
     Args:
         request: has the body.
         model: of it.
         lenient: whether a body that is no object counts as an empty one.
+        unknown: gets the names of fields that the model does not have, which are ignored.
 
     Raises:
         ApiError: it is not JSON, not an object, or a field has the wrong type.
@@ -91,6 +94,8 @@ async def body_as(request: web.Request, model: type[T], *, lenient: bool = False
         if value is not None and not lenient:
             raise ApiError(400, "The body must be a JSON object")
         value = {}
+    if unknown is not None:
+        unknown += value.keys() - {field.encode_name for field in msgspec.structs.fields(model)}
     try:
         return msgspec.convert({key: field for key, field in value.items() if field is not None}, model)
     except msgspec.ValidationError as error:

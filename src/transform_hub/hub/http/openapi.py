@@ -84,7 +84,7 @@ def _operation(method: str, path: str, route: Route) -> Json:
     described: Json = {"operationId": route.name, "tags": [route.noun], "summary": summary}
     if description:
         described["description"] = description
-    if parameters := [*_path_parameters(path, route), *_header_parameters(route)]:
+    if parameters := [*_path_parameters(path, route), *_other_parameters(route)]:
         described["parameters"] = parameters
     if route.body is not None:
         described["requestBody"] = {"content": _content(route.body), "required": route.body_required}
@@ -103,7 +103,9 @@ def _path_parameters(path: str, route: Route) -> Iterator[Json]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _header_parameters(route: Route) -> Iterator[Json]:
+def _other_parameters(route: Route) -> Iterator[Json]:
+    for each in route.query:
+        yield {"name": each.name, "in": "query", "description": each.description, "schema": each.schema}
     for header in route.headers:
         yield {"name": header.name, "in": "header", "description": header.description, "schema": {"type": "string"}}
 

@@ -20,6 +20,7 @@ from transform_hub.hub.observability.requests import Requests
 from transform_hub.hub.readiness import Readiness
 from transform_hub.hub.sequences.store import SequenceStore
 from transform_hub.hub.topics.bus import TopicBus
+from transform_hub.hub.turns import Turns
 from transform_hub.models import LoadCheck
 
 
@@ -31,6 +32,7 @@ class Parts:
         host: the address that the Hub was told to listen on.
         config: gives what ``GET /config`` answers.
         load_check: measures the machine.
+        turns: where long work is done.
     """
 
     host: str
@@ -48,6 +50,7 @@ class Parts:
     log: HubLog
     config: Callable[[], dict[str, Any]]
     load_check: Callable[[], LoadCheck]
+    turns: Turns
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -49,6 +49,15 @@ class Header:
     description: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """A parameter in the query of the request, which may be left out."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"type": "string"})
+
+
 NOTHING = Content("Nothing.", ())
 LOG_LINES = Content("One `LogEntry` in JSON per line.")
 
@@ -69,6 +78,7 @@ class Route:
         other_statuses: those it may have instead, with why.
         refuses: statuses of errors, beside those that every route may have.
         headers: of the request.
+        query: parameters in its query.
         audit: the operation's number in codes of the audit, by its word in the path.
         is_endless: whether it may take as long as the client waits: a stream, or an event that may never come.
         is_drained: whether a Hub that shuts down waits for it: it ends once its Instance has and all of it is read.
@@ -84,6 +94,7 @@ class Route:
     other_statuses: Mapping[int, str] = dataclasses.field(default_factory=dict)
     refuses: tuple[int, ...] = ()
     headers: tuple[Header, ...] = ()
+    query: tuple[Query, ...] = ()
     audit: Mapping[str, int] = dataclasses.field(default_factory=dict)
     is_endless: bool = False
     is_drained: bool = False

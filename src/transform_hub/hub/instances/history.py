@@ -20,6 +20,7 @@ import msgspec
 
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.observers import InstanceObserver
+from transform_hub.hub.private import make_directory, open_file
 from transform_hub.models import ENDED, HistoryEntry, PastSequence
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class History(InstanceObserver):
         if not self._limit:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self._path.parent)
             if self._path.exists():
                 self._read()
             self._write_anew()
@@ -74,16 +75,9 @@ class History(InstanceObserver):
     def ended(self, instance: Instance) -> None:
         self._add(_entry(instance))
 
-    def entries(self, sequence: str | None = None, *, limit: int, offset: int = 0) -> list[HistoryEntry]:
-        """The entries, the latest end first.
-
-        Args:
-            sequence: only those of the Sequence of this id or name.
-            limit: entries at most.
-            offset: entries to skip.
-        """
-        found = [each for each in reversed(self._ended) if sequence in (None, each.sequence.id, each.sequence.name)]
-        return found[offset : offset + limit]
+    def entries(self, sequence: str | None = None) -> list[HistoryEntry]:
+        """The entries, the latest end first; only those of a Sequence, if its id or name is given."""
+        return [each for each in reversed(self._ended) if sequence in (None, each.sequence.id, each.sequence.name)]
 
     def close(self) -> None:
         """Write no more."""
@@ -129,11 +123,11 @@ class History(InstanceObserver):
         self.close()
         incoming = self._path.with_suffix(".new")
         entries = [*self._ended, *self._running.values()]
-        with incoming.open("wb") as file:
+        with open_file(incoming, "wb") as file:
             file.writelines(msgspec.json.encode(entry) + b"\n" for entry in entries)
         incoming.replace(self._path)
         self._lines = len(entries)
-        self._file = self._path.open("ab", buffering=0)
+        self._file = open_file(self._path, "ab", buffering=0)
 
 
 def _entry(instance: Instance) -> HistoryEntry:

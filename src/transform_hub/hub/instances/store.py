@@ -62,6 +62,8 @@ class InstanceStore(Mapping[str, Instance]):
         self._max_running = max_running
         self._retention = retention
         self._instances: dict[str, Instance] = {}
+        self._by_sequence: dict[str, dict[Instance, None]] = {}  # dicts, for their order
+        self._not_ended: set[Instance] = set()
         self._listeners = Listeners()
         self._observed: set[str] = set()
         self._unclaimed: list[Instance] = []
@@ -80,7 +82,7 @@ class InstanceStore(Mapping[str, Instance]):
 
     def of(self, sequence_id: str) -> list[Instance]:
         """Those of a Sequence, ended ones included while they are kept."""
-        return [instance for instance in self.values() if instance.sequence.id == sequence_id]
+        return [*self._by_sequence.get(sequence_id, ())]
 
     # --- how they come ------------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class InstanceStore(Mapping[str, Instance]):
         began = time.monotonic()
         if order.id in self:
             raise ApiError(409, "Instance with a given ID already exists")
-        running = sum(not instance.ended.is_set() for instance in self.values())
+        running = len(self._not_ended)
         if self._max_running is not None and running >= self._max_running:
             raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
         if lack := descriptors.lack_for_start(sum(instance.status == "initializing" for instance in self.values())):
@@ -143,6 +145,8 @@ class InstanceStore(Mapping[str, Instance]):
         backing = backing or self.make_backing(order.id)
         instance = Instance(order, self, self.runtime, retention=self._retention, backing=backing)
         self._instances[order.id] = instance
+        self._by_sequence.setdefault(order.sequence.id, {})[instance] = None
+        self._not_ended.add(instance)
         self._listeners.expect(instance)
         return instance
 
@@ -178,12 +182,17 @@ class InstanceStore(Mapping[str, Instance]):
         return self._directories.make(instance.id, instance.sequence.id)
 
     def ended(self, instance: Instance) -> None:
+        self._not_ended.discard(instance)
         self._listeners.remove(instance)
         if instance.id in self._observed:
             self._tell(lambda observer: observer.ended(instance))
 
     def gone(self, instance: Instance) -> None:
         self._instances.pop(instance.id, None)
+        of_sequence = self._by_sequence.get(instance.sequence.id, {})
+        of_sequence.pop(instance, None)
+        if not of_sequence:
+            self._by_sequence.pop(instance.sequence.id, None)
         self._observed.discard(instance.id)
         if instance in self._unclaimed:
             self._unclaimed.remove(instance)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,25 +13,45 @@ import psutil
 
 from transform_hub.models import DiskUsage, LoadCheck
 
+log = logging.getLogger(__name__)
+
 MIB = 1024 * 1024
 
 
 def load_check(paths: Iterable[Path], reserve: float) -> LoadCheck:
-    """The machine's load, memory and disks.
+    """The machine's load, memory and disks; what it does not tell counts as no load, or as free.
 
     Args:
         paths: one on each disk to look at.
         reserve: bytes of each disk that do not count as available.
     """
-    one_minute, _, fifteen_minutes = os.getloadavg()
-    memory = psutil.virtual_memory()
+    one_minute = fifteen_minutes = 0.0
+    with contextlib.suppress(OSError):
+        one_minute, _, fifteen_minutes = os.getloadavg()
+    total, available = _memory()
     return LoadCheck(
         avg_load=fifteen_minutes,
         current_load=one_minute,
-        mem_free=memory.available,
-        mem_used=memory.total - memory.available,
+        mem_free=available,
+        mem_used=total - available,
         fs_size=[disk for path in paths if (disk := _disk(path, reserve)) is not None],
     )
+
+
+def _memory() -> tuple[float, float]:
+    """Bytes of memory, and of those that are available."""
+    try:
+        memory = psutil.virtual_memory()
+    except Exception as error:  # noqa: BLE001 - psutil raises what its reading of a /proc/meminfo like this one comes to
+        _warn(f"{type(error).__name__}: {error}")
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return total, total
+    return memory.total, memory.available
+
+
+@functools.cache
+def _warn(why: str) -> None:
+    log.warning("This machine does not tell how much memory is free, so that starts are not refused for it: %s", why)
 
 
 def _disk(path: Path, reserve: float) -> DiskUsage | None:

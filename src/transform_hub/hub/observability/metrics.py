@@ -1,35 +1,39 @@
 """The Hub's metrics, in the format of Prometheus.
 
 Bytes are counted where streams carry them anyway, and read at a scrape: measuring costs nothing per chunk. Starts and
-ends of Instances are counted when they happen.
+ends of Instances are counted when they happen. A scrape reads, and writes what it has read, in short turns of the event
+loop: there may be thousands of Instances and topics.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, get_args
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as Count
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.observers import InstanceObserver
 from transform_hub.hub.observability.lag import BOUNDS, LoopLag
 from transform_hub.hub.observability.requests import Requests
 from transform_hub.hub.sequences.store import SequenceStore
-from transform_hub.hub.topics.bus import TopicBus, TopicFigures
+from transform_hub.hub.topics.bus import Topic, TopicBus
+from transform_hub.hub.turns import Turns
 from transform_hub.models import InstanceStatus
 
 STREAMS = ("stdin", "input", "output", "stdout", "stderr")
 READABLE = ("output", "stdout", "stderr")
+END = b"# EOF\n"
+"""The last line of OpenMetrics."""
+
 START_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Metrics(InstanceObserver, Collector):
+class Metrics(InstanceObserver):
     """All metrics of one Hub, in a registry of its own; it observes Instances."""
 
     def __init__(
@@ -39,14 +43,16 @@ class Metrics(InstanceObserver, Collector):
         topics: TopicBus,
         requests: Requests,
         lag: LoopLag,
+        *,
+        turns: Turns,
     ) -> None:
         self._instances = instances
         self._sequences = sequences
         self._topics = topics
         self._requests = requests
         self._lag = lag
+        self._turns = turns
         self._gone: Counter[str] = Counter()
-        self._of_each_topic: list[tuple[str, TopicFigures]] = []
         self._registry = CollectorRegistry()
         self._starts = Histogram(
             "sth_instance_start_seconds",
@@ -58,7 +64,6 @@ class Metrics(InstanceObserver, Collector):
         self._ends = Count(
             "sth_instance_ends", "Instances that have ended.", ["status", "reason"], registry=self._registry
         )
-        self._registry.register(self)
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """The answer to a scrape, and its content type.
@@ -66,9 +71,20 @@ class Metrics(InstanceObserver, Collector):
         Args:
             accept: the formats that the client accepts.
         """
-        self._of_each_topic = [(topic.name, topic.figures()) for topic in await self._topics.topics()]
         encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        instances, topics = _OfInstances(self._gone.copy()), _OfTopics()
+        await self._turns.each(instances.add, [*self._instances.values()])
+        await self._turns.each(topics.add, await self._topics.topics())
+        lines: list[bytes] = []
+
+        def write(family: Metric, of_topics: bytes = b"") -> None:
+            lines.append(encode(_Family(family)).removesuffix(END) + of_topics)
+
+        await self._turns.each(write, [*self._families(), *instances.families()])
+        await self._turns.each(lambda each: write(*each), topics.families())
+        if content_type.startswith("application/openmetrics-text"):
+            lines.append(END)
+        return b"".join(lines), content_type
 
     # --- counted when it happens --------------------------------------------------------------------------
 
@@ -92,48 +108,11 @@ class Metrics(InstanceObserver, Collector):
 
     # --- read at a scrape ---------------------------------------------------------------------------------
 
-    def collect(self) -> Iterator[Metric]:
-        """The figures of this moment."""
-        yield from self._of_instances(list(self._instances.values()))
-        yield from self._of_topics()
+    def _families(self) -> Iterator[Metric]:
+        yield from self._registry.collect()
         yield from self._of_requests()
         yield GaugeMetricFamily("sth_sequences", "Sequences that are stored.", sum(1 for _ in self._sequences))
         yield self._loop_lag()
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry is this Hub's alone, so there are no other names to check against."""
-        return ()
-
-    def _of_instances(self, instances: list[Instance]) -> Iterator[Metric]:
-        states = GaugeMetricFamily("sth_instances", "Instances, by what they are doing.", labels=["status"])
-        counts = Counter(instance.status for instance in instances)
-        for status in get_args(InstanceStatus):
-            if status != "gone":
-                states.add_metric([status], counts[status])
-        yield states
-        carried = CounterMetricFamily("sth_stream_bytes", "Bytes carried to and from Instances.", labels=["stream"])
-        traffic = self._gone.copy()
-        for instance in instances:
-            traffic.update(instance.streams.traffic)
-        for stream in STREAMS:
-            carried.add_metric([stream], traffic[stream])
-        yield carried
-        yield from _depths(instances)
-
-    def _of_topics(self) -> Iterator[Metric]:
-        families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
-            "held": GaugeMetricFamily("sth_topic_held_bytes", "Bytes that a topic holds.", labels=["topic"]),
-            "readers": GaugeMetricFamily("sth_topic_readers", "Readers of a topic.", labels=["topic"]),
-            "writers": GaugeMetricFamily("sth_topic_writers", "Writers of a topic.", labels=["topic"]),
-            "waiting": GaugeMetricFamily(
-                "sth_topic_writers_held_back", "Writers that wait because a topic is full.", labels=["topic"]
-            ),
-            "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
-        }
-        for topic, figures in self._of_each_topic:
-            for name, family in families.items():
-                family.add_metric([topic], getattr(figures, name))
-        yield from families.values()
 
     def _of_requests(self) -> Iterator[Metric]:
         being_answered = GaugeMetricFamily(
@@ -161,15 +140,82 @@ class Metrics(InstanceObserver, Collector):
         )
 
 
-def _depths(instances: list[Instance]) -> Iterator[Metric]:
-    held = GaugeMetricFamily("sth_stream_held_bytes", "Bytes of Instances that nobody has read yet.", labels=["stream"])
-    readers = GaugeMetricFamily("sth_stream_readers", "Readers of Instances.", labels=["stream"])
-    full = GaugeMetricFamily(
-        "sth_stream_writers_held_back", "Instances that wait because a stream is full.", labels=["stream"]
-    )
-    for stream in READABLE:
-        channels = [instance.streams[stream] for instance in instances]
-        held.add_metric([stream], sum(channel.size for channel in channels))
-        readers.add_metric([stream], sum(channel.readers for channel in channels))
-        full.add_metric([stream], sum(channel.is_held for channel in channels))
-    yield from (held, readers, full)
+class _OfInstances:
+    """The figures of all Instances; ``traffic`` is that of those that are gone."""
+
+    def __init__(self, traffic: Counter[str]) -> None:
+        self._traffic = traffic
+        self._states: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+        self._readers: Counter[str] = Counter()
+        self._full: Counter[str] = Counter()
+
+    def add(self, instance: Instance) -> None:
+        self._traffic.update(instance.streams.traffic)
+        if instance.status == "gone":  # since the scrape began, or its bytes would be among those of the gone
+            return
+        self._states[instance.status] += 1
+        for stream in READABLE:
+            channel = instance.streams[stream]
+            self._held[stream] += channel.size
+            self._readers[stream] += channel.readers
+            self._full[stream] += channel.is_held
+
+    def families(self) -> Iterator[Metric]:
+        states = GaugeMetricFamily("sth_instances", "Instances, by what they are doing.", labels=["status"])
+        for status in get_args(InstanceStatus):
+            if status != "gone":
+                states.add_metric([status], self._states[status])
+        yield states
+        carried = CounterMetricFamily("sth_stream_bytes", "Bytes carried to and from Instances.", labels=["stream"])
+        for stream in STREAMS:
+            carried.add_metric([stream], self._traffic[stream])
+        yield carried
+        for name, text, figures in (
+            ("sth_stream_held_bytes", "Bytes of Instances that nobody has read yet.", self._held),
+            ("sth_stream_readers", "Readers of Instances.", self._readers),
+            ("sth_stream_writers_held_back", "Instances that wait because a stream is full.", self._full),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["stream"])
+            for stream in READABLE:
+                family.add_metric([stream], figures[stream])
+            yield family
+
+
+class _OfTopics:
+    """The figures of each topic: lines at once, since prometheus_client is slow and there may be thousands."""
+
+    FAMILIES: ClassVar[dict[str, Metric]] = {
+        "held": GaugeMetricFamily("sth_topic_held_bytes", "Bytes that a topic holds.", labels=["topic"]),
+        "readers": GaugeMetricFamily("sth_topic_readers", "Readers of a topic.", labels=["topic"]),
+        "writers": GaugeMetricFamily("sth_topic_writers", "Writers of a topic.", labels=["topic"]),
+        "waiting": GaugeMetricFamily(
+            "sth_topic_writers_held_back", "Writers that wait because a topic is full.", labels=["topic"]
+        ),
+        "written": CounterMetricFamily("sth_topic_bytes", "Bytes written to a topic.", labels=["topic"]),
+    }
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[bytes]] = {name: [] for name in self.FAMILIES}
+
+    def add(self, topic: Topic) -> None:
+        label = topic.name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").encode()
+        figures = topic.figures()
+        for name, lines in self._lines.items():
+            lines.append(b'{topic="%s"} %d\n' % (label, getattr(figures, name)))
+
+    def families(self) -> Iterator[tuple[Metric, bytes]]:
+        """Each without samples, and its lines."""
+        for name, family in self.FAMILIES.items():
+            sample = family.name.encode() + (b"_total" if family.type == "counter" else b"")
+            yield family, b"".join([sample + line for line in self._lines[name]])
+
+
+class _Family:
+    """One family, as a registry to those who encode."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._family

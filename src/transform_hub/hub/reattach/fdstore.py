@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from transform_hub.hub.link.socket_dir import socket_directory
+from transform_hub.hub.private import make_directory, open_file
 from transform_hub.hub.runtimes.runtime import Exit
 
 log = logging.getLogger(__name__)
@@ -81,10 +82,11 @@ class FdStoreFiles:
 
     def make(self) -> str:
         """A path for a socket: short, as these have to be, and reached by this user alone; another Hub will find it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_directory(self._folder)
         path = str(Path(socket_directory(_PREFIX), _NAME))
         self._ours.add(path)
-        self._file(path).write_text(path)
+        with open_file(self._file(path), "wb") as file:
+            file.write(path.encode())
         return path
 
     def forget(self, path: str) -> None:

@@ -10,7 +10,6 @@ Hub's death, not the machine's, which ends the Instances too.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from transform_hub.errors import HubStartError
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.hub.instances.messages import TopicDeclaration
 from transform_hub.hub.instances.run import StopOrder, TopicKind
+from transform_hub.hub.private import make_directory, open_file
 from transform_hub.models import InstanceStatus, Model, StartRequest
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Records:
             HubStartError: it can't be made.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_directory(self._folder)
             self._folder.chmod(0o700)
         except OSError as error:
             raise HubStartError(f"{self._folder} can't be a directory for records: {error.strerror}") from error
@@ -130,7 +130,7 @@ class Records:
         path = self._path(record.id)
         incoming = path.with_suffix(".new")
         try:
-            with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with open_file(incoming, "wb") as file:
                 file.write(msgspec.json.encode(record))
             incoming.replace(path)
         except OSError as error:

@@ -22,14 +22,14 @@ import contextlib
 import dataclasses
 import uuid
 from collections.abc import AsyncIterator, Callable
-from io import FileIO
 from pathlib import Path
 from tarfile import BLOCKSIZE
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
 from transform_hub.errors import HubStartError, PackageError
+from transform_hub.hub.private import make_directory, open_file
 from transform_hub.hub.sequences.protection import move, protect, remove_tree
 from transform_hub.models import Model
 from transform_hub.package import Limits, PackageJson, unpack
@@ -82,7 +82,7 @@ class SequenceFiles:
         """
         try:
             for folder in (self.root, self._meta, self._replacing, self._incoming):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_directory(folder)
             for half in self._replacing.iterdir():
                 self._finish(half)
                 _remove(half)
@@ -109,13 +109,14 @@ class SequenceFiles:
             OSError: the disk does not take it.
         """
         folder = self._incoming / str(uuid.uuid4())
-        folder.mkdir()
+        make_directory(folder)
         try:
             archive = folder / "package.tar.gz"
             meta = Meta(package_size=await self._spool(body, archive))
             async with self._unpackings:
                 package = await _in_thread(lambda: self._unpack(archive, folder / "package"))
-            (folder / "meta.json").write_bytes(msgspec.json.encode(meta))
+            with open_file(folder / "meta.json", "wb") as file:
+                file.write(msgspec.json.encode(meta))
             yield Upload(folder, package, meta)
         finally:
             await _in_thread(lambda: _remove(folder))
@@ -184,7 +185,7 @@ class SequenceFiles:
         """Write the body to disk; stops early at what can't be a package."""
         size = 0
         begun = b""
-        with archive.open("wb", buffering=0) as file:
+        with open_file(archive, "wb", buffering=0) as file:
             async for chunk in body:
                 if len(begun) < BLOCKSIZE:
                     begun += chunk[:BLOCKSIZE]
@@ -216,7 +217,7 @@ async def _in_thread(function: Callable[[], T]) -> T:
         raise
 
 
-def _write(file: FileIO, chunk: bytes) -> None:
+def _write(file: BinaryIO, chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:
         view = view[file.write(view) :]  # a disk that fills up takes a part

@@ -1,4 +1,4 @@
-"""Packages that Sequences don't change: files and directories without write permission.
+"""Packages that Sequences don't change, and no other user reads: what only the Hub's user may read or execute.
 
 It keeps a Sequence from changing, by an open() or a download beside its code, what its other Instances run. It is no
 wall: the owner can give the permission back, and root needs none. In a sandbox the package is read-only for all.
@@ -14,12 +14,13 @@ from pathlib import Path
 
 _WRITE = 0o222
 _OWNER = 0o700
+_PROTECTED = 0o500
 
 CACHE = "__pycache__"
 
 
 def protect(package: Path) -> None:
-    """Take the write permission from all in a package, but for where Python caches its byte code.
+    """Leave of the permissions of a package what its owner needs, to write only where Python caches its byte code.
 
     Raises:
         OSError: the disk does not do it.
@@ -28,11 +29,10 @@ def protect(package: Path) -> None:
         folder = Path(place)
         for name in files:
             if not (path := folder / name).is_symlink():
-                path.chmod(path.stat().st_mode & ~_WRITE)
+                path.chmod(path.stat().st_mode & _PROTECTED)
         if CACHE not in {*folders, *files} and any(name.endswith(".py") for name in files):
-            (folder / CACHE).mkdir()
-        if folder.name != CACHE:
-            folder.chmod(folder.stat().st_mode & ~_WRITE)
+            (folder / CACHE).mkdir(mode=_OWNER)
+        folder.chmod(folder.stat().st_mode & (_OWNER if folder.name == CACHE else _PROTECTED))
 
 
 def move(package: Path, target: Path) -> None:

@@ -48,7 +48,8 @@ async def run(config: DaemonConfig) -> int:
     """
     hide_memory()
     _raise_descriptor_limit()
-    stop = _stop_signal()
+    signals = _StopSignals()
+    stop = signals.first
     notifier = Notifier(os.environ)
     if not config.identify_existing:
         log.warning("The Sequences that are there are always found")
@@ -57,6 +58,7 @@ async def run(config: DaemonConfig) -> int:
         if config.startup_config is not None:
             startup = await asyncio.to_thread(read_startup, config.startup_config, workspace, config.limits)
         async with _health(config.health) as health, _running(config) as hub:
+            signals.hub = hub
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hung_up, hub, _has_terminal())
             starting = start_all(startup, sequences=hub.sequences, instances=hub.instances, topics=hub.topics)
             started = await _until(stop, starting)
@@ -89,21 +91,36 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _stop_signal() -> asyncio.Future[int]:
-    """Set to the number of the first signal that asks the Hub to end; the second ends the process at once."""
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
+class _StopSignals:
+    """SIGINT and SIGTERM: the first asks the Hub to end, the second kills its runners and ends the process at once.
 
-    def stopped(number: int) -> None:
+    Attributes:
+        first: set to the number of the first.
+        hub: whose runners are killed; None before there is one.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[int] = self._loop.create_future()
+        self.hub: Hub | None = None
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._on_first, int(number))
+
+    def _on_first(self, number: int) -> None:
         for each in _SIGNALS:
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-        stop.set_result(number)
+            self._loop.remove_signal_handler(each)
+            signal.signal(each, self._on_second)  # outside of the event loop, which may be what hangs
+        self.first.set_result(number)
         log.info("Stopping")
 
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stopped, int(number))
-    return stop
+    def _on_second(self, number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            if self.hub is not None:
+                for instance_id in [*self.hub.instances]:
+                    self.hub.runtime.kill(instance_id)
+        finally:
+            os.kill(os.getpid(), number)
 
 
 def _hung_up(hub: Hub, had_terminal: bool) -> None:  # noqa: FBT001 - of a signal handler

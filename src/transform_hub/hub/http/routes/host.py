@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from importlib.metadata import version as package_version
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import json_response
+from transform_hub.hub.http.lists import LIMIT, OFFSET, encoded_list, list_response
 from transform_hub.hub.http.openapi import document
 from transform_hub.hub.http.parts import PARTS
-from transform_hub.hub.http.route import LOG_LINES, Content, route
+from transform_hub.hub.http.route import LOG_LINES, Content, Query, route
 from transform_hub.hub.http.streaming import stream_response
+from transform_hub.hub.instances.instance import Instance
 from transform_hub.models import Entities, HistoryEntry, InstanceInfo, LoadCheck, SequenceInfo, Status, Version
+
+HISTORY = 100
+"""Entries of the history that who names no limit gets."""
 
 AUDIT_LINES = Content("One `AuditRecord` in JSON per line.")
 
@@ -49,41 +55,44 @@ async def get_load_check(request: web.Request) -> web.Response:
     return json_response(request.app[PARTS].load_check())
 
 
-@route("GET /api/v1/sequences", scope=Scope.READ, answer=list[SequenceInfo])
+@route("GET /api/v1/sequences", scope=Scope.READ, answer=list[SequenceInfo], query=(LIMIT, OFFSET))
 async def list_sequences(request: web.Request) -> web.Response:
     """All Sequences."""
-    return json_response(list(request.app[PARTS].catalog))
+    parts = request.app[PARTS]
+    return await list_response(request, [*parts.sequences], parts.catalog.describe_if_kept)
 
 
-@route("GET /api/v1/instances", scope=Scope.READ, answer=list[InstanceInfo])
+@route("GET /api/v1/instances", scope=Scope.READ, answer=list[InstanceInfo], query=(LIMIT, OFFSET))
 async def list_instances(request: web.Request) -> web.Response:
     """All Instances, ended ones included while they are kept."""
-    return json_response([instance.info() for instance in request.app[PARTS].instances.values()])
+    return await list_response(request, [*request.app[PARTS].instances.values()], _info)
 
 
-@route("GET /api/v1/history", scope=Scope.READ, answer=list[HistoryEntry], refuses=(400,))
+def _info(instance: Instance) -> InstanceInfo | None:
+    return None if instance.status == "gone" else instance.info()
+
+
+@route(
+    "GET /api/v1/history", scope=Scope.READ, answer=list[HistoryEntry],
+    query=(
+        Query("sequence", "The id or name of a Sequence, for its Instances alone."),
+        dataclasses.replace(LIMIT, description=f"Items at most; {HISTORY} by default."),
+        OFFSET,
+    ),
+)  # fmt: skip
 async def list_history(request: web.Request) -> web.Response:
-    """Instances that have ended, the latest first, also those of earlier runs of the Hub.
-
-    `?sequence=` takes those of a Sequence, by its id or name; `?limit=` (100) and `?offset=` (0) a part of them.
-    """
-    limit, offset = _number(request, "limit", 100), _number(request, "offset", 0)
-    return json_response(request.app[PARTS].history.entries(request.query.get("sequence"), limit=limit, offset=offset))
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    given = request.query.get(name, str(default))
-    if not re.fullmatch(r"\d{1,9}", given, re.ASCII):
-        raise ApiError(400, f"Invalid {name} format: a number from 0 on, not {given!r}")
-    return int(given)
+    """Instances that have ended, the latest first, also those of earlier runs of the Hub."""
+    entries = request.app[PARTS].history.entries(request.query.get("sequence"))
+    return await list_response(request, entries, lambda entry: entry, limit=HISTORY)
 
 
 @route("GET /api/v1/entities", scope=Scope.READ, answer=Entities)
 async def list_entities(request: web.Request) -> web.Response:
     """All Sequences and Instances."""
     parts = request.app[PARTS]
-    instances = [instance.info() for instance in parts.instances.values()]
-    return json_response(Entities(sequences=list(parts.catalog), instances=instances))
+    sequences = await encoded_list(parts.turns, [*parts.sequences], parts.catalog.describe_if_kept)
+    instances = await encoded_list(parts.turns, [*parts.instances.values()], _info)
+    return json_response({"sequences": msgspec.Raw(sequences), "instances": msgspec.Raw(instances)})
 
 
 @route("GET /api/v1/log", scope=Scope.READ, answer=LOG_LINES, is_endless=True)

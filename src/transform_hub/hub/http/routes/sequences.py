@@ -15,6 +15,7 @@ from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.content_encoding import decoded_package, encoding_of
 from transform_hub.hub.http.json import body_as, json_response
+from transform_hub.hub.http.lists import LIMIT, OFFSET, list_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, ask_for_body, route
 from transform_hub.hub.http.streaming import sent_chunks
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 PACKAGE = Content("A tar.gz with a package.json at its top.")
 FORCE = Header("x-seq-kill-inst", "Any value: kill its Instances first.")
+
+MAX_NAMES, MAX_NAME = 10, 100
+"""Names of unknown fields that are told, and letters of each."""
 
 T = TypeVar("T")
 
@@ -94,11 +98,12 @@ def _refusals() -> Iterator[None]:
 
 @route(
     f"GET /api/v1/sequence/{ID}/instances", scope=Scope.READ, answer=list[str], refuses=(404, 409),
-    audit={"instances": 16},
+    query=(LIMIT, OFFSET), audit={"instances": 16},
 )  # fmt: skip
 async def list_instances(request: web.Request) -> web.Response:
     """The ids of a Sequence's Instances."""
-    return json_response([instance.id for instance in request.app[PARTS].instances.of(_sequence(request).id)])
+    instances = request.app[PARTS].instances.of(_sequence(request).id)
+    return await list_response(request, instances, lambda instance: instance.id)
 
 
 @route(f"GET /api/v1/sequence/{ID}", scope=Scope.READ, answer=SequenceInfo, refuses=(404, 409))
@@ -133,12 +138,22 @@ async def start_sequence(request: web.Request) -> web.Response:
     """
     parts = request.app[PARTS]
     parts.readiness.require_accepting()
-    start = await body_as(request, StartRequest, lenient=True)  # as in STH; the published client sends null
+    unknown: list[str] = []
+    start = await body_as(request, StartRequest, lenient=True, unknown=unknown)  # as in STH: its client sends null
     order = parts.instances.order(_sequence(request, "Not Found"), start)
     instance = await to_the_end(parts.instances.start(order))
     about = {"instance": instance.id, "sequence": order.sequence.id}
     log.info("Instance %s of Sequence %s was started", instance.id, order.sequence.id, extra=about)
+    if unknown:  # which STH takes, too, and hands to the runner
+        ignored = f"The start has fields that are unknown and ignored: {_some(unknown)}"
+        log.warning("Instance %s: %s", instance.id, ignored, extra=about)
+        instance.streams.note("WARN", ignored)
     return json_response(InstanceStarted(id=instance.id, message=f"Sequence {instance.id} starting"))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name[:MAX_NAME]) for name in sorted(names)[:MAX_NAMES])
+    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
 
 
 def refusal(error: PackageError) -> ApiError:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from transform_hub.hub.access.auth import Scope
 from transform_hub.hub.errors import ApiError
 from transform_hub.hub.http.json import json_body, json_response
+from transform_hub.hub.http.lists import LIMIT, OFFSET, list_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, require_acceptable, route
 from transform_hub.hub.http.streaming import forward_to_topic, share_response, stream_response, wanted_place
@@ -24,10 +25,10 @@ STREAM_OF_ITEMS = Content("Items of the topic.")
 TOPIC_TYPE = Header("content-type", "What the topic carries if this creates it; `application/x-ndjson` by default.")
 
 
-@route("GET /api/v1/topics", scope=Scope.READ, answer=list[Topic])
+@route("GET /api/v1/topics", scope=Scope.READ, answer=list[Topic], query=(LIMIT, OFFSET))
 async def list_topics(request: web.Request) -> web.Response:
     """All topics."""
-    return json_response([_listed(topic) for topic in await request.app[PARTS].topics.topics()])
+    return await list_response(request, await request.app[PARTS].topics.topics(), _listed)
 
 
 def _listed(topic: bus.Topic) -> Topic:
