@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from transform_hub.sync.portal import Portal, current_call, portal
+from transform_hub.sync.portal import Call, Portal, current_call, portal
 from until import until
 
 OWN = contextvars.ContextVar("own")
@@ -88,6 +88,24 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_end():
     with pytest.raises(KeyboardInterrupt):
         portal().run(endless)
     assert seen == ["unwound"]
+
+
+@pytest.mark.parametrize("moment", ["before", "over"])
+def test_ctrl_c_at_the_begin_or_the_end_of_a_call(monkeypatch, moment):
+    taken = Call._next_job
+
+    def interrupted(call):
+        monkeypatch.undo()
+        if moment == "over":
+            assert taken(call) is None
+        raise KeyboardInterrupt
+
+    async def nothing():
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Call, "_next_job", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        portal().run(nothing)
 
 
 def test_ctrl_c_interrupts_what_the_call_asked_for():

@@ -21,7 +21,9 @@ from until import until
 
 CHROMIUM = needs_program("chromium")
 OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-popup-blocking", "--no-proxy-server",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-popup-blocking",
+    "--no-proxy-server", "--no-first-run", "--disable-quic", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP *.example 127.0.0.1, MAP hub 127.0.0.1",
 )  # fmt: skip
 SITE = "site.example"

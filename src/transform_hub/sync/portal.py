@@ -87,7 +87,8 @@ class Call(Generic[T]):
     def _cancel(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._cancel_task)
-            while self._next_job() is not None:
+            # What says that it is over may have been taken from the inbox, and lost, when the exception came.
+            while not self.is_over and self._next_job() is not None:
                 pass
 
     def _next_job(self) -> Callable[[], object] | None:
@@ -132,6 +133,7 @@ class Call(Generic[T]):
 
     def _cancel_task(self) -> None:
         if self._task is None:  # interrupted before it was started
+            self.is_over = True
             self._inbox.put(None)
         else:
             self._task.cancel()
