@@ -224,7 +224,7 @@ async def test_a_line_with_a_bom_or_text_that_is_not_unicode(line):
 CAUSES = {
     b"[1, NaN]": "NaN is not JSON",
     b'{"a": tru}': "Expecting value at column 7",
-    b"[" * 100_000: "recursion",
+    b"[" * 100_000: "it is nested too deeply",
 }
 
 

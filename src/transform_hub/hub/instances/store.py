@@ -64,6 +64,7 @@ class InstanceStore(Mapping[str, Instance]):
         self._instances: dict[str, Instance] = {}
         self._by_sequence: dict[str, dict[Instance, None]] = {}  # dicts, for their order
         self._not_ended: set[Instance] = set()
+        self._being_started = 0
         self._listeners = Listeners()
         self._observed: set[str] = set()
         self._unclaimed: list[Instance] = []
@@ -107,9 +108,10 @@ class InstanceStore(Mapping[str, Instance]):
         running = len(self._not_ended)
         if self._max_running is not None and running >= self._max_running:
             raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
-        if lack := descriptors.lack_for_start(sum(instance.status == "initializing" for instance in self.values())):
+        if lack := descriptors.lack_for_start(self._being_started):
             raise NoRoomError(lack)
         instance = self._add(order)
+        self._being_started += 1
         try:
             await instance.start()
         except ApiError:
@@ -117,6 +119,8 @@ class InstanceStore(Mapping[str, Instance]):
             for observer in self.observers:
                 observer.refused()
             raise
+        finally:
+            self._being_started -= 1
         self._observe(instance, time.monotonic() - began)
         return instance
 

@@ -33,7 +33,11 @@ def make_memory(name: str, size: int) -> int:
         OSError: there is none left.
     """
     descriptor = os.memfd_create(name)
-    os.ftruncate(descriptor, size)  # its pages come when they are written
+    try:
+        os.ftruncate(descriptor, size)  # its pages come when they are written
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
