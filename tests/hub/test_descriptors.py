@@ -91,6 +91,31 @@ async def test_starts_are_refused_before_descriptors_run_out(few, package):
     assert (await api.post(f"/sequence/{sequence}/start", {})).status == 200
 
 
+async def test_topics_and_groups_are_refused_before_descriptors_run_out(few):
+    api, hub = few
+
+    async def read(number, query=""):
+        async with api.session.get(
+            f"{api.url}/topic/t{number}{query}", headers={"content-type": "text/plain"}
+        ) as answer:
+            return answer.status, "" if answer.status == 200 else (await answer.json())["error"]
+
+    count = 0
+    while (answer := await read(count))[0] == 200:
+        count += 1
+    assert count > LIMIT // 4
+    for status, error in (answer, await read(0, "?group=g")):
+        assert status == 503
+        assert f"of the Hub's {LIMIT} file descriptors are left" in error
+    async with aiohttp.ClientSession() as session, session.delete(f"{hub.url}/topics/t0") as response:
+        assert response.status == 200
+    await until(lambda: _is_ok(read(count)))
+
+
+async def _is_ok(reading):
+    return (await reading)[0] == 200
+
+
 async def test_starts_at_the_same_time_are_counted(few, package):
     api, _ = few
     sequence = await api.send(package(ECHO))
@@ -101,5 +126,4 @@ async def test_starts_at_the_same_time_are_counted(few, package):
 
 def test_where_they_can_not_be_counted_there_is_room(monkeypatch):
     monkeypatch.setattr(descriptors, "_FOLDERS", (Path("/nowhere"),))
-    assert descriptors.lack_for_start(1000) is None
-    assert not descriptors.are_scarce()
+    assert descriptors.lack(10**9) is None

@@ -65,17 +65,17 @@ class Work:
         kinds = (self._stream, self._stream, self._topic, self._end, self._kill, self._restart, self._upload)
         await asyncio.gather(*(self._repeat(kind, until) for kind in kinds))
 
-    async def _repeat(self, kind: Callable[[str], Awaitable[None]], until: float) -> None:
+    async def _repeat(self, kind: Callable[[], Awaitable[None]], until: float) -> None:
         name = kind.__name__.removeprefix("_")
         while time.monotonic() < until:
-            await kind(f"{name}{self.done.get(name, 0)}")
+            await kind()
             self.done[name] = self.done.get(name, 0) + 1
 
     async def _instance_of(self, source: str, name: str, **options: object):
         sequence = await self._host.send_sequence(package(self._folder, source, name=name))
         return sequence, await sequence.start(**options)
 
-    async def _stream(self, name: str) -> None:
+    async def _stream(self) -> None:
         sequence, instance = await self._instance_of(ECHO, "echo")
         sending = asyncio.ensure_future(instance.send_input(b"".join(batches("w", LINES, 100))))
         data = b"".join([chunk async for chunk in instance.get_output()])
@@ -84,8 +84,8 @@ class Work:
         await instance.wait(PATIENCE)
         await sequence.delete(force=True)
 
-    async def _topic(self, name: str) -> None:
-        topic = await self._host.create_topic(name, "text/plain")
+    async def _topic(self) -> None:
+        topic = await self._host.create_topic(f"topic{self.done.get('topic', 0)}", "text/plain")
         for _ in range(10):
             await topic.send(b"".join(batches("w", 100, 100)))
         got = b""
@@ -96,25 +96,25 @@ class Work:
                     break
         await topic.delete()
 
-    async def _end(self, name: str) -> None:
+    async def _end(self) -> None:
         sequence, instance = await self._instance_of(NOTHING, "nothing")
         assert (await instance.wait(PATIENCE)).exitcode == 0
         await sequence.delete(force=True)
 
-    async def _kill(self, name: str) -> None:
+    async def _kill(self) -> None:
         sequence, instance = await self._instance_of(WAITING, "waiting")
         await asyncio.sleep(self._dice.uniform(0, 0.5))
         await instance.kill(remove_immediately=True)
         with contextlib.suppress(NotFoundError, HubError):
             await sequence.delete(force=True)
 
-    async def _restart(self, name: str) -> None:
+    async def _restart(self) -> None:
         policy = RestartPolicy(policy="on-failure", max_retries=3, delay=100)
         sequence, instance = await self._instance_of(CRASHING, "crashing", restart=policy)
         await instance.wait(3 * PATIENCE)
         await sequence.delete(force=True)
 
-    async def _upload(self, name: str) -> None:
+    async def _upload(self) -> None:
         data = package(self._folder, NOTHING, name="large", ballast=self._dice.randbytes(1 << 20))
         await (await self._host.send_sequence(io.BytesIO(data))).delete()
         await asyncio.sleep(0.5)

@@ -9,38 +9,37 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import sys
 from pathlib import Path
 
 PER_START = 20
 """Descriptors that a start takes for a moment: channels, memory, and duplicates that are on their way to be held."""
 
+PER_TOPIC = 2
+"""The same of a topic, or a group of its readers."""
+
 _FOLDERS = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
-def left() -> float:
-    """How many may still be opened; infinitely many where this can't be known."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = _used()
-    return float("inf") if used is None or limit == resource.RLIM_INFINITY else limit - used
-
-
-def lack_for_start(pending: int) -> str | None:
-    """What another Instance lacks, in words; None if there are enough.
-
-    Args:
-        pending: starts that have not yet taken all that they will.
-    """
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    there = left()
-    if there - min(limit // 4, 256) >= PER_START * (pending + 1):
+def lack(needed: int) -> str | None:
+    """What is missing for something that takes so many, in words; None if there are enough, or that can't be known."""
+    limit, used = _limit(), _used()
+    if used is None or limit - used - min(limit // 4, 256) >= needed:
         return None
-    return f"{there} of the Hub's {limit} file descriptors are left; it may be allowed more (ulimit -n, LimitNOFILE)"
+    return (
+        f"{limit - used:.0f} of the Hub's {limit:.0f} file descriptors are left: allow it more (ulimit -n, LimitNOFILE)"
+    )
 
 
-def are_scarce() -> bool:
-    """Whether no more connections to the API should be taken."""
+def is_among_last(descriptor: int) -> bool:
+    """Whether one that was just made is among the last, since the system gives the lowest that is free."""
+    limit = _limit()
+    return descriptor >= limit - min(limit // 16, 64)
+
+
+def _limit() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return left() < min(limit // 16, 64)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _used() -> int | None:

@@ -66,13 +66,17 @@ async def test_a_post_to_an_ended_input_is_refused(api, start):
     assert "ended" in answer.json["error"]
 
 
-async def waiting(hub, path):
-    """A connection on which a client waits to be asked for the body of its POST."""
+async def posting(hub, path, *headers, body=b""):
+    """A connection on which a client has sent the head of a POST, and the beginning of its chunked body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    writer.write(
-        f"POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
-        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    )
+    lines = ("Host: localhost", "Content-Type: text/plain", "Transfer-Encoding: chunked", *headers, "", "")
+    writer.write("\r\n".join((f"POST /api/v1{path} HTTP/1.1", *lines)).encode() + body)
+    return reader, writer
+
+
+async def waiting(hub, path):
+    """The same, where it waits to be asked for the body."""
+    reader, writer = await posting(hub, path, "Expect: 100-continue")
     assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     return reader, writer
 
@@ -91,11 +95,7 @@ async def test_the_head_of_the_answer_keeps_away_from_100_continue(api, start, h
 
 async def test_the_head_of_the_answer_comes_after_the_body_if_the_client_says_so(api, start, hub):
     instance = await start(ECHO)
-    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    writer.write(
-        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
-        "X-Answer-At: end\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n".encode()
-    )
+    reader, writer = await posting(hub, f"{instance}/input", "X-Answer-At: end", body=b"2\r\na\n\r\n")
     async with api.session.get(f"{api.url}{instance}/output") as output:
         assert await output.content.readline() == b"a\n"
     assert not reader._buffer
@@ -121,11 +121,7 @@ async def test_proxies_are_told_to_pass_streams_on(api, start, path):
 
 async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
     instance = await start(ECHO)
-    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    writer.write(
-        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n".encode()
-    )
+    reader, writer = await posting(hub, f"{instance}/input")
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.write(b"2\r\na\n\r\n0\r\n\r\n")
     assert await reader.readuntil(b"\r\n\r\n0\r\n\r\n")
@@ -135,11 +131,7 @@ async def test_head_of_the_answer_comes_before_the_body_ends(api, start, hub):
 
 async def test_a_client_that_breaks_off_does_not_end_the_input(api, start, hub):
     instance = await start(ECHO)
-    _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    writer.write(
-        f"POST /api/v1{instance}/input HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n".encode()
-    )
+    _, writer = await posting(hub, f"{instance}/input", body=b"6\r\nfirst\n\r\n")
     async with api.session.get(f"{api.url}{instance}/output") as output:
         assert await output.content.readline() == b"first\n"
         writer.transport.abort()

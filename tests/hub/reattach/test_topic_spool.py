@@ -2,12 +2,15 @@
 
 import asyncio
 import itertools
+import mmap
 import os
+import struct
 
 import pytest
 
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.reattach.ring import CAPACITY, can_spool
+from transform_hub.hub.reattach.shared_memory import make_memory
 from transform_hub.hub.reattach.spool import Spool
 from transform_hub.hub.reattach.topic_rings import TopicRing, TopicRings
 from transform_hub.hub.topics.local import LocalTopic
@@ -152,3 +155,15 @@ def test_where_an_instance_is_that_writes_does_not_depend_on_what_others_write_l
         provided.intend(1000, 30)
         provided.settle(1000)
         assert (provided.position(0), provided.topic) == (30, 5)
+
+
+@pytest.mark.parametrize("counters", [(0, 5, 6), (0, 5, 5, 6), (0, 1 << 63)])
+async def test_damaged_memory_is_taken_for_empty(counters):
+    memory = make_memory("topic", mmap.PAGESIZE + CAPACITY)
+    os.pwrite(memory, struct.pack(f"={len(counters)}Q", *counters), 0)
+    channel = Channel(TopicRing(Store(), "topic", memory))
+    assert (channel.oldest, channel.written, channel.size) == (0, 0, 0)
+    channel.feed(b"more")
+    with channel.reader() as reader:
+        assert channel.take(reader) == b"more"
+    channel.discard()

@@ -46,7 +46,7 @@ class Connection(web.RequestHandler):
         server = cast("Server", self._manager)
         if server.is_full:
             self._turn_away(503, "Connection limit reached; try again later")
-        elif descriptors.are_scarce():
+        elif descriptors.is_among_last(transport.get_extra_info("socket").fileno()):
             self._turn_away(503, "The Hub has hardly any file descriptors left; try again later")
         else:
             self._expect_head()

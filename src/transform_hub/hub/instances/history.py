@@ -112,11 +112,8 @@ class History(InstanceObserver):
             for line in file:
                 try:
                     self._count(msgspec.json.decode(line, type=HistoryEntry))
-                except (
-                    msgspec.DecodeError,
-                    UnicodeDecodeError,
-                    RecursionError,
-                ):  # cut short by a kill, or by a full disk
+                # Cut short by a kill, or by a full disk, or damaged.
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     log.warning("%s: a line is not readable and is left out", self._path)
 
     def _write_anew(self) -> None:

@@ -108,7 +108,7 @@ class InstanceStore(Mapping[str, Instance]):
         running = len(self._not_ended)
         if self._max_running is not None and running >= self._max_running:
             raise NoRoomError(f"{running} Instances run, and maxInstances allows no more")
-        if lack := descriptors.lack_for_start(self._being_started):
+        if lack := descriptors.lack(descriptors.PER_START * (self._being_started + 1)):
             raise NoRoomError(lack)
         instance = self._add(order)
         self._being_started += 1

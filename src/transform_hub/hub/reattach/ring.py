@@ -72,6 +72,7 @@ class Ring:
         free: gives pages of these bytes back to the system, from an offset on so many bytes; they are zeros then.
 
     Attributes:
+        held_from: what is to be kept begins here.
         provided: shared words for how far the stream is in a topic, see :mod:`transform_hub.hub.topics.progress`.
     """
 
@@ -86,7 +87,7 @@ class Ring:
             self._counters[:_NUMBER] = memoryview(bytes(8 * _NUMBER)).cast("Q")  # damaged: nothing is known
         self.written: int = self._counters[_WRITTEN]
         self.taken: int = self._counters[_TAKEN]
-        self._held_from = self.taken
+        self.held_from = max(self.taken, self.oldest)
 
     @property
     def oldest(self) -> int:
@@ -115,14 +116,14 @@ class Ring:
 
     def hold_from(self, position: int) -> None:
         """A ring has its bytes until they are overwritten; a larger one gives them back before."""
-        self._held_from = position
+        self.held_from = position
         if self.capacity > CAPACITY and position - KEPT - self._counters[_FLOOR] >= LIMIT:
-            self.give_back(position - KEPT)
+            self._give_back(position - KEPT)
 
     def shrink(self, keep: int) -> None:
-        self.give_back(min(self._held_from, self.written - keep))
+        self._give_back(min(self.held_from, self.written - keep))
 
-    def give_back(self, position: int) -> None:
+    def _give_back(self, position: int) -> None:
         """Give the pages of what comes before a position back to the system."""
         self._counters[_FLOOR] = max(position, self._counters[_FLOOR])  # first: nobody reads what is freed
         start = max(self.written - self.capacity, 0)
@@ -198,3 +199,4 @@ class Ring:
             self.written = position = position + len(data)
         self._set_written(position)
         self.take(earlier.taken)
+        self.held_from = earlier.held_from

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 
+from transform_hub.hub import descriptors
 from transform_hub.hub.channels.channel import Channel
 from transform_hub.hub.channels.reader import ChannelReader
 from transform_hub.hub.errors import ApiError
@@ -41,7 +42,6 @@ class TopicRing:
         self._descriptor, self._mapped, self.ring = _memory(CAPACITY, descriptor)
         if descriptor is None:
             self.ring.number = secrets.randbits(63) | 1
-        self._held_from = max(self.ring.taken, self.ring.oldest)
         fdstore.hold(name, {"topic": self._descriptor})
 
     @property
@@ -57,7 +57,7 @@ class TopicRing:
         return self.ring.taken
 
     def append(self, data: bytes) -> None:
-        needed = max(CAPACITY, self.ring.written - self._held_from + len(data) + CHUNK)
+        needed = max(CAPACITY, self.ring.written - self.ring.held_from + len(data) + CHUNK)
         if needed > self.ring.capacity or needed == CAPACITY < self.ring.capacity:
             self._move(needed)
         self.ring.put(data)
@@ -67,10 +67,10 @@ class TopicRing:
         return self.ring.read(position)
 
     def hold_from(self, position: int) -> None:
-        self._held_from = position
+        self.ring.held_from = position
 
     def shrink(self, keep: int) -> None:
-        self.ring.give_back(min(self._held_from, self.ring.written - keep))
+        self.ring.shrink(keep)
 
     def take(self, position: int) -> None:
         self.ring.take(position)
@@ -101,6 +101,11 @@ def _memory(capacity: int, descriptor: int | None = None) -> tuple[int, SharedMe
         os.close(descriptor)
         raise
     return descriptor, mapped, Ring(mapped.view[:], lambda offset, size: mapped.free(mmap.PAGESIZE + offset, size))
+
+
+def _require_descriptors() -> None:
+    if lack := descriptors.lack(descriptors.PER_TOPIC):
+        raise ApiError(503, f"No further topic, or group of readers: {lack}")
 
 
 class _TopicChannel(Channel):
@@ -140,8 +145,9 @@ class TopicRings:
         """A new topic.
 
         Raises:
-            ApiError: there is no descriptor, or memory, left for it.
+            ApiError: there are too few descriptors, or too little memory.
         """
+        _require_descriptors()
         try:
             return self._topic(name, content_type)
         except OSError as error:
@@ -152,6 +158,7 @@ class TopicRings:
         number = channel.number
 
         def make_store(group: str) -> GroupItems:
+            _require_descriptors()
             return GroupItems(self._fdstore, f"{GROUPS}{number}:{group}")
 
         return LocalTopic(name, content_type, channel, number, make_store)

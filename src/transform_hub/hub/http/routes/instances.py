@@ -14,7 +14,8 @@ from transform_hub.hub.http.json import body_as, command_body, json_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import LOG_LINES, NOTHING, Content, Header, require_acceptable, route
 from transform_hub.hub.http.routes.sequences import to_the_end
-from transform_hub.hub.http.streaming import converse, ends_stream, forward_body, stream_response
+from transform_hub.hub.http.streaming import stream_response
+from transform_hub.hub.http.uploads import converse, ends_stream, forward_body
 from transform_hub.hub.instances.events import EndedError
 from transform_hub.hub.instances.instance import Instance
 from transform_hub.models import (

@@ -18,7 +18,7 @@ from transform_hub.hub.http.json import body_as, json_response
 from transform_hub.hub.http.lists import LIMIT, OFFSET, list_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, ask_for_body, route
-from transform_hub.hub.http.streaming import sent_chunks
+from transform_hub.hub.http.uploads import sent_chunks
 from transform_hub.hub.observability.audit import SEQUENCE_CREATED, SEQUENCE_DELETED
 from transform_hub.hub.sequences.files import too_large
 from transform_hub.models import InstanceStarted, SequenceCreated, SequenceInfo, StartRequest

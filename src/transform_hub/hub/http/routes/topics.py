@@ -13,7 +13,8 @@ from transform_hub.hub.http.json import json_body, json_response
 from transform_hub.hub.http.lists import LIMIT, OFFSET, list_response
 from transform_hub.hub.http.parts import PARTS
 from transform_hub.hub.http.route import Content, Header, require_acceptable, route
-from transform_hub.hub.http.streaming import forward_to_topic, share_response, stream_response, wanted_place
+from transform_hub.hub.http.streaming import share_response, stream_response, wanted_place
+from transform_hub.hub.http.uploads import forward_to_topic
 from transform_hub.hub.topics import bus
 from transform_hub.models import Topic, TopicCreated, TopicDeleted, TopicOrigin, TopicRequest
 from transform_hub.models.rules import BINARY, NDJSON, TOPIC_TYPES, media_type
